@@ -1,0 +1,26 @@
+"""The Celery application: `celery -A gateway worker` and `celery -A gateway beat`."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+
+app = Celery("gateway")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_connection_retry_on_startup=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    worker_prefetch_multiplier=1,
+    worker_soft_shutdown_timeout=5,
+    worker_hijack_root_logger=False,
+    broker_transport_options={"visibility_timeout": 300},
+    timezone="UTC",
+    beat_schedule={},
+)
+app.autodiscover_tasks(["gateway.metering"])

@@ -1,0 +1,143 @@
+"""Every setting an operator can make, read once from the environment.
+
+Order: process environment, then `DATA_DIR/secrets.env` (made at the first `manage.py up`), then
+`DATA_DIR/stack.env` (the addresses of the running embedded stack, so that every `manage.py` command
+finds it). All errors are reported at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import DotEnvSettingsSource
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+CommaList = Annotated[list[str], NoDecode]
+
+
+def data_dir_from_environment() -> Path:
+    """The folder of this installation: `DATA_DIR`, relative to the working directory, or `.data` in the project."""
+    given = os.environ.get("DATA_DIR", "")
+    return Path(given).expanduser().resolve() if given else PROJECT_DIR / ".data"
+
+
+class ConfigurationError(Exception):
+    """One line per wrong or missing variable, ready to be shown to the operator."""
+
+
+class Configuration(BaseSettings):
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, populate_by_name=True)
+
+    # Secrets. `manage.py up` makes what is missing; everywhere else a missing one is an error.
+    secret_key: SecretStr = Field(alias="SECRET_KEY", min_length=32)
+    key_pepper: SecretStr = Field(alias="GATEWAY_KEY_PEPPER", min_length=32)
+    data_encryption_keys: Annotated[list[SecretStr], NoDecode] = Field(
+        alias="GATEWAY_DATA_ENCRYPTION_KEYS", min_length=1
+    )
+
+    # Addresses of the stores.
+    database_url: str = Field(alias="DATABASE_URL")
+    redis_url: str = Field(alias="REDIS_URL")
+
+    # How the gateway is reached.
+    host: str = Field("127.0.0.1", alias="HOST")
+    port: int = Field(8000, alias="PORT", ge=1, le=65535)
+    public_url: str = Field("", alias="GATEWAY_PUBLIC_URL")
+    allowed_hosts: CommaList = Field([], alias="GATEWAY_ALLOWED_HOSTS")
+    trusted_proxies: CommaList = Field([], alias="GATEWAY_TRUSTED_PROXIES")
+
+    # How it runs.
+    server: Literal["uvicorn", "daphne"] = Field("uvicorn", alias="GATEWAY_SERVER")
+    web_processes: int = Field(1, alias="GATEWAY_WEB_PROCESSES", ge=1, le=64)
+    drain_seconds: float = Field(600, alias="GATEWAY_DRAIN_SECONDS", ge=0)
+    spool_max_mb: int = Field(1024, alias="GATEWAY_SPOOL_MAX_MB", ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="GATEWAY_LOG_LEVEL")
+    debug: bool = Field(False, alias="GATEWAY_DEBUG")
+
+    # The built-in provider.
+    simulator: bool = Field(False, alias="GATEWAY_SIMULATOR")
+    simulator_delay_ms: int = Field(20, alias="GATEWAY_SIMULATOR_DELAY_MS", ge=0, le=60_000)
+
+    # Provider keys that a first run sets up catalogs for, and that `manage.py apply` files may name.
+    upstream_anthropic_api_key: SecretStr | None = Field(None, alias="UPSTREAM_ANTHROPIC_API_KEY")
+    upstream_openai_api_key: SecretStr | None = Field(None, alias="UPSTREAM_OPENAI_API_KEY")
+
+    data_dir: Path = Field(default_factory=data_dir_from_environment, alias="DATA_DIR")
+
+    @field_validator("allowed_hosts", "trusted_proxies", "data_encryption_keys", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _absolute(cls, value: Any) -> Path:
+        return Path(value).expanduser().resolve()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for network in value:
+            ipaddress.ip_network(network, strict=False)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _public(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("expected an address such as https://gateway.example.com")
+        return value.rstrip("/")
+
+    @cached_property
+    def base_url(self) -> str:
+        """What people put into an SDK's `base_url`, without a trailing slash."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @cached_property
+    def hosts(self) -> list[str]:
+        """Host names that requests may name: the public one, this machine's, and the configured ones."""
+        own = urlsplit(self.base_url).hostname or ""
+        own = f"[{own}]" if ":" in own else own
+        return list(dict.fromkeys([own, "localhost", "127.0.0.1", "[::1]", *self.allowed_hosts]))
+
+    @property
+    def https(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = data_dir_from_environment()
+        files = (DotEnvSettingsSource(settings_cls, env_file=folder / name) for name in ("secrets.env", "stack.env"))
+        return (init_settings, env_settings, *files)
+
+
+def load() -> Configuration:
+    """Read the configuration or raise `ConfigurationError` with every problem, one per line."""
+    try:
+        return Configuration()  # type: ignore[call-arg]
+    except ValidationError as problem:
+        lines = []
+        for error in problem.errors(include_input=False, include_url=False):
+            name = ".".join(str(part) for part in error["loc"])
+            missing = error["type"] == "missing"
+            lines.append(f"  {name}: " + ("is not set" if missing else error["msg"].removeprefix("Value error, ")))
+        where = f"environment or {data_dir_from_environment()}"
+        raise ConfigurationError("\n".join([f"The configuration ({where}) has errors:", *lines])) from None

@@ -1,0 +1,35 @@
+"""Identifiers: prefixed random ids for rows, and attempt ids that carry their own time."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import secrets
+import string
+import time
+import uuid
+
+_ALPHABET = string.digits + string.ascii_letters
+
+
+def new_id(prefix: str) -> str:
+    """`<prefix>_01` and 22 random characters (131 bits), the look of Anthropic's own ids."""
+    return f"{prefix}_01" + "".join(secrets.choice(_ALPHABET) for _ in range(22))
+
+
+def new_request_id() -> str:
+    """An id for one HTTP request: fast, since every request makes one."""
+    return "req_01" + os.urandom(11).hex()
+
+
+def new_attempt_id() -> uuid.UUID:
+    """A version 7 UUID (RFC 9562): its first 48 bits are the Unix time in milliseconds."""
+    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    value = (value & ~(0xF << 76)) | (7 << 76)
+    value = (value & ~(0x3 << 62)) | (2 << 62)
+    return uuid.UUID(int=value)
+
+
+def attempt_time(attempt_id: uuid.UUID) -> datetime.datetime:
+    """When the attempt began, in UTC; its date is the ledger partition the attempt belongs to."""
+    return datetime.datetime.fromtimestamp((attempt_id.int >> 80) / 1000, datetime.UTC)

@@ -1,0 +1,56 @@
+"""The usage event: what a settled attempt tells the ledger, as it travels through the Valkey stream."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+
+STREAM = "gw:usage"
+FIELD = "event"
+
+
+class TokenUsage(msgspec.Struct, frozen=True):
+    """The five token classes that have prices of their own; `input_tokens` is uncached input."""
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+
+
+class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One attempt at one provider; names and meaning as the columns of `models.UsageEvent`."""
+
+    attempt_id: uuid.UUID
+    request_id: str
+    organization_id: uuid.UUID
+    workspace_id: str
+    api_key_id: str
+    endpoint: str
+    model_requested: str
+    model: str
+    provider: str
+    upstream_model: str
+    stream: bool
+    status: int
+    usage_source: str
+    usage: TokenUsage
+    latency_ms: int
+    time_to_first_token_ms: int | None = None
+    attempt: int = 1
+    error_type: str = ""
+    stop_reason: str = ""
+    web_search_requests: int = 0
+    service_tier: str = "standard"
+    inference_geo: str = ""
+    price_version: int | None = None
+    user_agent: str = ""
+    session_id: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(UsageEvent)
+encode = _encoder.encode
+decode = _decoder.decode

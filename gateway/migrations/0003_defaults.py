@@ -1,0 +1,51 @@
+"""The tiers that exist from the start, and the simulator's provider and models.
+
+The simulator's models carry the list prices of their namesakes, so that cost pages and spend limits can be
+tried without a provider; nobody is billed for them.
+"""
+
+from decimal import Decimal
+
+from django.db import migrations
+
+TIERS = {
+    "basic": {"requests_per_minute": 50, "tokens_per_minute": 100_000, "concurrent_requests": 10},
+    "pro": {"requests_per_minute": 200, "tokens_per_minute": 400_000, "concurrent_requests": 40},
+    "enterprise": {},
+}
+
+# name, display name, output limit, then dollars per million tokens: input, output, cache read, write 5m, write 1h
+SIMULATED = [
+    ("claude-opus-4-5", "Claude Opus 4.5 (simulated)", 64_000, ("5", "25", "0.5", "6.25", "10")),
+    ("claude-sonnet-4-5", "Claude Sonnet 4.5 (simulated)", 64_000, ("3", "15", "0.3", "3.75", "6")),
+    ("claude-haiku-4-5", "Claude Haiku 4.5 (simulated)", 64_000, ("1", "5", "0.1", "1.25", "2")),
+    ("claude-opus-4-1", "Claude Opus 4.1 (simulated)", 32_000, ("15", "75", "1.5", "18.75", "30")),
+]
+
+
+def seed(apps, schema_editor):
+    tier = apps.get_model("gateway", "Tier")
+    for name, limits in TIERS.items():
+        tier.objects.create(name=name, limits=limits)
+
+    provider = apps.get_model("gateway", "Provider").objects.create(
+        name="simulator", origin="simulator", dialect="simulator"
+    )
+    for name, display_name, output, rates in SIMULATED:
+        model = apps.get_model("gateway", "Model").objects.create(
+            name=name,
+            origin="simulator",
+            display_name=display_name,
+            max_input_tokens=200_000,
+            max_output_tokens=output,
+        )
+        apps.get_model("gateway", "Route").objects.create(model=model, provider=provider, upstream_model=name)
+        kinds = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+        apps.get_model("gateway", "Price").objects.create(
+            model=model, model_name=name, **{kind: Decimal(rate) for kind, rate in zip(kinds, rates, strict=True)}
+        )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("gateway", "0002_ledger")]
+    operations = [migrations.RunPython(seed, migrations.RunPython.noop)]

@@ -1,0 +1,31 @@
+"""Every table of the gateway, one noun per module."""
+
+from gateway.models.api_keys import ApiKey
+from gateway.models.audit import AuditEntry
+from gateway.models.catalog import Model, ModelAlias, Price, Provider, Route
+from gateway.models.invites import Invite
+from gateway.models.organizations import Organization, Tier
+from gateway.models.usage import UsageDay, UsageEvent, UsageHour, UsageMinute
+from gateway.models.users import Membership, User
+from gateway.models.workspaces import Workspace, WorkspaceMember
+
+__all__ = [
+    "ApiKey",
+    "AuditEntry",
+    "Invite",
+    "Membership",
+    "Model",
+    "ModelAlias",
+    "Organization",
+    "Price",
+    "Provider",
+    "Route",
+    "Tier",
+    "UsageDay",
+    "UsageEvent",
+    "UsageHour",
+    "UsageMinute",
+    "User",
+    "Workspace",
+    "WorkspaceMember",
+]

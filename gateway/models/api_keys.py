@@ -1,0 +1,52 @@
+"""API keys and Admin keys. The secret is never stored, only its keyed digest and a hint."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from gateway.models.identifiers import api_key_id
+from gateway.models.organizations import Organization
+from gateway.models.users import User
+from gateway.models.workspaces import Workspace
+
+
+class ApiKey(models.Model):
+    """A credential. `kind` `api` calls models, `admin` the Admin API; an `api` key without a workspace
+    belongs to the whole organization and chooses one by `anthropic-workspace-id`.
+
+    `limits` has the names of `organizations.LIMIT_NAMES`.
+    """
+
+    class Kind(models.TextChoices):
+        API = "api"
+        ADMIN = "admin"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        INACTIVE = "inactive"
+        ARCHIVED = "archived"
+
+    id = models.CharField(primary_key=True, max_length=40, default=api_key_id, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_keys", db_index=False)
+    workspace = models.ForeignKey(
+        Workspace, null=True, on_delete=models.CASCADE, related_name="api_keys", db_index=False
+    )
+    kind = models.CharField(max_length=8, choices=Kind)
+    name = models.CharField(max_length=500)
+    digest = models.BinaryField(unique=True)
+    hint = models.CharField(max_length=64)
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    limits = models.JSONField(default=dict)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "created_at", "id"], name="api_key_by_age"),
+            models.Index(fields=["organization", "workspace"], name="api_key_by_workspace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint})"

@@ -1,0 +1,119 @@
+"""The ledger and its rollups. Tenant ids are plain columns: history outlives what it tells of.
+
+`usage_event` is partitioned by day (migration 0002); rows come only from `metering/drain.py`.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+def _tokens() -> models.BigIntegerField:
+    return models.BigIntegerField(default=0)
+
+
+def _cost() -> models.DecimalField:
+    return models.DecimalField(max_digits=30, decimal_places=16, default=0)
+
+
+class UsageEvent(models.Model):
+    """One attempt at one provider. `at` is when it began, read from the attempt id, as `day` is.
+
+    `usage_source` is `reported` (the provider's figures), `estimated` or `unknown`; `cost` is in US dollars.
+    """
+
+    pk = models.CompositePrimaryKey("day", "attempt_id")
+    day = models.DateField()
+    attempt_id = models.UUIDField()
+    at = models.DateTimeField()
+    request_id = models.CharField(max_length=64)
+    organization_id = models.UUIDField()
+    workspace_id = models.CharField(max_length=40)
+    api_key_id = models.CharField(max_length=40)
+    endpoint = models.CharField(max_length=32)
+    attempt = models.SmallIntegerField(default=1)
+    model_requested = models.CharField(max_length=200)
+    model = models.CharField(max_length=200)
+    provider = models.CharField(max_length=64)
+    upstream_model = models.CharField(max_length=200)
+    stream = models.BooleanField()
+    status = models.SmallIntegerField()
+    error_type = models.CharField(max_length=64, blank=True)
+    stop_reason = models.CharField(max_length=64, blank=True)
+    usage_source = models.CharField(max_length=16)
+    input_tokens = _tokens()
+    cache_read_tokens = _tokens()
+    cache_write_5m_tokens = _tokens()
+    cache_write_1h_tokens = _tokens()
+    output_tokens = _tokens()
+    web_search_requests = models.IntegerField(default=0)
+    service_tier = models.CharField(max_length=32)
+    inference_geo = models.CharField(max_length=32, blank=True)
+    price_version = models.BigIntegerField(null=True)
+    cost = _cost()
+    latency_ms = models.IntegerField()
+    time_to_first_token_ms = models.IntegerField(null=True)
+    user_agent = models.CharField(max_length=200, blank=True)
+    session_id = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        db_table = "usage_event"
+        indexes = [
+            models.Index(fields=["organization_id", "at"], name="usage_event_by_time"),
+            models.Index(fields=["organization_id", "request_id"], name="usage_event_by_request"),
+        ]
+
+
+class Rollup(models.Model):
+    """Sums over one bucket of time; written in the transaction that writes the events."""
+
+    pk = models.CompositePrimaryKey(
+        "organization_id",
+        "bucket",
+        "workspace_id",
+        "api_key_id",
+        "model",
+        "provider",
+        "service_tier",
+        "context_window",
+        "inference_geo",
+    )
+    organization_id = models.UUIDField()
+    bucket = models.DateTimeField()
+    workspace_id = models.CharField(max_length=40)
+    api_key_id = models.CharField(max_length=40)
+    model = models.CharField(max_length=200)
+    provider = models.CharField(max_length=64)
+    service_tier = models.CharField(max_length=32)
+    context_window = models.CharField(max_length=16)
+    inference_geo = models.CharField(max_length=32)
+    requests = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+    input_tokens = _tokens()
+    cache_read_tokens = _tokens()
+    cache_write_5m_tokens = _tokens()
+    cache_write_1h_tokens = _tokens()
+    output_tokens = _tokens()
+    web_search_requests = models.BigIntegerField(default=0)
+    cost = _cost()
+    latency_ms = models.BigIntegerField(default=0)
+    time_to_first_token_ms = models.BigIntegerField(default=0)
+    first_tokens = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class UsageMinute(Rollup):
+    class Meta:
+        db_table = "usage_minute"
+
+
+class UsageHour(Rollup):
+    class Meta:
+        db_table = "usage_hour"
+
+
+class UsageDay(Rollup):
+    class Meta:
+        db_table = "usage_day"
