@@ -1,0 +1,60 @@
+"""Tells every process that something in the directory changed; called by actions, heard by `subscriber.py`.
+
+Messages go out when the transaction commits, so that a process that looks again sees the new rows.
+"""
+
+from __future__ import annotations
+
+import functools
+import uuid
+
+import msgspec
+import redis
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+CHANNEL = "gw:directory"
+
+log = structlog.get_logger(__name__)
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What changed: the `catalog`, one `key` (hex digest) or all keys of one `organization` (its id)."""
+
+    kind: str
+    subject: str = ""
+
+
+def catalog_changed() -> None:
+    """Providers, models, routes, prices."""
+    _on_commit(Change("catalog"))
+
+
+def key_changed(digest: bytes) -> None:
+    """One key was made, revoked, expired or limited."""
+    _on_commit(Change("key", bytes(digest).hex()))
+
+
+def organization_changed(organization_id: uuid.UUID) -> None:
+    """Anything that the keys of an organization carry: tier, limits, workspaces, suspension."""
+    _on_commit(Change("organization", str(organization_id)))
+
+
+def _on_commit(change: Change) -> None:
+    transaction.on_commit(functools.partial(_send, change))
+
+
+def _send(change: Change) -> None:
+    """A change that cannot be announced is loud: processes then notice it by their own re-reading."""
+    try:
+        _client().publish(CHANNEL, msgspec.json.encode(change))
+    except redis.RedisError as problem:
+        log.error("directory_change_not_announced", kind=change.kind, error=str(problem))
+
+
+@functools.cache
+def _client() -> redis.Redis:
+    return redis.Redis.from_url(
+        settings.CONFIGURATION.redis_url, socket_timeout=2, socket_connect_timeout=2, retry_on_timeout=True
+    )
