@@ -1,0 +1,121 @@
+"""Invite people into an organization and let them in."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+
+from admin_api import audit
+from admin_api.actions import memberships, users
+from admin_api.actor import Actor
+from gateway import credentials
+from gateway.errors import InvalidRequest, NotFound, PermissionDenied
+from gateway.models import Invite, Membership, Organization, User
+
+
+@transaction.atomic
+def create(
+    *, actor: Actor, organization: Organization, email: str, role: str, invited_by: User | None = None
+) -> tuple[Invite, str]:
+    """The invite and the token of its link (`link`), which is not stored; an older pending invite is withdrawn."""
+    address = users.normalised_email(email)
+    memberships.check_role(role)
+    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    if Membership.objects.filter(organization=organization, user__email__iexact=address).exists():
+        raise InvalidRequest(f"email: {address} is a member of {organization.name} already")
+    pending(organization=organization, email=address).update(deleted_at=timezone.now())
+    token = secrets.token_urlsafe(32)
+    invite = Invite.objects.create(
+        organization=organization, email=address, role=role, token_digest=_digest(token), invited_by=invited_by
+    )
+    _record(actor, "invite.created", invite)
+    return invite, token
+
+
+def pending(*, organization: Organization, email: str) -> models.QuerySet[Invite]:
+    """The invites of this address into this organization that can still be accepted."""
+    return Invite.objects.filter(
+        organization=organization,
+        email__iexact=email.strip(),
+        accepted_at=None,
+        deleted_at=None,
+        expires_at__gt=timezone.now(),
+    )
+
+
+def link(token: str) -> str:
+    """The address to hand to the person invited; never derived from a request's Host header."""
+    return f"{settings.CONFIGURATION.base_url}/invites/{token}"
+
+
+def find(token: str) -> Invite | None:
+    """The pending invite behind a link, None when there is none or it has been used, withdrawn or has expired."""
+    invite = Invite.objects.select_related("organization").filter(token_digest=_digest(token)).first()
+    return invite if invite is not None and invite.status == "pending" else None
+
+
+@transaction.atomic
+def accept(
+    *,
+    token: str,
+    name: str,
+    password: str | None,
+    user: User | None,
+    ip_address: str | None = None,
+    request_id: str = "",
+) -> User:
+    """The member the invite was for. `user` is who is signed in; a new person gives name and password.
+
+    Raises `NotFound` (no such pending invite), `PermissionDenied` (signed in as somebody else, or the address
+    has an account that is not signed in) and `InvalidRequest` (password).
+    """
+    invite = Invite.objects.select_for_update(of=("self",)).filter(token_digest=_digest(token)).first()
+    if invite is None or invite.status != "pending":
+        raise NotFound("This invitation is not valid: it has been used, withdrawn, or has expired.")
+    member = _person(invite, name, password, user)
+    actor = Actor.user(member, ip_address=ip_address, request_id=request_id)
+    memberships.add(actor=actor, organization=invite.organization, user=member, role=invite.role)
+    invite.accepted_at = timezone.now()
+    invite.save(update_fields=["accepted_at"])
+    _record(actor, "invite.accepted", invite)
+    return member
+
+
+def _person(invite: Invite, name: str, password: str | None, user: User | None) -> User:
+    """The signed-in user where the address is theirs, else a new account for the address."""
+    if user is not None:
+        if user.email.lower() != invite.email.lower():
+            raise PermissionDenied(f"This invitation is for {invite.email}, and you are signed in as {user.email}.")
+        return user
+    if User.objects.filter(email__iexact=invite.email).exists():
+        raise PermissionDenied(f"{invite.email} has an account already: sign in to accept this invitation.")
+    if not password:
+        raise InvalidRequest("password: choose one")
+    return _new_account(invite.email, name, password)
+
+
+def _new_account(email: str, name: str, password: str) -> User:
+    """Two invites of one new address, accepted at the same moment, still make one account."""
+    try:
+        with transaction.atomic():
+            return users.create(actor=Actor("system"), email=email, password=password, name=name)
+    except IntegrityError:
+        raise PermissionDenied(f"{email} has an account already: sign in to accept this invitation.") from None
+
+
+def _digest(token: str) -> bytes:
+    return credentials.digest(token, settings.CONFIGURATION.key_pepper.get_secret_value().encode())
+
+
+def _record(actor: Actor, action: str, invite: Invite) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        target_type="invite",
+        target_id=invite.id,
+        organization_id=invite.organization_id,
+        details={"email": invite.email, "role": invite.role},
+    )

@@ -1,0 +1,144 @@
+"""Set up models, with their aliases, routes and prices, and take them away."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from django.db import transaction
+from msgspec import UNSET, UnsetType
+
+from admin_api import audit
+from admin_api.actor import Actor
+from admin_api.catalog import Rates, RouteTo
+from admin_api.changes import Change, Upserted, differences
+from gateway.directory import publish
+from gateway.errors import InvalidRequest
+from gateway.models import Model, ModelAlias, Price, Provider, Route
+from gateway.models.catalog import Origin
+
+
+@transaction.atomic
+def upsert(
+    *,
+    actor: Actor,
+    name: str,
+    routes: Sequence[RouteTo],
+    display_name: str | UnsetType = UNSET,
+    aliases: Sequence[str] | UnsetType = UNSET,
+    max_input_tokens: int | None | UnsetType = UNSET,
+    max_output_tokens: int | None | UnsetType = UNSET,
+    price: Rates | UnsetType = UNSET,
+) -> Upserted[Model]:
+    """Makes the configured model or changes what differs; what is not given keeps its value.
+
+    `routes` and `aliases` are whole lists. A changed price is a further row; earlier ones stay as they were.
+    """
+    found = Model.objects.select_for_update().filter(name=name, origin=Origin.CONFIGURED).first()
+    row = found or Model(name=name, display_name=name)
+    if found is None:
+        _refuse_claimed(name, row)
+    changes = _own_fields(row, display_name, max_input_tokens, max_output_tokens)
+    if found is None or changes:
+        row.save()
+    if aliases is not UNSET:
+        changes += _set_aliases(row, aliases)
+    if price is not UNSET:
+        changes += _set_price(row, price)
+    changes += _set_routes(row, routes)
+    outcome = Upserted(row, created=found is None, changes=changes)
+    if outcome.created or changes:
+        _record(actor, "model.created" if outcome.created else "model.changed", name, outcome.details())
+    return outcome
+
+
+@transaction.atomic
+def release_aliases(*, actor: Actor, model: Model, aliases: Sequence[str]) -> None:
+    """Frees aliases of a model, so that another one can take them over."""
+    model.aliases.filter(alias__in=aliases).delete()
+    _record(actor, "model.aliases_released", model.name, {"aliases": list(aliases)})
+
+
+@transaction.atomic
+def remove(*, actor: Actor, model: Model) -> None:
+    """Takes a configured model away; its prices stay, since usage points at them."""
+    if model.origin == Origin.SIMULATOR:
+        raise InvalidRequest(f"models.{model.name}: the simulator's models cannot be removed")
+    _record(actor, "model.removed", model.name, {})
+    model.delete()
+
+
+def _own_fields(
+    row: Model,
+    display_name: str | UnsetType,
+    max_input_tokens: int | None | UnsetType,
+    max_output_tokens: int | None | UnsetType,
+) -> list[Change]:
+    given = {
+        "display_name": display_name,
+        "max_input_tokens": max_input_tokens,
+        "max_output_tokens": max_output_tokens,
+    }
+    fields = {field: value for field, value in given.items() if value is not UNSET}
+    changes = differences({field: getattr(row, field) for field in fields}, fields)
+    for field, value in fields.items():
+        setattr(row, field, value)
+    return changes
+
+
+def _set_aliases(row: Model, aliases: Sequence[str]) -> list[Change]:
+    old = sorted(row.aliases.values_list("alias", flat=True))
+    new = sorted(aliases)
+    if old == new:
+        return []
+    row.aliases.exclude(alias__in=new).delete()
+    for alias in sorted(set(new) - set(old)):
+        _refuse_claimed(alias, row)
+        ModelAlias.objects.create(model=row, alias=alias)
+    return [Change("aliases", old, new)]
+
+
+def _refuse_claimed(name: str, row: Model) -> None:
+    """Two configured models never answer to one name."""
+    by_name = Model.objects.filter(origin=Origin.CONFIGURED, name=name)
+    by_alias = Model.objects.filter(aliases__alias=name)
+    other = (by_name | by_alias).exclude(pk=row.pk).first() if row.pk else (by_name.first() or by_alias.first())
+    if other is not None or (row.pk and row.name == name):
+        raise InvalidRequest(f"models.{row.name}: the name {name!r} is taken by model {(other or row).name!r}")
+
+
+def _set_price(row: Model, price: Rates) -> list[Change]:
+    current = row.price
+    rates = dataclasses.asdict(price)
+    old = {kind: getattr(current, kind) for kind in rates} if current else {}
+    changes = differences(old, rates)
+    if changes:
+        Price.objects.create(model=row, model_name=row.name, **rates)
+    return [Change(f"price.{change.field}", change.old, change.new) for change in changes]
+
+
+def _set_routes(row: Model, routes: Sequence[RouteTo]) -> list[Change]:
+    old = [
+        RouteTo(route.provider.name, route.upstream_model, route.priority, route.weight)
+        for route in row.routes.select_related("provider")
+    ]
+    if sorted(map(str, old)) == sorted(map(str, routes)):
+        return []
+    row.routes.all().delete()
+    providers = {provider.name: provider for provider in Provider.objects.all()}
+    for route in routes:
+        if route.provider not in providers:
+            raise InvalidRequest(f"models.{row.name}: there is no provider {route.provider!r}")
+        Route.objects.create(
+            model=row,
+            provider=providers[route.provider],
+            upstream_model=route.model,
+            priority=route.priority,
+            weight=route.weight,
+        )
+    return [Change("routes", sorted(map(str, old)), sorted(map(str, routes)))]
+
+
+def _record(actor: Actor, action: str, name: str, details: dict[str, list[str]]) -> None:
+    audit.record(actor=actor, action=action, target_type="model", target_id=name, details=details)
+    publish.catalog_changed()

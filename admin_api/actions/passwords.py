@@ -1,0 +1,60 @@
+"""Reset passwords by link.
+
+The token is `<user id>.<Django's reset token>`: signed under SECRET_KEY together with the password's hash and the
+last sign-in, so that using it, or signing in, ends it. It holds for `PASSWORD_RESET_TIMEOUT` (3 days).
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.db import transaction
+
+from admin_api import audit
+from admin_api.actions import users
+from admin_api.actor import Actor
+from gateway.errors import NotFound
+from gateway.models import User
+
+_tokens = PasswordResetTokenGenerator()
+
+
+@transaction.atomic
+def create_link(*, actor: Actor, user: User) -> str:
+    """An address where this user can choose a new password."""
+    _record(actor, "password.reset_requested", user)
+    return f"{settings.CONFIGURATION.base_url}/reset/{user.id}.{_tokens.make_token(user)}"
+
+
+def find(token: str) -> User | None:
+    """Whose password a link resets, None when the link is wrong, used or too old."""
+    return _checked(token, User.objects.filter(id=_user_id(token)).first())
+
+
+@transaction.atomic
+def set_password(*, token: str, password: str, ip_address: str | None = None, request_id: str = "") -> User:
+    """Sets the password; every session of the user ends, since sessions are bound to the password's hash.
+
+    Raises `NotFound` (the link) and `InvalidRequest` (the password).
+    """
+    user = _checked(token, User.objects.select_for_update().filter(id=_user_id(token)).first())
+    if user is None:
+        raise NotFound("This link is not valid: it has been used or is too old. Ask for a new one.")
+    users.check_password(password, user=user)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    _record(Actor.user(user, ip_address=ip_address, request_id=request_id), "password.set", user)
+    return user
+
+
+def _user_id(token: str) -> str:
+    return token.partition(".")[0][:40].replace("\x00", "")
+
+
+def _checked(token: str, user: User | None) -> User | None:
+    good = user is not None and user.is_active and _tokens.check_token(user, token.partition(".")[2])
+    return user if good else None
+
+
+def _record(actor: Actor, action: str, user: User) -> None:
+    audit.record(actor=actor, action=action, target_type="user", target_id=user.id, details={"email": user.email})

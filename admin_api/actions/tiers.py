@@ -1,0 +1,64 @@
+"""Set up tiers and take them away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from admin_api import audit
+from admin_api.actor import Actor
+from admin_api.changes import Change, Upserted, differences
+from admin_api.limits import check_limits
+from gateway.directory import publish
+from gateway.errors import InvalidRequest
+from gateway.models import Tier
+from gateway.models.organizations import LIMIT_NAMES
+
+STANDARD = ("basic", "pro", "enterprise")
+
+
+@transaction.atomic
+def upsert(
+    *, actor: Actor, name: str, limits: Mapping[str, int | None], reserve_worst_case: bool = False
+) -> Upserted[Tier]:
+    """Makes the tier or sets what differs. `limits` are all of the tier's limits: an absent one is no limit."""
+    found = Tier.objects.select_for_update().filter(name=name).first()
+    row = found or Tier(name=name)
+    checked = check_limits(limits)
+    changes = _differences(row, checked, reserve_worst_case)
+    outcome = Upserted(row, created=found is None, changes=changes)
+    if not outcome.created and not changes:
+        return outcome
+    row.limits, row.reserve_worst_case = checked, reserve_worst_case
+    row.save()
+    audit.record(
+        actor=actor,
+        action="tier.created" if outcome.created else "tier.changed",
+        target_type="tier",
+        target_id=name,
+        details=outcome.details(),
+    )
+    for organization_id in row.organizations.values_list("id", flat=True):
+        publish.organization_changed(organization_id)
+    return outcome
+
+
+@transaction.atomic
+def remove(*, actor: Actor, tier: Tier) -> None:
+    """Takes a tier away that no organization is on; the standard tiers stay."""
+    if tier.name in STANDARD:
+        raise InvalidRequest(f"tiers.{tier.name}: a standard tier cannot be removed")
+    if tier.organizations.exists():
+        raise InvalidRequest(f"tiers.{tier.name}: organizations are on it")
+    audit.record(actor=actor, action="tier.removed", target_type="tier", target_id=tier.name)
+    tier.delete()
+
+
+def _differences(row: Tier, limits: Mapping[str, int | None], reserve_worst_case: bool) -> list[Change]:
+    old = {name: row.limits.get(name) for name in LIMIT_NAMES}
+    new = {name: limits.get(name) for name in LIMIT_NAMES}
+    changes = [Change(change.field, change.old or "no limit", change.new or "no limit") for change in differences(old, new)]
+    if row.reserve_worst_case != reserve_worst_case:
+        changes.append(Change("reserve_worst_case", row.reserve_worst_case, reserve_worst_case))
+    return changes

@@ -1,0 +1,32 @@
+"""Writes the audit line of an action, in the action's own transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+
+from admin_api.actor import Actor
+from gateway.models import AuditEntry
+
+
+def record(
+    *,
+    actor: Actor,
+    action: str,
+    target_type: str,
+    target_id: str,
+    organization_id: uuid.UUID | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """`details` is JSON and holds no secret; no `organization_id` means the whole installation."""
+    AuditEntry.objects.create(
+        organization_id=organization_id,
+        actor_type=actor.type,
+        actor_id=actor.id,
+        action=action,
+        target_type=target_type,
+        target_id=target_id,
+        details=dict(details or {}),
+        ip_address=actor.ip_address,
+        request_id=actor.request_id,
+    )
