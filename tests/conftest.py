@@ -1,0 +1,93 @@
+"""What every test stands on: an environment of its own and, where a test asks, real stores and a real stack.
+
+The addresses of the stores are fixed before Django reads its settings; the servers behind them start with
+the first test that needs them. Tests of pure code start nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from cryptography.fernet import Fernet
+from django.conf import settings
+
+from gateway.supervisor.postgres import Postgres, wheel_binaries
+from gateway.supervisor.system_user import postgres_user
+from gateway.supervisor.valkey import Valkey, wheel_binary
+from tests.stores import running
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="gw-test-", dir="/tmp"))
+SCRATCH.chmod(0o711)  # PostgreSQL of a root's test run works as another user
+USER = postgres_user(SCRATCH / "postgres")
+POSTGRES = Postgres(
+    data=SCRATCH / "postgres",
+    sockets=SCRATCH / "pg",
+    binaries=wheel_binaries(),
+    user=USER,
+    settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"},
+)
+VALKEY = Valkey(data=SCRATCH / "valkey", sockets=SCRATCH, binary=wheel_binary(), settings={"appendonly": "no"})
+OURS = ("GATEWAY_", "UPSTREAM_", "ANTHROPIC_", "OPENAI_", "DJANGO_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith(OURS) or name in ("HOST", "PORT")]:
+        del os.environ[name]
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "gateway.settings",
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "GATEWAY_KEY_PEPPER": secrets.token_urlsafe(48),
+        "GATEWAY_DATA_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "DATABASE_URL": POSTGRES.url,
+        "REDIS_URL": VALKEY.url,
+        "GATEWAY_SIMULATOR": "true",
+        "GATEWAY_SIMULATOR_DELAY_MS": "0",
+        "DATA_DIR": str(SCRATCH / "data"),
+    }
+    (SCRATCH / "data").mkdir(mode=0o700, exist_ok=True)
+    assert settings.DATABASES  # read now, so that pytest-django, whose turn is next, sets Django up
+    # An ended test run ends its servers too: fixtures are finished on SystemExit.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A running PostgreSQL of this test run; tests that use the database get it through pytest-django."""
+    POSTGRES.sockets.mkdir(mode=0o700)
+    if USER is not None:
+        shutil.chown(POSTGRES.sockets, USER.uid, USER.gid)
+    POSTGRES.initialize()
+    with running(POSTGRES.program(log=SCRATCH / "postgres.log", environment=os.environ)):
+        yield POSTGRES
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[Valkey]:
+    with running(VALKEY.program(log=SCRATCH / "valkey.log", environment=os.environ)):
+        yield VALKEY
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres_server: Postgres, valkey_server: Valkey) -> None:
+    """pytest-django asks for this before it makes the test database: both stores run from then on."""
+
+
+@pytest.fixture
+def valkey(valkey_server: Valkey) -> Iterator[redis.Redis]:
+    """An empty Valkey, as a client."""
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+        yield client
