@@ -21,6 +21,8 @@ app.conf.update(
     worker_hijack_root_logger=False,
     broker_transport_options={"visibility_timeout": 300},
     timezone="UTC",
-    beat_schedule={},
+    beat_schedule={
+        "make-partitions": {"task": "gateway.metering.tasks.make_partitions", "schedule": 600},
+    },
 )
 app.autodiscover_tasks(["gateway.metering"])

@@ -1,0 +1,76 @@
+"""The sums that pages and reports read: one row per bucket of time and combination of dimensions.
+
+They are raised in the transaction that writes the events, by exactly the events that were new.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import psycopg
+from psycopg import sql
+
+
+class Width(StrEnum):
+    """How long a bucket is; buckets are aligned in UTC."""
+
+    MINUTE = "1m"
+    HOUR = "1h"
+    DAY = "1d"
+
+
+TABLES = {Width.MINUTE: "usage_minute", Width.HOUR: "usage_hour", Width.DAY: "usage_day"}
+
+# Each column of a rollup, and what it is of a ledger row. First those that name it, then those that are summed.
+_PERIOD = {Width.MINUTE: "minute", Width.HOUR: "hour", Width.DAY: "day"}
+_LONG_CONTEXT = (
+    "CASE WHEN input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens > 200000"
+    " THEN '200k-1M' ELSE '0-200k' END"
+)
+DIMENSIONS = {
+    "workspace_id": "workspace_id",
+    "api_key_id": "api_key_id",
+    "model": "model",
+    "provider": "provider",
+    "service_tier": "service_tier",
+    "context_window": _LONG_CONTEXT,
+    "inference_geo": "inference_geo",
+}
+SUMS = {
+    "requests": "count(*)",
+    "errors": "count(*) FILTER (WHERE status >= 400)",
+    "input_tokens": "sum(input_tokens)",
+    "cache_read_tokens": "sum(cache_read_tokens)",
+    "cache_write_5m_tokens": "sum(cache_write_5m_tokens)",
+    "cache_write_1h_tokens": "sum(cache_write_1h_tokens)",
+    "output_tokens": "sum(output_tokens)",
+    "web_search_requests": "sum(web_search_requests)",
+    "cost": "sum(cost)",
+    "latency_ms": "sum(latency_ms)",
+    "time_to_first_token_ms": "coalesce(sum(time_to_first_token_ms), 0)",
+    "first_tokens": "count(time_to_first_token_ms)",
+}
+
+
+def add(cursor: psycopg.Cursor, rows: str) -> None:
+    """Raise the rollups of all widths by `rows`, a JSON array of ledger rows that no rollup counts yet."""
+    for width in Width:
+        cursor.execute(_UPSERTS[width], [rows])
+
+
+def _upsert(width: Width) -> sql.SQL:
+    """Rows are raised in the order of their key, the same in every drain, so that two never deadlock."""
+    period = f"date_trunc('{_PERIOD[width]}', at, 'UTC')"
+    key = {"organization_id": "organization_id", "bucket": period, **DIMENSIONS}
+    places = ", ".join(str(n + 1) for n in range(len(key)))
+    raised = ", ".join(f"{name} = total.{name} + excluded.{name}" for name in SUMS)
+    return sql.SQL(  # type: ignore[arg-type]  # made of the constants above only
+        f"INSERT INTO {TABLES[width]} AS total ({', '.join((*key, *SUMS))})"
+        f" SELECT {', '.join((*key.values(), *SUMS.values()))}"
+        " FROM json_populate_recordset(NULL::usage_event, %s::json)"
+        f" GROUP BY {places} ORDER BY {places}"
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {raised}"
+    )
+
+
+_UPSERTS = {width: _upsert(width) for width in Width}

@@ -1,0 +1,139 @@
+"""What the tests of metering share: the ledger with its stream, and events to put through it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import os
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import psycopg
+import redis
+from django.conf import settings
+
+from gateway.metering import event
+from gateway.metering.drain import Drain
+from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.rollups import DIMENSIONS, SUMS
+from gateway.supervisor.postgres import Postgres
+
+ACME = uuid.UUID("00000000-0000-4000-8000-00000000ac3e")
+UMBRELLA = uuid.UUID("00000000-0000-4000-8000-0000000b4e11")
+
+TABLES = ("usage_event", "usage_minute", "usage_hour", "usage_day")
+
+
+@dataclasses.dataclass
+class Ledger:
+    connection: psycopg.Connection
+    database_url: str
+    redis_url: str
+    valkey: redis.Redis
+
+    def empty(self) -> None:
+        """DELETE, since TRUNCATE would wait for the transaction in which pytest-django runs the test."""
+        for table in TABLES:
+            self.connection.execute(f"DELETE FROM {table}".encode())
+        self.connection.execute("DELETE FROM gateway_price WHERE model_name LIKE 'metering-test%'")
+
+    def price(self, **rates: str | int) -> int:
+        """A new price version."""
+        given = {"input": 3, "output": 15, "cache_read": "0.3", "cache_write_5m": "3.75", "cache_write_1h": 6, **rates}
+        row = self.connection.execute(
+            "INSERT INTO gateway_price (model_name, effective_at, input, output, cache_read, cache_write_5m,"
+            " cache_write_1h) VALUES ('metering-test', now(), %(input)s, %(output)s, %(cache_read)s,"
+            " %(cache_write_5m)s, %(cache_write_1h)s) RETURNING id",
+            given,
+        ).fetchone()
+        assert row is not None
+        return cast(int, row[0])
+
+    def send(self, events: Iterable[UsageEvent]) -> None:
+        self.send_payloads([event.encode(one) for one in events])
+
+    def send_payloads(self, payloads: Iterable[bytes]) -> None:
+        with self.valkey.pipeline(transaction=False) as commands:
+            for payload in payloads:
+                commands.xadd(event.STREAM, {event.FIELD: payload})
+            commands.execute()
+
+    def drain(self) -> Drain:
+        """A drain in this process, on which tests call `step`."""
+        return Drain(database_url=self.database_url, redis_url=self.redis_url)
+
+    def drain_all(self) -> Drain:
+        drain = self.drain()
+        while self.waiting():
+            drain.step()
+        return drain
+
+    def waiting(self) -> int:
+        return cast(int, self.valkey.xlen(event.STREAM))
+
+    def attempts(self) -> set[uuid.UUID]:
+        return {row[0] for row in self.connection.execute("SELECT attempt_id FROM usage_event")}
+
+    def count(self) -> int:
+        row = self.connection.execute("SELECT count(*) FROM usage_event").fetchone()
+        assert row is not None
+        return cast(int, row[0])
+
+    def drift(self) -> list[tuple[Any, ...]]:
+        """Rows in which the rollups and the sums over the events differ, for every width. Empty is right."""
+        names = ", ".join((*DIMENSIONS, *SUMS))
+        values = ", ".join((*DIMENSIONS.values(), *SUMS.values()))
+        places = ", ".join(str(n + 3) for n in range(len(DIMENSIONS)))
+        found: list[tuple[Any, ...]] = []
+        for period in ("minute", "hour", "day"):
+            summed = (
+                f"SELECT organization_id, date_trunc('{period}', at, 'UTC') AS bucket, {values}"
+                f" FROM usage_event GROUP BY 1, 2, {places}"
+            )
+            rolled = f"SELECT organization_id, bucket, {names} FROM usage_{period}"
+            query = f"({summed} EXCEPT {rolled}) UNION ALL ({rolled} EXCEPT {summed})"
+            found += self.connection.execute(query.encode()).fetchall()
+        return found
+
+
+def database_url(server: Postgres) -> str:
+    """The address of pytest-django's test database."""
+    return urlsplit(server.url)._replace(path=f"/{settings.DATABASES['default']['NAME']}").geturl()
+
+
+def attempt_at(at: datetime.datetime) -> uuid.UUID:
+    """An attempt id as `ids.new_attempt_id` would have made it at `at`."""
+    milliseconds = int(at.timestamp()) * 1000 + at.microsecond // 1000
+    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
+    return uuid.UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | (7 << 76) | (2 << 62))
+
+
+def usage_event(at: datetime.datetime | None = None, **changes: Any) -> UsageEvent:
+    """A plausible event of Acme, of now unless told otherwise."""
+    at = at or datetime.datetime.now(datetime.UTC)
+    given: dict[str, Any] = {
+        "attempt_id": attempt_at(at),
+        "request_id": "req_01",
+        "organization_id": ACME,
+        "workspace_id": "wrkspc_01",
+        "api_key_id": "apikey_01",
+        "endpoint": "messages",
+        "model_requested": "claude-sonnet-4-5",
+        "model": "claude-sonnet-4-5",
+        "provider": "simulator",
+        "upstream_model": "claude-sonnet-4-5",
+        "stream": True,
+        "status": 200,
+        "usage_source": "reported",
+        "usage": TokenUsage(input_tokens=100, output_tokens=20),
+        "latency_ms": 1500,
+        "time_to_first_token_ms": 300,
+    }
+    return UsageEvent(**{**given, **changes})
+
+
+def dollars(text: str) -> Decimal:
+    return Decimal(text)
