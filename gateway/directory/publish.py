@@ -14,16 +14,9 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
-CHANNEL = "gw:directory"
+from gateway.directory.change import CHANNEL, Change
 
 log = structlog.get_logger(__name__)
-
-
-class Change(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What changed: the `catalog`, one `key` (hex digest) or all keys of one `organization` (its id)."""
-
-    kind: str
-    subject: str = ""
 
 
 def catalog_changed() -> None:

@@ -1,0 +1,83 @@
+"""The models that can be asked for, as one immutable snapshot of the catalog tables."""
+
+from __future__ import annotations
+
+import datetime
+import random
+
+import msgspec
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """Seconds; a null `first_byte` means 60 for streams and 600 for JSON answers."""
+
+    connect: float = 5.0
+    first_byte: float | None = None
+    idle: float = 60.0
+
+    def first_byte_of(self, *, stream: bool) -> float:
+        return self.first_byte or (60.0 if stream else 600.0)
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One place that serves a model: a provider and the model's name there. `base_url` has no trailing slash."""
+
+    provider: str
+    dialect: str
+    base_url: str
+    api_key: str = msgspec.field(default="", name="api_key")
+    upstream_model: str = ""
+    priority: int = 1
+    weight: int = 100
+    timeouts: Timeouts = Timeouts()
+    drain_on_disconnect: bool = False
+
+    def __repr__(self) -> str:  # a target may end up in a log; its credential must not
+        return f"Target({self.provider!r}, {self.dialect!r}, {self.upstream_model!r})"
+
+
+class CatalogModel(msgspec.Struct, frozen=True):
+    """A model by its catalog name; `price_version` is null while it has no price."""
+
+    name: str
+    display_name: str
+    created_at: datetime.datetime
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    price_version: int | None
+    targets: tuple[Target, ...]
+
+    def ordered_targets(self) -> list[Target]:
+        """Lower priority first; within one priority in random order, likelier first with more weight."""
+        if len(self.targets) == 1:
+            return [self.targets[0]]
+        return sorted(self.targets, key=lambda target: (target.priority, -random.random() ** (1 / target.weight)))
+
+
+class Catalog(msgspec.Struct, frozen=True):
+    """Every model by name and alias, and the list that clients see, newest first."""
+
+    names: dict[str, CatalogModel]
+    models: tuple[CatalogModel, ...]
+
+    def find(self, name: str) -> CatalogModel | None:
+        return self.names.get(name)
+
+
+EMPTY = Catalog({}, ())
+
+
+def catalog_of(models: list[tuple[CatalogModel, list[str]]]) -> Catalog:
+    """A catalog from models with their aliases, strongest claim first: a name once taken stays taken."""
+    names: dict[str, CatalogModel] = {}
+    visible: list[CatalogModel] = []
+    for model, _ in models:
+        if model.name not in names:
+            names[model.name] = model
+            visible.append(model)
+    for model, aliases in models:
+        if names.get(model.name) is model:
+            for alias in aliases:
+                names.setdefault(alias, model)
+    visible.sort(key=lambda model: (model.created_at, model.name), reverse=True)
+    return Catalog(names, tuple(visible))

@@ -1,0 +1,173 @@
+"""Reading the directory from Postgres: plain SQL over psycopg, since the ORM costs more than the rest of a request."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from typing import Any, LiteralString
+
+import psycopg
+import structlog
+from cryptography.fernet import InvalidToken
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
+from gateway.encryption import Vault
+from gateway.principal import Principal, Workspace
+
+log = structlog.get_logger(__name__)
+
+KEY: LiteralString = """
+SELECT k.id, k.kind, k.status, k.expires_at, k.limits AS key_limits, k.workspace_id,
+       o.id AS organization_id, o.name AS organization_name, o.suspended_at,
+       t.limits AS tier_limits, o.limits AS organization_limits, t.reserve_worst_case,
+       (SELECT json_agg(json_build_object('id', w.id, 'is_default', w.is_default, 'limits', w.limits,
+                                          'archived', w.archived_at IS NOT NULL)
+                        ORDER BY w.is_default DESC, w.created_at)
+          FROM gateway_workspace w
+         WHERE w.organization_id = k.organization_id AND (k.workspace_id IS NULL OR w.id = k.workspace_id)
+       ) AS workspaces
+  FROM gateway_apikey k
+  JOIN gateway_organization o ON o.id = k.organization_id
+  JOIN gateway_tier t ON t.id = o.tier_id
+ WHERE k.digest = %s
+"""
+
+MODELS: LiteralString = """
+SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens, m.max_output_tokens,
+       (SELECT p.id FROM gateway_price p WHERE p.model_id = m.id AND p.effective_at <= now()
+         ORDER BY p.effective_at DESC, p.id DESC LIMIT 1) AS price_version,
+       (SELECT coalesce(array_agg(a.alias ORDER BY a.alias), '{}') FROM gateway_modelalias a WHERE a.model_id = m.id
+       ) AS aliases
+  FROM gateway_model m
+ WHERE m.origin <> 'simulator' OR %s
+ ORDER BY m.origin, m.name
+"""
+
+ROUTES: LiteralString = """
+SELECT r.model_id, r.upstream_model, r.priority, r.weight, p.name AS provider, p.dialect, p.base_url,
+       p.encrypted_api_key, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect
+  FROM gateway_route r JOIN gateway_provider p ON p.id = r.provider_id
+ ORDER BY r.model_id, r.priority, r.id
+"""
+
+
+class StoreUnavailable(Exception):
+    """Postgres did not answer; what is cached goes on being used."""
+
+
+class DirectoryStore:
+    """The queries of the data plane. Every method raises `StoreUnavailable` when Postgres is away."""
+
+    def __init__(self, database_url: str, *, vault: Vault, simulator: bool) -> None:
+        self._vault = vault
+        self._simulator = simulator
+        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
+            database_url,
+            min_size=0,
+            max_size=4,
+            timeout=2,
+            max_idle=60,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "connect_timeout": 2,
+                "options": "-c statement_timeout=2s",
+            },
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def ping(self) -> None:
+        await self._rows("SELECT 1 AS one")
+
+    async def principal(self, digest: bytes) -> Principal | None:
+        """The holder of the key with this digest, usable or not."""
+        rows = await self._rows(KEY, digest)
+        return _principal(rows[0]) if rows else None
+
+    async def catalog(self) -> Catalog:
+        """All models with their routes; `configured` sorts before `simulator` and so wins a name."""
+        models = await self._rows(MODELS, self._simulator)
+        routes = await self._rows(ROUTES)
+        targets = {
+            model: tuple(self._target(row) for row in rows)
+            for model, rows in itertools.groupby(routes, key=lambda row: row["model_id"])
+        }
+        return catalog_of([(_model(row, targets.get(row["id"], ())), row["aliases"]) for row in models])
+
+    def _target(self, row: dict[str, Any]) -> Target:
+        return Target(
+            provider=row["provider"],
+            dialect=row["dialect"],
+            base_url=row["base_url"],
+            api_key=self._decrypted(row),
+            upstream_model=row["upstream_model"],
+            priority=row["priority"],
+            weight=max(1, row["weight"]),
+            timeouts=Timeouts(row["connect_timeout"] or 5.0, row["first_byte_timeout"], row["idle_timeout"] or 60.0),
+            drain_on_disconnect=row["on_disconnect"] == "drain",
+        )
+
+    def _decrypted(self, row: dict[str, Any]) -> str:
+        """The provider's key; one that no configured data key opens must not take the other providers down."""
+        if not row["encrypted_api_key"]:
+            return ""
+        try:
+            return self._vault.decrypt(row["encrypted_api_key"])
+        except InvalidToken:
+            log.error("provider_key_not_decrypted", provider=row["provider"])
+            return ""
+
+    async def _rows(self, query: LiteralString, *arguments: object) -> list[dict[str, Any]]:
+        try:
+            async with self._pool.connection() as connection:
+                return await (await connection.execute(query, arguments)).fetchall()
+        except (psycopg.OperationalError, PoolTimeout, PoolClosed) as problem:
+            raise StoreUnavailable(str(problem)) from problem
+
+
+def _principal(row: dict[str, Any]) -> Principal:
+    expires_at: datetime.datetime | None = row["expires_at"]
+    workspaces = [one for one in row["workspaces"] or [] if not one["archived"]]
+    merged = {**row["tier_limits"], **row["organization_limits"]}
+    return Principal(
+        key_id=row["id"],
+        kind=row["kind"],
+        organization_id=row["organization_id"],
+        organization_name=row["organization_name"],
+        refusal=_refusal(row, usable=bool(workspaces)),
+        expires_at=expires_at.timestamp() if expires_at else None,
+        workspaces=tuple(Workspace(one["id"], one["is_default"], one["limits"]) for one in workspaces),
+        organization_limits={name: value for name, value in merged.items() if value is not None},
+        key_limits=row["key_limits"],
+        reserve_worst_case=row["reserve_worst_case"],
+    )
+
+
+def _refusal(row: dict[str, Any], *, usable: bool) -> str:
+    """Why this key is refused, or nothing; one word each, for the log and the choice of status."""
+    if row["status"] != "active":
+        return str(row["status"])
+    if row["suspended_at"] is not None:
+        return "suspended"
+    return "" if usable else "archived"
+
+
+def _model(row: dict[str, Any], targets: tuple[Target, ...]) -> CatalogModel:
+    return CatalogModel(
+        name=row["name"],
+        display_name=row["display_name"],
+        created_at=row["created_at"],
+        max_input_tokens=row["max_input_tokens"],
+        max_output_tokens=row["max_output_tokens"],
+        price_version=row["price_version"],
+        targets=targets,
+    )

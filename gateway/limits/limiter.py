@@ -1,0 +1,148 @@
+"""Admission and settlement: one atomic script each over all scopes of a request.
+
+`admit` never fails: while Valkey is away this process limits on its own. `settle` returns at once; whoever
+holds the event is told through the future whether Valkey has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import hiredis
+import structlog
+
+from gateway.limits.admission import Admission, Refusal, ScopeState
+from gateway.limits.local import LocalLimiter
+from gateway.limits.valkey import Argument, Script, Valkey, ValkeyUnavailable
+from gateway.principal import LIMITS, Scope
+
+log = structlog.get_logger(__name__)
+
+LEASE_MS = 90_000
+RENEW_SECONDS = 30.0
+GUESS_WINDOW_MS = 60_000
+
+ADMIT, SETTLE, RENEW, GUESS = Script("admit"), Script("settle"), Script("renew"), Script("guess")
+
+
+class Limiter:
+    """All limits of this process. `stream` is the Valkey stream that settled usage goes to."""
+
+    def __init__(self, url: str, *, stream: str, on_up: Callable[[], None] = lambda: None) -> None:
+        self.valkey = Valkey(url, (ADMIT, SETTLE, RENEW, GUESS), on_up=on_up)
+        self._local = LocalLimiter()
+        self._stream = stream
+        self._open: dict[str, Admission] = {}
+        self._renewing: asyncio.Task[None] | None = None
+        self._guesses: dict[str, int] = {}
+
+    async def start(self) -> None:
+        await self.valkey.start()
+        self._renewing = asyncio.create_task(self._renew())
+
+    async def stop(self) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+        await self.valkey.stop()
+
+    async def admit(
+        self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int
+    ) -> Admission:
+        """Reserve one request and its tokens under all scopes, or under none (then `refusal` says why)."""
+        if self.valkey.available:
+            keys: list[Argument] = []
+            arguments: list[Argument] = [lease, LEASE_MS, input_tokens, output_tokens]
+            for scope in scopes:
+                keys += (scope.key, scope.key + ":leases")
+                arguments += scope.limits
+            call = self.valkey.call(ADMIT, keys, arguments)
+            try:
+                reply = await call
+            except ValkeyUnavailable:
+                pass
+            except hiredis.ReplyError as problem:
+                log.error("admission_script_failed", error=str(problem))
+            except asyncio.CancelledError:
+                self._forget(scopes, lease, input_tokens, output_tokens)
+                raise
+            else:
+                admission = _admission(scopes, lease, input_tokens, output_tokens, reply)
+                if admission.refusal is None:
+                    self._open[lease] = admission
+                return admission
+        return self._local.admit(scopes, lease, input_tokens, output_tokens)
+
+    def settle(self, admission: Admission, input_tokens: int, output_tokens: int, event: bytes) -> asyncio.Future[Any]:
+        """Give back what was not used and append `event`. The future fails if Valkey may not have it."""
+        self._open.pop(admission.lease, None)
+        if admission.local:
+            self._local.settle(admission, input_tokens, output_tokens)
+            return self.append(event)
+        keys: list[Argument] = [self._stream]
+        arguments: list[Argument] = [
+            admission.lease,
+            event,
+            admission.input_tokens,
+            admission.output_tokens,
+            input_tokens,
+            output_tokens,
+        ]
+        for scope in admission.scopes:
+            keys += (scope.key, scope.key + ":leases")
+            arguments += scope.limits
+        return self.valkey.call(SETTLE, keys, arguments)
+
+    def append(self, event: bytes) -> asyncio.Future[Any]:
+        """Append a usage event that settles nothing: a failed attempt, or one that was spooled."""
+        return self.valkey.command("XADD", self._stream, "*", "event", event)
+
+    async def guesses(self, address: str) -> int:
+        """Count a wrong key from `address`; how many there were within a minute, this one included."""
+        try:
+            return int(await self.valkey.call(GUESS, [f"gw:guesses:{address}"], [GUESS_WINDOW_MS]))
+        except (ValkeyUnavailable, hiredis.ReplyError):
+            if address not in self._guesses:
+                asyncio.get_running_loop().call_later(GUESS_WINDOW_MS / 1000, self._guesses.pop, address, None)
+            self._guesses[address] = self._guesses.get(address, 0) + 1
+            return self._guesses[address]
+
+    @property
+    def open_leases(self) -> int:
+        return len(self._open)
+
+    def _forget(self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int) -> None:
+        """The caller left while admission was under way: undo it behind its back, in order on the same connection."""
+        undone = Admission(lease, scopes, input_tokens, output_tokens, 0, ())
+        self.settle(undone, 0, 0, b"").add_done_callback(_ignore)
+
+    async def _renew(self) -> None:
+        """Keep the leases of everything that is still running; one that a crash leaves behind ends by itself."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            for admission in list(self._open.values()):
+                keys = [scope.key + ":leases" for scope in admission.scopes]
+                self.valkey.call(RENEW, keys, [admission.lease, LEASE_MS]).add_done_callback(_ignore)
+
+
+def _admission(
+    scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int, reply: list[int]
+) -> Admission:
+    """The script's reply: admitted, refusing scope and limit, wait, clock, then five numbers a scope."""
+    states = tuple(
+        ScopeState(scope, (reply[at], reply[at + 1], reply[at + 2], reply[at + 3]), reply[at + 4])
+        for at, scope in zip(_steps(len(scopes)), scopes, strict=True)
+    )
+    refusal = None if reply[0] else Refusal(scopes[reply[1] - 1], LIMITS[reply[2] - 1], reply[3])
+    return Admission(lease, scopes, input_tokens, output_tokens, reply[4], states, refusal)
+
+
+def _steps(scopes: int) -> Iterable[int]:
+    return range(5, 5 + 5 * scopes, 5)
+
+
+def _ignore(future: asyncio.Future[Any]) -> None:
+    """A lease that could not be touched ends by its deadline; the outage itself is logged by the connection."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,66 @@
+"""Who is calling, as the hot path knows it: immutable, cached, made from rows by `directory/store.py`."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+
+# The order in which limits travel to the admission script.
+LIMITS = (
+    "requests_per_minute",
+    "tokens_per_minute",
+    "input_tokens_per_minute",
+    "output_tokens_per_minute",
+    "concurrent_requests",
+)
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """One holder of limits. `key` names its state in Valkey; `limits` follow `LIMITS`, 0 means no limit."""
+
+    kind: str
+    key: str
+    limits: tuple[int, int, int, int, int]
+
+
+class Workspace(msgspec.Struct, frozen=True):
+    """A workspace that a principal may use; `limits` as stored, by name."""
+
+    id: str
+    is_default: bool
+    limits: dict[str, int | None]
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """A key that was found. `expires_at` is Unix time in seconds; `refusal` says why the key may not be used.
+
+    `workspaces` holds the one workspace of the key, or all active ones for a key of the whole organization,
+    the default one first.
+    """
+
+    key_id: str
+    kind: str
+    organization_id: uuid.UUID
+    organization_name: str
+    refusal: str
+    expires_at: float | None
+    workspaces: tuple[Workspace, ...]
+    organization_limits: dict[str, int]
+    key_limits: dict[str, int | None]
+    reserve_worst_case: bool
+
+    def scopes(self, workspace: Workspace) -> tuple[Scope, ...]:
+        """The limits that a request in `workspace` is under, the widest first."""
+        tag = f"gw:{{{self.organization_id}}}:limit"
+        candidates = (
+            Scope("organization", f"{tag}:organization", _ordered(self.organization_limits)),
+            Scope("workspace", f"{tag}:workspace:{workspace.id}", _ordered(workspace.limits)),
+            Scope("api_key", f"{tag}:key:{self.key_id}", _ordered(self.key_limits)),
+        )
+        return (candidates[0], *(scope for scope in candidates[1:] if any(scope.limits)))
+
+
+def _ordered(limits: dict[str, int] | dict[str, int | None]) -> tuple[int, int, int, int, int]:
+    values = [limits.get(name) or 0 for name in LIMITS]
+    return (values[0], values[1], values[2], values[3], values[4])
