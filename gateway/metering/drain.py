@@ -26,8 +26,8 @@ from gateway.metering.stream import Entry, UsageStream
 BATCH = 1000
 BLOCK_MS = 500
 
-# After a small batch, wait for more: a commit for each of few events costs more than they do, and a tenth of a
-# second is far below the five in which usage has to show.
+# After a small batch, wait for more: a commit for each of few events costs more than they do, and a tenth of
+# a second is far below the five in which usage has to show.
 LINGER = 0.1
 CLAIM_EVERY = 2.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
@@ -126,7 +126,7 @@ class Drain:
             self._prices.learn(self._database.connection(), versions)
 
     def _record(self, rows: Sequence[tuple[Entry, LedgerRow]]) -> dict[Entry, str]:
-        """Commit the rows; when one of them cannot be stored, halve until it stands alone. Returns such ones."""
+        """Commit the rows; while one of them cannot be stored, halve until it stands alone. Returns those."""
         if not rows:
             return {}
         try:

@@ -1,4 +1,4 @@
-"""The daily partitions of `usage_event`: `usage_event_YYYYMMDD`, made when first needed and some days ahead."""
+"""The daily partitions of `usage_event`: `usage_event_YYYYMMDD`, made when needed and some days ahead."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _missing(cursor: Cursor, days: list[datetime.date]) -> list[datetime.date]:
 
 
 def _make(cursor: Cursor, day: datetime.date) -> None:
-    """LIKE and ATTACH, not PARTITION OF: attaching does not keep writers and readers of the ledger waiting."""
+    """LIKE and ATTACH, not PARTITION OF: attaching keeps no writer or reader of the ledger waiting."""
     name = f"usage_event_{day:%Y%m%d}"
     cursor.execute(f"CREATE TABLE {name} (LIKE usage_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
     cursor.execute(

@@ -38,7 +38,7 @@ class Rates:
 
 
 def cost(rates: Rates | None, usage: TokenUsage, service_tier: str) -> Decimal:
-    """US dollars, 16 decimal places. Without rates 0: such events are known by their absent `price_version`."""
+    """US dollars, 16 decimal places. Without rates 0: such events are known by their null `price_version`."""
     if rates is None:
         return Decimal(0)
     charges = (

@@ -21,8 +21,9 @@ class Width(StrEnum):
 
 TABLES = {Width.MINUTE: "usage_minute", Width.HOUR: "usage_hour", Width.DAY: "usage_day"}
 
-# Each column of a rollup, and what it is of a ledger row. First those that name it, then those that are summed.
 _PERIOD = {Width.MINUTE: "minute", Width.HOUR: "hour", Width.DAY: "day"}
+
+# Each column of a rollup and what it is of a ledger row: those that name it, then those that are summed.
 _LONG_CONTEXT = (
     "CASE WHEN input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens > 200000"
     " THEN '200k-1M' ELSE '0-200k' END"
@@ -64,7 +65,7 @@ def _upsert(width: Width) -> sql.SQL:
     key = {"organization_id": "organization_id", "bucket": period, **DIMENSIONS}
     places = ", ".join(str(n + 1) for n in range(len(key)))
     raised = ", ".join(f"{name} = total.{name} + excluded.{name}" for name in SUMS)
-    return sql.SQL(  # type: ignore[arg-type]  # made of the constants above only
+    return sql.SQL(
         f"INSERT INTO {TABLES[width]} AS total ({', '.join((*key, *SUMS))})"
         f" SELECT {', '.join((*key.values(), *SUMS.values()))}"
         " FROM json_populate_recordset(NULL::usage_event, %s::json)"

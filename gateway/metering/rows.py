@@ -13,7 +13,7 @@ from gateway.metering import prices
 from gateway.metering.event import UsageEvent
 from gateway.metering.prices import PriceBook, Rates
 
-# Attempt ids carry the time. One outside these bounds is not one of ours, and would make a partition of its own.
+# Attempt ids carry the time. One outside these bounds is not ours, and would make a partition of its own.
 OLDEST = datetime.timedelta(days=400)
 NEWEST = datetime.timedelta(days=1)
 

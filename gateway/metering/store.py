@@ -16,7 +16,7 @@ _COLUMNS = ", ".join(LedgerRow.__struct_fields__)
 # In the order of the key, so that two drains that meet the same rows do not deadlock. Rows travel as one JSON
 # parameter: no temporary table, so that it works behind a pooler, and half the cost of arrays per column.
 _INSERT = sql.SQL(
-    f"INSERT INTO usage_event ({_COLUMNS})"  # type: ignore[arg-type]  # made of field names only
+    f"INSERT INTO usage_event ({_COLUMNS})"
     f" SELECT {_COLUMNS} FROM json_populate_recordset(NULL::usage_event, %s::json)"
     " ORDER BY day, attempt_id"
     " ON CONFLICT (day, attempt_id) DO NOTHING RETURNING attempt_id"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import socket
-import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,7 +48,7 @@ class UsageStream:
     def take(self, count: int, block_ms: int) -> list[Entry]:
         """New entries; waits up to `block_ms` for the first one. Makes the group where there is none."""
         try:
-            reply: Any = self._valkey.xreadgroup(GROUP, self.member, {STREAM: ">"}, count=count, block=block_ms)
+            reply: Any = self._valkey.xreadgroup(GROUP, self.member, {STREAM: ">"}, count, block_ms)
         except redis.ResponseError as problem:
             if not str(problem).startswith("NOGROUP"):
                 raise
@@ -68,7 +68,7 @@ class UsageStream:
         return _entries(reply[1])
 
     def finish(self, entries: Iterable[Entry], rejected: Mapping[Entry, str]) -> None:
-        """Acknowledge and remove entries; those `rejected` move to their own stream in the same transaction."""
+        """Acknowledge and remove entries; those `rejected` move to a stream of their own, all in one step."""
         ids = [entry.id for entry in (*entries, *rejected)]
         if not ids:
             return
@@ -81,7 +81,7 @@ class UsageStream:
             commands.execute()
 
     def forget_dead_members(self) -> None:
-        """Remove members that have been gone for an hour and hold nothing (removing one drops what it holds)."""
+        """Remove members that are gone for an hour and hold nothing (removing one drops what it holds)."""
         members: Any = self._valkey.xinfo_consumers(STREAM, GROUP)
         for member in members:
             if member["pending"] == 0 and member["idle"] > FORGET_MEMBER_AFTER_MS:
@@ -94,7 +94,7 @@ class UsageStream:
             self._valkey.xgroup_delconsumer(STREAM, GROUP, self.member)
 
     def _make_group(self) -> None:
-        """From the stream's beginning: what is there already was never drained by a group that still exists."""
+        """From the stream's beginning: what it holds was not drained by any group that still exists."""
         try:
             self._valkey.xgroup_create(STREAM, GROUP, id="0", mkstream=True)
         except redis.ResponseError as problem:

@@ -18,7 +18,7 @@ SECONDS_TO_FINISH = 1.5
 
 class Command(BaseCommand):
     help = "Write usage events from the Valkey stream to Postgres, until SIGTERM. Several may run."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
         configuration = settings.CONFIGURATION
