@@ -20,7 +20,7 @@ from gateway.models import Invite, Membership, Organization, User
 def create(
     *, actor: Actor, organization: Organization, email: str, role: str, invited_by: User | None = None
 ) -> tuple[Invite, str]:
-    """The invite and the token of its link (`link`), which is not stored; an older pending invite is withdrawn."""
+    """The invite and the token of its `link`, which is not stored; an older pending invite is withdrawn."""
     address = users.normalised_email(email)
     memberships.check_role(role)
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
@@ -29,7 +29,11 @@ def create(
     pending(organization=organization, email=address).update(deleted_at=timezone.now())
     token = secrets.token_urlsafe(32)
     invite = Invite.objects.create(
-        organization=organization, email=address, role=role, token_digest=_digest(token), invited_by=invited_by
+        organization=organization,
+        email=address,
+        role=role,
+        token_digest=_digest(token),
+        invited_by=invited_by,
     )
     _record(actor, "invite.created", invite)
     return invite, token
@@ -52,7 +56,7 @@ def link(token: str) -> str:
 
 
 def find(token: str) -> Invite | None:
-    """The pending invite behind a link, None when there is none or it has been used, withdrawn or has expired."""
+    """The pending invite behind a link; None where it has been used or withdrawn or has expired."""
     invite = Invite.objects.select_related("organization").filter(token_digest=_digest(token)).first()
     return invite if invite is not None and invite.status == "pending" else None
 
@@ -88,7 +92,9 @@ def _person(invite: Invite, name: str, password: str | None, user: User | None) 
     """The signed-in user where the address is theirs, else a new account for the address."""
     if user is not None:
         if user.email.lower() != invite.email.lower():
-            raise PermissionDenied(f"This invitation is for {invite.email}, and you are signed in as {user.email}.")
+            raise PermissionDenied(
+                f"This invitation is for {invite.email}, and you are signed in as {user.email}."
+            )
         return user
     if User.objects.filter(email__iexact=invite.email).exists():
         raise PermissionDenied(f"{invite.email} has an account already: sign in to accept this invitation.")
@@ -103,7 +109,9 @@ def _new_account(email: str, name: str, password: str) -> User:
         with transaction.atomic():
             return users.create(actor=Actor("system"), email=email, password=password, name=name)
     except IntegrityError:
-        raise PermissionDenied(f"{email} has an account already: sign in to accept this invitation.") from None
+        raise PermissionDenied(
+            f"{email} has an account already: sign in to accept this invitation."
+        ) from None
 
 
 def _digest(token: str) -> bytes:

@@ -31,4 +31,6 @@ def add(*, actor: Actor, organization: Organization, user: User, role: str) -> M
 
 def check_role(role: str) -> None:
     if role not in Membership.Role.values:
-        raise InvalidRequest(f"role: {role!r} is unknown; expected one of {', '.join(sorted(Membership.Role.values))}")
+        raise InvalidRequest(
+            f"role: {role!r} is unknown; expected one of {', '.join(sorted(Membership.Role.values))}"
+        )

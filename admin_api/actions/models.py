@@ -26,8 +26,8 @@ def upsert(
     routes: Sequence[RouteTo],
     display_name: str | UnsetType = UNSET,
     aliases: Sequence[str] | UnsetType = UNSET,
-    max_input_tokens: int | None | UnsetType = UNSET,
-    max_output_tokens: int | None | UnsetType = UNSET,
+    max_input_tokens: int | UnsetType | None = UNSET,
+    max_output_tokens: int | UnsetType | None = UNSET,
     price: Rates | UnsetType = UNSET,
 ) -> Upserted[Model]:
     """Makes the configured model or changes what differs; what is not given keeps its value.
@@ -71,8 +71,8 @@ def remove(*, actor: Actor, model: Model) -> None:
 def _own_fields(
     row: Model,
     display_name: str | UnsetType,
-    max_input_tokens: int | None | UnsetType,
-    max_output_tokens: int | None | UnsetType,
+    max_input_tokens: int | UnsetType | None,
+    max_output_tokens: int | UnsetType | None,
 ) -> list[Change]:
     given = {
         "display_name": display_name,
@@ -102,9 +102,13 @@ def _refuse_claimed(name: str, row: Model) -> None:
     """Two configured models never answer to one name."""
     by_name = Model.objects.filter(origin=Origin.CONFIGURED, name=name)
     by_alias = Model.objects.filter(aliases__alias=name)
-    other = (by_name | by_alias).exclude(pk=row.pk).first() if row.pk else (by_name.first() or by_alias.first())
+    other = (
+        (by_name | by_alias).exclude(pk=row.pk).first() if row.pk else (by_name.first() or by_alias.first())
+    )
     if other is not None or (row.pk and row.name == name):
-        raise InvalidRequest(f"models.{row.name}: the name {name!r} is taken by model {(other or row).name!r}")
+        raise InvalidRequest(
+            f"models.{row.name}: the name {name!r} is taken by model {(other or row).name!r}"
+        )
 
 
 def _set_price(row: Model, price: Rates) -> list[Change]:

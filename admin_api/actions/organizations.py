@@ -45,7 +45,7 @@ def set_tier(*, actor: Actor, organization: Organization, tier: Tier) -> None:
 
 @transaction.atomic
 def set_limits(*, actor: Actor, organization: Organization, limits: Mapping[str, int | None]) -> None:
-    """Replaces the organization's own limits: a number overrides the tier's, None lifts it, absent keeps the tier's."""
+    """Replaces its own limits: a number overrides the tier's, None lifts it, absent keeps the tier's."""
     own = check_limits(limits, lifting=True)
     old = organization.limits
     organization.limits = own

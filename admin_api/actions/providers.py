@@ -29,11 +29,11 @@ def upsert(
     name: str,
     dialect: str,
     base_url: str,
-    api_key: str | None | UnsetType = UNSET,
+    api_key: str | UnsetType | None = UNSET,
     timeouts: Timeouts | UnsetType = UNSET,
     on_disconnect: str | UnsetType = UNSET,
 ) -> Upserted[Provider]:
-    """Makes the provider or changes what differs; what is not given keeps its value. `api_key` None removes it."""
+    """Makes the provider or changes what differs; what is not given stays. `api_key` None removes it."""
     found = Provider.objects.select_for_update().filter(name=name).first()
     if found is not None and found.origin == Origin.SIMULATOR and dialect != Provider.Dialect.SIMULATOR:
         raise InvalidRequest(f"providers.{name}: this name belongs to the built-in simulator")
@@ -75,7 +75,7 @@ def _assign(row: Provider, fields: dict[str, object]) -> list[Change]:
     return changes
 
 
-def _current_key(row: Provider) -> str | None | UnsetType:
+def _current_key(row: Provider) -> str | UnsetType | None:
     """UNSET for a key that no configured encryption key opens: whatever is given then replaces it."""
     if row.encrypted_api_key is None:
         return None
@@ -87,7 +87,9 @@ def _current_key(row: Provider) -> str | None | UnsetType:
 
 def _store_key(row: Provider, api_key: str | None) -> None:
     row.encrypted_api_key = None if api_key is None else _vault().encrypt(api_key)
-    long_enough = api_key is not None and len(api_key) >= 4 * HINT_LENGTH  # a hint must not give a short key away
+    long_enough = (
+        api_key is not None and len(api_key) >= 4 * HINT_LENGTH
+    )  # a hint must not give a short key away
     row.api_key_hint = api_key[-HINT_LENGTH:] if api_key and long_enough else ""
 
 

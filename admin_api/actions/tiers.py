@@ -22,7 +22,7 @@ STANDARD = ("basic", "pro", "enterprise")
 def upsert(
     *, actor: Actor, name: str, limits: Mapping[str, int | None], reserve_worst_case: bool = False
 ) -> Upserted[Tier]:
-    """Makes the tier or sets what differs. `limits` are all of the tier's limits: an absent one is no limit."""
+    """Makes the tier or sets what differs. `limits` are all it has: an absent one is no limit."""
     found = Tier.objects.select_for_update().filter(name=name).first()
     row = found or Tier(name=name)
     checked = check_limits(limits)
@@ -58,7 +58,10 @@ def remove(*, actor: Actor, tier: Tier) -> None:
 def _differences(row: Tier, limits: Mapping[str, int | None], reserve_worst_case: bool) -> list[Change]:
     old = {name: row.limits.get(name) for name in LIMIT_NAMES}
     new = {name: limits.get(name) for name in LIMIT_NAMES}
-    changes = [Change(change.field, change.old or "no limit", change.new or "no limit") for change in differences(old, new)]
+    changes = [
+        Change(change.field, change.old or "no limit", change.new or "no limit")
+        for change in differences(old, new)
+    ]
     if row.reserve_worst_case != reserve_worst_case:
         changes.append(Change("reserve_worst_case", row.reserve_worst_case, reserve_worst_case))
     return changes

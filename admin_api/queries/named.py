@@ -14,7 +14,9 @@ def organization(name: str) -> Organization:
     """By its exact name."""
     found = Organization.objects.select_related("tier").filter(name=name).first()
     if found is None:
-        raise NotFound(f"no organization is named {name!r}; there are: {_listed(Organization.objects.all(), 'name')}")
+        raise NotFound(
+            f"no organization is named {name!r}; there are: {_listed(Organization.objects.all(), 'name')}"
+        )
     return found
 
 
@@ -23,7 +25,9 @@ def workspace(organization: Organization, name: str) -> Workspace:
     live = organization.workspaces.filter(archived_at=None)
     found = live.filter(name=name).first()
     if found is None:
-        raise NotFound(f"{organization.name} has no workspace named {name!r}; there are: {_listed(live, 'name')}")
+        raise NotFound(
+            f"{organization.name} has no workspace named {name!r}; there are: {_listed(live, 'name')}"
+        )
     return found
 
 

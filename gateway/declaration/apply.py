@@ -1,0 +1,186 @@
+"""Carries out a declaration: all of it in one transaction, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from django.db import connection, transaction
+from msgspec import UNSET
+
+from admin_api.actions import invites, models, organizations, providers, tiers
+from admin_api.actor import Actor
+from admin_api.changes import Change, Upserted, differences, shown
+from gateway.declaration import checks
+from gateway.declaration.document import DeclarationError
+from gateway.declaration.shapes import Declaration, ModelEntry, OrganizationEntry
+from gateway.models import Membership, Model, Organization, Provider, Tier
+from gateway.models.catalog import Origin
+
+NEW_ORGANIZATION_TIER = "basic"
+LOCK = 0x67770001  # one apply at a time: claims on names are checked across tables
+
+
+@transaction.atomic
+def apply(declaration: Declaration, *, actor: Actor, prune: bool = False) -> list[str]:
+    """Makes the installation as declared and tells each change in one line; no lines: nothing to change.
+
+    Raises `DeclarationError` where the declaration does not fit what is installed. With `prune`, configured
+    providers and models that are not named go, and so do tiers that no organization is on; organizations,
+    the standard tiers and the simulator always stay.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    there = checks.installed()
+    problems = checks.problems(declaration, there, prune=prune)
+    if problems:
+        raise DeclarationError(problems)
+    return [
+        *_providers(declaration, actor),
+        *(_prune_models(declaration, actor) if prune else ()),
+        *_models(declaration, there, actor),
+        *(_prune_providers(declaration, actor) if prune else ()),
+        *_tiers(declaration, actor),
+        *_organizations(declaration, actor),
+        *(_prune_tiers(declaration, actor) if prune else ()),
+    ]
+
+
+def _providers(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    for name, entry in declaration.providers.items():
+        outcome = providers.upsert(
+            actor=actor,
+            name=name,
+            dialect=entry.dialect,
+            base_url=entry.base_url,
+            api_key=entry.api_key,
+            timeouts=entry.timeouts,
+            on_disconnect=entry.on_disconnect,
+        )
+        yield from _lines(f"provider {name}", outcome)
+
+
+def _models(declaration: Declaration, there: checks.Installed, actor: Actor) -> Iterator[str]:
+    for name, entry in declaration.models.items():
+        yield from _released(name, entry, declaration, there, actor)
+    for name, entry in declaration.models.items():
+        outcome = models.upsert(
+            actor=actor,
+            name=name,
+            routes=[route.to for route in entry.routes],
+            display_name=entry.display_name,
+            aliases=UNSET if entry.aliases is UNSET else [alias.text for alias in entry.aliases],
+            max_input_tokens=entry.max_input_tokens,
+            max_output_tokens=entry.max_output_tokens,
+            price=entry.price,
+        )
+        yield from _lines(f"model {name}", outcome)
+
+
+def _released(
+    name: str, entry: ModelEntry, declaration: Declaration, there: checks.Installed, actor: Actor
+) -> Iterator[str]:
+    """Aliases that move to another model are freed first."""
+    if entry.aliases is UNSET or name not in there.models:
+        return
+    wanted = set(declaration.models)
+    for other in declaration.models.values():
+        wanted |= set() if other.aliases is UNSET else {alias.text for alias in other.aliases}
+    moving = sorted((there.models[name] - {alias.text for alias in entry.aliases}) & wanted)
+    if moving:
+        model = Model.objects.get(name=name, origin=Origin.CONFIGURED)
+        models.release_aliases(actor=actor, model=model, aliases=moving)
+        yield f"~ model {name}: aliases {shown(moving)} given up"
+
+
+def _tiers(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    for name, entry in declaration.tiers.items():
+        outcome = tiers.upsert(
+            actor=actor, name=name, limits=entry.limits, reserve_worst_case=entry.reserve_worst_case
+        )
+        yield from _lines(f"tier {name}", outcome)
+
+
+def _organizations(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    for name, entry in declaration.organizations.items():
+        found = (
+            Organization.objects.select_related("tier")
+            .select_for_update(of=("self",))
+            .filter(name=name)
+            .first()
+        )
+        if found is None:
+            found = _new_organization(name, entry, actor)
+            yield f"+ organization {name} (tier {found.tier.name})"
+        else:
+            yield from _changed_organization(found, entry, actor)
+        yield from _admins(found, entry, actor)
+
+
+def _new_organization(name: str, entry: OrganizationEntry, actor: Actor) -> Organization:
+    tier = NEW_ORGANIZATION_TIER if entry.tier is UNSET else entry.tier.text
+    limits = {} if entry.limits is UNSET else entry.limits
+    return organizations.create(actor=actor, name=name, tier=Tier.objects.get(name=tier), limits=limits)
+
+
+def _changed_organization(
+    organization: Organization, entry: OrganizationEntry, actor: Actor
+) -> Iterator[str]:
+    old = organization.tier.name
+    if entry.tier is not UNSET and entry.tier.text != old:
+        tier = Tier.objects.get(name=entry.tier.text)
+        organizations.set_tier(actor=actor, organization=organization, tier=tier)
+        yield f"~ organization {organization.name}: tier {old} -> {tier.name}"
+    if entry.limits is not UNSET and entry.limits != organization.limits:
+        before, after = _worded(organization.limits), _worded(entry.limits)
+        organizations.set_limits(actor=actor, organization=organization, limits=entry.limits)
+        for change in _limit_changes(before, after):
+            yield f"~ organization {organization.name}: {change}"
+
+
+def _worded(limits: Mapping[str, int | None]) -> dict[str, object]:
+    return {f"limits.{name}": "no limit" if value is None else value for name, value in limits.items()}
+
+
+def _limit_changes(before: dict[str, object], after: dict[str, object]) -> list[Change]:
+    tiers_own: dict[str, object] = dict.fromkeys([*before, *after], "the tier's")
+    return differences({**tiers_own, **before}, {**tiers_own, **after})
+
+
+def _admins(organization: Organization, entry: OrganizationEntry, actor: Actor) -> Iterator[str]:
+    """Invites whoever is neither a member nor invited; the link is told here and nowhere again."""
+    for email in entry.admins:
+        member = organization.memberships.filter(user__email__iexact=email).exists()
+        if member or invites.pending(organization=organization, email=email).exists():
+            continue
+        _, token = invites.create(
+            actor=actor, organization=organization, email=email, role=Membership.Role.ADMIN
+        )
+        yield f"+ invite {email} to {organization.name} as admin: {invites.link(token)}"
+
+
+def _prune_models(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    configured = Model.objects.filter(origin=Origin.CONFIGURED).order_by("name")
+    for model in configured.exclude(name__in=declaration.models):
+        models.remove(actor=actor, model=model)
+        yield f"- model {model.name}"
+
+
+def _prune_providers(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    configured = Provider.objects.filter(origin=Origin.CONFIGURED).order_by("name")
+    for provider in configured.exclude(name__in=declaration.providers):
+        providers.remove(actor=actor, provider=provider)
+        yield f"- provider {provider.name}"
+
+
+def _prune_tiers(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    unused = Tier.objects.filter(organizations=None).order_by("name")
+    for tier in unused.exclude(name__in=[*tiers.STANDARD, *declaration.tiers]):
+        tiers.remove(actor=actor, tier=tier)
+        yield f"- tier {tier.name}"
+
+
+def _lines(what: str, outcome: Upserted[object]) -> Iterator[str]:
+    if outcome.created:
+        yield f"+ {what}"
+    else:
+        yield from (f"~ {what}: {change}" for change in outcome.changes)

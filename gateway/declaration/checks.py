@@ -1,0 +1,97 @@
+"""What a file alone cannot tell: whether what it names exists, and whether two models claim one name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from msgspec import UNSET
+
+from gateway.declaration.document import Place, Problem
+from gateway.declaration.shapes import Declaration, ModelEntry
+from gateway.models import Model, Provider, Tier
+from gateway.models.catalog import Origin
+
+SIMULATOR = "simulator"
+
+
+@dataclasses.dataclass(frozen=True)
+class Installed:
+    """What is there already, by name. `models` are the configured ones with their aliases."""
+
+    providers: frozenset[str]
+    models: Mapping[str, frozenset[str]]
+    tiers: frozenset[str]
+
+
+def installed() -> Installed:
+    models = Model.objects.filter(origin=Origin.CONFIGURED).prefetch_related("aliases")
+    return Installed(
+        providers=frozenset(Provider.objects.values_list("name", flat=True)),
+        models={model.name: frozenset(alias.alias for alias in model.aliases.all()) for model in models},
+        tiers=frozenset(Tier.objects.values_list("name", flat=True)),
+    )
+
+
+def problems(declaration: Declaration, there: Installed, *, prune: bool) -> list[Problem]:
+    """Everything that does not fit. With `prune`, what the file does not name is as good as gone."""
+    return [
+        *_simulator_problems(declaration),
+        *_route_problems(declaration, there, prune),
+        *_claim_problems(declaration, there, prune),
+        *_tier_problems(declaration, there),
+    ]
+
+
+def _simulator_problems(declaration: Declaration) -> Iterator[Problem]:
+    entry = declaration.providers.get(SIMULATOR)
+    if entry is not None and entry.dialect != SIMULATOR:
+        yield entry.place.problem("is the built-in simulator; choose another name for a provider of your own")
+
+
+def _route_problems(declaration: Declaration, there: Installed, prune: bool) -> Iterator[Problem]:
+    kept = {SIMULATOR} if prune else there.providers
+    known = kept | declaration.providers.keys()
+    for entry in declaration.models.values():
+        for route in entry.routes:
+            name = route.to.provider
+            if name in known:
+                continue
+            if name in there.providers:
+                yield route.place.problem(
+                    f"--prune would remove provider {name!r}, which this file does not name"
+                )
+            else:
+                yield route.place.problem(
+                    f"there is no provider {name!r}; expected one of {', '.join(sorted(known))}"
+                )
+
+
+def _claim_problems(declaration: Declaration, there: Installed, prune: bool) -> Iterator[Problem]:
+    """Walks the claims as they will be, what is installed first: the later line in the file is blamed."""
+    taken: dict[str, str] = {}
+    if not prune:
+        for model in there.models.keys() - declaration.models.keys():
+            taken |= {name: f"model {model!r} (already installed)" for name in (model, *there.models[model])}
+    for model, entry in declaration.models.items():
+        for name, place in _claims(model, entry, there):
+            if name in taken:
+                yield place.problem(f"the name {name!r} is taken by {taken[name]}")
+            else:
+                taken[name] = f"model {model!r} (line {entry.place.line})"
+
+
+def _claims(model: str, entry: ModelEntry, there: Installed) -> list[tuple[str, Place]]:
+    """The model's name and aliases with their places; aliases not in the file stand with the name."""
+    if entry.aliases is UNSET:
+        return [(name, entry.place) for name in (model, *sorted(there.models.get(model, ())))]
+    return [(model, entry.place), *((alias.text, alias.place) for alias in entry.aliases)]
+
+
+def _tier_problems(declaration: Declaration, there: Installed) -> Iterator[Problem]:
+    known = there.tiers | declaration.tiers.keys()
+    for entry in declaration.organizations.values():
+        if entry.tier is not UNSET and entry.tier.text not in known:
+            yield entry.tier.place.problem(
+                f"there is no tier {entry.tier.text!r}; expected one of {', '.join(sorted(known))}"
+            )

@@ -1,0 +1,277 @@
+"""From the text of a file to a `Declaration`, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TypeVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from msgspec import UNSET
+
+from admin_api.catalog import Rates, RouteTo, Timeouts
+from gateway.declaration.addresses import provider_address
+from gateway.declaration.document import DeclarationError, Document, Fields, Value
+from gateway.declaration.shapes import (
+    Declaration,
+    ModelEntry,
+    Name,
+    OrganizationEntry,
+    ProviderEntry,
+    RouteEntry,
+    TierEntry,
+)
+from gateway.models.organizations import LIMIT_NAMES
+
+T = TypeVar("T")
+
+SECTIONS = ("providers", "models", "tiers", "organizations")
+DIALECTS = ("anthropic", "openai", "simulator")
+ADDRESS = "an http:// or https:// address"
+RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+RATE = "dollars per million tokens, a number from 0 with at most 10 decimal places"
+MOST = 1_000_000_000_000
+MOST_TOKENS = 2_147_483_647
+MOST_SECONDS = 86_400
+ROUTES = "a list of routes, each {provider, model, priority, weight}"
+
+
+def read(text: str, environment: Mapping[str, str]) -> Declaration:
+    """Raises `DeclarationError` with all problems of the file."""
+    document = Document(environment)
+    root = document.root(text)
+    declaration = Declaration({}, {}, {}, {})
+    if root is not None:
+        declaration = document.attempt(lambda: _declaration(root), declaration)
+    if document.problems:
+        raise DeclarationError(document.problems)
+    return declaration
+
+
+def _declaration(root: Value) -> Declaration:
+    sections = root.fields(SECTIONS)
+    return Declaration(
+        providers=_section(sections, "providers", _provider, 64),
+        models=_section(sections, "models", _model, 200),
+        tiers=_section(sections, "tiers", _tier, 64),
+        organizations=_section(sections, "organizations", _organization, 200),
+    )
+
+
+def _section(sections: Fields, name: str, reader: Callable[[str, Value], T], longest: int) -> dict[str, T]:
+    spaces = name == "organizations"  # names of organizations are for people
+    entries: dict[str, Value] = sections.read(
+        name, lambda value: value.entries(f"a mapping of {name} by name"), {}
+    )
+    read: dict[str, T] = {}
+    for key, value in entries.items():
+        value.document.attempt(lambda key=key, value=value: _check_name(value, key, longest, spaces), None)
+        entry = value.document.attempt(lambda key=key, value=value: reader(key, value), None)
+        if entry is not None:
+            read[key] = entry
+    return read
+
+
+def _check_name(value: Value, name: str, longest: int, spaces: bool = False) -> str:
+    good = name.isprintable() and name == name.strip() and (spaces or " " not in name)
+    if not good or not 1 <= len(name) <= longest:
+        value.wrong(f"expected a name of 1 to {longest} characters{'' if spaces else ' without spaces'}")
+    return name
+
+
+def _provider(name: str, value: Value) -> ProviderEntry:
+    known = ("dialect", "base_url", "api_key", "timeouts", "on_disconnect")
+    fields = value.fields(known, {"dialect": "one of " + ", ".join(DIALECTS)})
+    dialect = fields.read("dialect", lambda field: field.one_of(DIALECTS), "")
+    if dialect != "simulator":
+        fields.require("base_url", ADDRESS)
+    return ProviderEntry(
+        place=value.place,
+        dialect=dialect,
+        base_url=fields.read("base_url", lambda field: _address(field, dialect), ""),
+        api_key=fields.read("api_key", _api_key, UNSET),
+        timeouts=fields.read("timeouts", _timeouts, UNSET),
+        on_disconnect=fields.read("on_disconnect", lambda field: field.one_of(("abort", "drain")), UNSET),
+    )
+
+
+def _address(value: Value, dialect: str) -> str:
+    text = value.text(ADDRESS)
+    try:
+        return provider_address(text, dialect)
+    except ValueError as problem:
+        value.wrong(str(problem))
+
+
+def _api_key(value: Value) -> str | None:
+    if value.is_null:
+        return None
+    expected = "the provider's key: up to 4000 printable characters without spaces"
+    key = value.text(expected, secret=True)
+    if not key.isascii() or not key.isprintable() or " " in key or not 1 <= len(key) <= 4000:
+        value.wrong(f"expected {expected}")
+    return key
+
+
+def _timeouts(value: Value) -> Timeouts:
+    fields = value.fields(("connect", "first_byte", "idle"))
+    return Timeouts(
+        connect=fields.read("connect", _seconds, None),
+        first_byte=fields.read("first_byte", _seconds, None),
+        idle=fields.read("idle", _seconds, None),
+    )
+
+
+def _seconds(value: Value) -> float | None:
+    expected = f"seconds, a number above 0 and up to {MOST_SECONDS}"
+    if value.is_null:
+        return None
+    seconds = value.number(expected)
+    if not 0 < seconds <= MOST_SECONDS:
+        value.wrong(f"expected {expected}, not {value.shown()}")
+    return float(seconds)
+
+
+def _model(name: str, value: Value) -> ModelEntry:
+    known = ("display_name", "aliases", "max_input_tokens", "max_output_tokens", "price", "routes")
+    fields = value.fields(known, {"routes": ROUTES})
+    return ModelEntry(
+        place=value.place,
+        display_name=fields.read("display_name", _display_name, UNSET),
+        aliases=fields.read("aliases", lambda field: _aliases(field, name), UNSET),
+        max_input_tokens=fields.read("max_input_tokens", _tokens, UNSET),
+        max_output_tokens=fields.read("max_output_tokens", _tokens, UNSET),
+        price=fields.read("price", _price, UNSET),
+        routes=fields.read("routes", lambda field: _routes(field, name), ()),
+    )
+
+
+def _display_name(value: Value) -> str:
+    expected = "text of 1 to 200 characters"
+    text = value.text(expected).strip()
+    if not text.isprintable() or not 1 <= len(text) <= 200:
+        value.wrong(f"expected {expected}")
+    return text
+
+
+def _aliases(value: Value, own_name: str) -> tuple[Name, ...]:
+    names: dict[str, Name] = {}
+    for item in value.items("a list of names"):
+        name = item.document.attempt(lambda item=item: _check_name(item, item.text("a name"), 200), "")
+        if name == own_name:
+            item.document.problems.append(item.place.problem("is the model's own name; leave it out"))
+        if name in names and name:
+            line = names[name].place.line
+            item.document.problems.append(
+                item.place.problem(f"{name!r} stands here twice; first in line {line}")
+            )
+        names[name] = Name(item.place, name)
+    return tuple(names.values())
+
+
+def _tokens(value: Value) -> int | None:
+    return None if value.is_null else value.whole("a number of tokens, 1 or more", least=1, most=MOST_TOKENS)
+
+
+def _price(value: Value) -> Rates:
+    fields = value.fields(RATES, {"input": RATE, "output": RATE})
+    zero = Decimal(0)
+    price = fields.read("input", _rate, zero)
+    return Rates(
+        input=price,
+        output=fields.read("output", _rate, zero),
+        cache_read=fields.read("cache_read", _rate, price),
+        cache_write_5m=fields.read("cache_write_5m", _rate, price),
+        cache_write_1h=fields.read("cache_write_1h", _rate, price),
+    )
+
+
+def _rate(value: Value) -> Decimal:
+    rate = value.number(RATE)
+    if rate >= 10**10 or rate != round(rate, 10):
+        value.wrong(f"expected {RATE}, not {value.shown()}")
+    return rate
+
+
+def _routes(value: Value, own_name: str) -> tuple[RouteEntry, ...]:
+    items = value.items(ROUTES)
+    if not items:
+        value.wrong("expected at least one route")
+    routes: list[RouteEntry] = []
+    for item in items:
+        entry = item.document.attempt(lambda item=item: _route(item, own_name), None)
+        if entry is None:
+            continue
+        if any(
+            (entry.to.provider, entry.to.model) == (other.to.provider, other.to.model) for other in routes
+        ):
+            item.document.problems.append(
+                item.place.problem("an earlier route has this provider and model already")
+            )
+        routes.append(entry)
+    return tuple(routes)
+
+
+def _route(value: Value, own_name: str) -> RouteEntry:
+    fields = value.fields(("provider", "model", "priority", "weight"), {"provider": "the name of a provider"})
+    provider = fields.values.get("provider", value)
+    return RouteEntry(
+        place=provider.place,
+        to=RouteTo(
+            provider=fields.read("provider", lambda field: field.text("the name of a provider"), ""),
+            model=fields.read(
+                "model", lambda field: _check_name(field, field.text("a model's name"), 200), own_name
+            ),
+            priority=fields.read("priority", lambda field: _small(field, least=0), 1),
+            weight=fields.read("weight", lambda field: _small(field, least=1), 100),
+        ),
+    )
+
+
+def _small(value: Value, *, least: int) -> int:
+    return value.whole(f"a whole number from {least} to 1000000", least=least, most=1_000_000)
+
+
+def _tier(name: str, value: Value) -> TierEntry:
+    fields = value.fields((*LIMIT_NAMES, "reserve_worst_case"))
+    return TierEntry(
+        place=value.place,
+        limits={kind: limit for kind, limit in _limits(fields).items() if limit is not None},
+        reserve_worst_case=fields.read("reserve_worst_case", Value.truth, False),
+    )
+
+
+def _organization(name: str, value: Value) -> OrganizationEntry:
+    fields = value.fields(("tier", "limits", "admins"))
+    return OrganizationEntry(
+        place=value.place,
+        tier=fields.read("tier", lambda field: Name(field.place, field.text("the name of a tier")), UNSET),
+        limits=fields.read("limits", lambda field: _limits(field.fields(LIMIT_NAMES)), UNSET),
+        admins=fields.read("admins", _addresses, ()),
+    )
+
+
+def _limits(fields: Fields) -> dict[str, int | None]:
+    """Limits by name; null lifts one that is set further up."""
+    names = [name for name in LIMIT_NAMES if name in fields.values]
+    return {name: fields.read(name, _limit, None) for name in names}
+
+
+def _limit(value: Value) -> int | None:
+    return None if value.is_null else value.whole(f"a whole number from 1 to {MOST}", least=1, most=MOST)
+
+
+def _addresses(value: Value) -> tuple[str, ...]:
+    items = value.items("a list of e-mail addresses")
+    found = [item.document.attempt(lambda item=item: _email(item), "") for item in items]
+    return tuple(dict.fromkeys(found))
+
+
+def _email(value: Value) -> str:
+    text = value.text("an e-mail address").strip().lower()
+    try:
+        validate_email(text)
+    except ValidationError:
+        value.wrong(f"expected an e-mail address, not {value.shown()}")
+    return text

@@ -1,0 +1,45 @@
+"""For tests whose threads must see each other's rows: commits are real, and are cleared away after.
+
+Django's own flush cannot be used: the audit log refuses TRUNCATE, and the rows of migrations would be gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+from pytest_django.plugin import DjangoDbBlocker
+
+# Tables with rows that migrations made.
+KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+CATALOG = {"gateway_tier", "gateway_provider", "gateway_model", "gateway_route", "gateway_price"}
+CONFIGURED = "SELECT id FROM gateway_model WHERE origin <> 'simulator'"
+STANDARD = ["basic", "pro", "enterprise"]
+
+
+@contextmanager
+def committed(blocker: DjangoDbBlocker) -> Iterator[None]:
+    with blocker.unblock():
+        try:
+            yield
+        finally:
+            clear()
+            connection.close()
+
+
+@transaction.atomic
+def clear() -> None:
+    """Everything but what the migrations made, the audit log included, since triggers rest. The standard
+    tiers keep whatever limits a test gave them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        tables = set(connection.introspection.table_names(cursor)) - KEPT - CATALOG
+        cursor.execute("TRUNCATE " + ", ".join(sorted(tables)))
+        cursor.execute("SET LOCAL session_replication_role = origin")
+        cursor.execute(f"DELETE FROM gateway_price WHERE model_id IS NULL OR model_id IN ({CONFIGURED})")
+        cursor.execute(f"DELETE FROM gateway_route WHERE model_id IN ({CONFIGURED})")
+        cursor.execute("DELETE FROM gateway_model WHERE origin <> 'simulator'")
+        cursor.execute("DELETE FROM gateway_provider WHERE origin <> 'simulator'")
+        cursor.execute("DELETE FROM gateway_tier WHERE name <> ALL(%s)", [STANDARD])
