@@ -33,9 +33,16 @@ POSTGRES = Postgres(
     sockets=SCRATCH / "pg",
     binaries=wheel_binaries(),
     user=USER,
-    settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB"},
+    settings={
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "shared_buffers": "64MB",
+    },
 )
-VALKEY = Valkey(data=SCRATCH / "valkey", sockets=SCRATCH, binary=wheel_binary(), settings={"appendonly": "no"})
+VALKEY = Valkey(
+    data=SCRATCH / "valkey", sockets=SCRATCH, binary=wheel_binary(), settings={"appendonly": "no"}
+)
 OURS = ("GATEWAY_", "UPSTREAM_", "ANTHROPIC_", "OPENAI_", "DJANGO_")
 
 
@@ -70,13 +77,13 @@ def postgres_server() -> Iterator[Postgres]:
     if USER is not None:
         shutil.chown(POSTGRES.sockets, USER.uid, USER.gid)
     POSTGRES.initialize()
-    with running(POSTGRES.program(log=SCRATCH / "postgres.log", environment=os.environ)):
+    with running(POSTGRES.program(stack=SCRATCH, log=SCRATCH / "postgres.log", environment=os.environ)):
         yield POSTGRES
 
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[Valkey]:
-    with running(VALKEY.program(log=SCRATCH / "valkey.log", environment=os.environ)):
+    with running(VALKEY.program(stack=SCRATCH, log=SCRATCH / "valkey.log", environment=os.environ)):
         yield VALKEY
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from gateway.supervisor.family import family_of
+from gateway.supervisor.family import kill
 from gateway.supervisor.program import Program, last_lines, spawn
 
 
@@ -15,17 +15,14 @@ from gateway.supervisor.program import Program, last_lines, spawn
 def running(program: Program) -> Iterator[subprocess.Popen[bytes]]:
     """Start `program`, wait until it is ready, and end it with all its helpers whatever happens."""
     process = spawn(program)
-    family = family_of(program, process.pid)
     try:
         _wait_until_ready(program, process)
         yield process
     finally:
         process.send_signal(program.stop_signal)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(5)
-        except subprocess.TimeoutExpired:
-            pass
-        family.kill()
+        kill(program.family)
         process.wait()
 
 

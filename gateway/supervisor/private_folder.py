@@ -6,6 +6,8 @@ A socket's path may have 107 bytes, and DATA_DIR may be longer than that, so soc
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import tempfile
 from pathlib import Path
 
@@ -21,6 +23,16 @@ def make_private_folder(name: str, owner: SystemUser | None = None) -> Path:
     if owner is not None:
         os.chown(folder, owner.uid, owner.gid)
     return folder
+
+
+def remove_private_folder(folder: Path, owners: frozenset[int]) -> None:
+    """Remove such a folder if it still is one of ours: in `/tmp` another user may have taken its name."""
+    try:
+        state = folder.lstat()
+    except FileNotFoundError:
+        return
+    if folder.name.startswith("gw-") and stat.S_ISDIR(state.st_mode) and state.st_uid in owners:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _short_temporary_folder() -> str:

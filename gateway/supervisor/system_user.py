@@ -65,6 +65,7 @@ def run_as(
         text=True,
         errors="replace",
         check=False,
+        start_new_session=True,  # Ctrl-C is for the supervisor to handle
         user=user.uid if user else None,
         group=user.gid if user else None,
         extra_groups=[] if user else None,
@@ -78,7 +79,10 @@ def _create(name: str) -> None:
         return
     options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     subprocess.run(
-        [useradd, *options, "--shell", "/usr/sbin/nologin", name], capture_output=True, check=False, timeout=10
+        [useradd, *options, "--shell", "/usr/sbin/nologin", name],
+        capture_output=True,
+        check=False,
+        timeout=10,
     )
 
 

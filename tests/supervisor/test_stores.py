@@ -13,7 +13,9 @@ from gateway.models import Organization, Tier
 @pytest.mark.django_db
 def test_the_embedded_database_is_postgresql_18_on_a_socket_only() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int / 10000, current_setting('listen_addresses')")
+        cursor.execute(
+            "SELECT current_setting('server_version_num')::int / 10000, current_setting('listen_addresses')"
+        )
         assert cursor.fetchone() == (18, "")
 
 
