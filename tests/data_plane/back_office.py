@@ -1,0 +1,93 @@
+"""The operator of the gateway under test, in a process of its own: `python -m tests.data_plane.back_office`.
+
+The tests' own Django has another database, so they send their wishes here, one JSON object per line, and
+get one JSON line back: `{"do": "api_key", "organization": "Acme", ...}` -> `{"secret": ...}`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+django.setup()
+
+from decimal import Decimal  # noqa: E402
+
+from django.utils import timezone  # noqa: E402
+
+from admin_api.actions import api_keys, models, organizations, providers, workspaces  # noqa: E402
+from admin_api.actor import SYSTEM  # noqa: E402
+from admin_api.catalog import Rates, RouteTo, Timeouts  # noqa: E402
+from gateway.models import ApiKey, Organization, Tier, Workspace  # noqa: E402
+
+
+def provider(*, name: str, base_url: str, dialect: str = "anthropic", **rest: Any) -> dict[str, Any]:
+    timeouts = Timeouts(**rest.pop("timeouts", {}))
+    providers.upsert(actor=SYSTEM, name=name, dialect=dialect, base_url=base_url, timeouts=timeouts, **rest)
+    return {}
+
+
+def model(*, name: str, routes: list[dict[str, Any]], aliases: list[str], **rest: Any) -> dict[str, Any]:
+    rates = Rates(Decimal(3), Decimal(15), Decimal("0.3"), Decimal("3.75"), Decimal(6))
+    models.upsert(
+        actor=SYSTEM,
+        name=name,
+        routes=[RouteTo(**route) for route in routes],
+        aliases=aliases,
+        price=rates,
+        **rest,
+    )
+    return {}
+
+
+def organization(*, name: str, tier: str, limits: dict[str, int] | None = None) -> dict[str, Any]:
+    row = organizations.create(actor=SYSTEM, name=name, tier=Tier.objects.get(name=tier), limits=limits)
+    return {"id": str(row.id), "default_workspace": row.workspaces.get(is_default=True).id}
+
+
+def workspace(*, organization: str, name: str, limits: dict[str, int] | None = None) -> dict[str, Any]:
+    row = workspaces.create(actor=SYSTEM, organization=Organization.objects.get(name=organization), name=name)
+    if limits:
+        Workspace.objects.filter(pk=row.pk).update(limits=limits)
+    return {"id": row.id}
+
+
+def api_key(
+    *,
+    organization: str,
+    name: str = "test",
+    workspace: str | None = None,
+    expires_in: float | None = None,
+    **rest: Any,
+) -> dict[str, Any]:
+    row, secret = api_keys.create(
+        actor=SYSTEM,
+        organization=Organization.objects.get(name=organization),
+        name=name,
+        workspace=Workspace.objects.get(pk=workspace) if workspace else None,
+        expires_at=timezone.now() + datetime.timedelta(seconds=expires_in) if expires_in else None,
+        **rest,
+    )
+    return {"id": row.id, "secret": secret}
+
+
+def key_status(*, id: str, status: str) -> dict[str, Any]:
+    api_keys.set_status(actor=SYSTEM, key=ApiKey.objects.get(pk=id), status=status)
+    return {}
+
+
+WISHES: dict[str, Callable[..., dict[str, Any]]] = {
+    act.__name__: act for act in (provider, model, organization, workspace, api_key, key_status)
+}
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        wish = json.loads(line)
+        print(json.dumps(WISHES[wish.pop("do")](**wish)), flush=True)

@@ -1,0 +1,88 @@
+"""One gateway with stores and a provider of its own, for all tests of the data plane."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import redis
+
+from gateway.supervisor.postgres import Postgres
+from gateway.supervisor.valkey import wheel_binary
+from tests.data_plane.house import PROJECT, BackOffice, Gateway, House, environment_of
+from tests.upstream import Upstream
+
+DATABASE = "data_plane"
+
+
+@pytest.fixture(scope="session")
+def house(postgres_server: Postgres) -> Iterator[House]:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-house-", dir="/tmp")))
+        valkey = stack.enter_context(_valkey(folder))
+        environment = environment_of(_database(postgres_server), f"unix://{folder}/valkey.sock", folder)
+        _migrate(environment)
+        upstream = stack.enter_context(Upstream())
+        office = BackOffice(environment, folder / "office.log")
+        stack.callback(office.close)
+        gateway = Gateway(environment, folder / "gateway.log")
+        stack.callback(gateway.close)
+        house = House(gateway, upstream, office, valkey, environment)
+        house.furnish()
+        gateway.wait_until_ready()
+        yield house
+
+
+@pytest.fixture
+def upstream(house: House) -> Upstream:
+    return house.upstream
+
+
+def _database(server: Postgres) -> str:
+    """A database of this run's own; tests elsewhere empty theirs."""
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
+        connection.execute(f"CREATE DATABASE {DATABASE}")
+        user = connection.info.user
+    return f"postgresql://{user}@/{DATABASE}?host={quote(str(server.sockets), safe='')}"
+
+
+def _migrate(environment: dict[str, str]) -> None:
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True)
+
+
+@contextlib.contextmanager
+def _valkey(folder: Path) -> Iterator[redis.Redis]:
+    """A Valkey of this run's own; tests elsewhere flush theirs."""
+    address = folder / "valkey.sock"
+    options = ["--port", "0", "--unixsocket", str(address), "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen([str(wheel_binary()), *options], cwd=folder, stdout=subprocess.DEVNULL)
+    client = redis.Redis(unix_socket_path=str(address))
+    try:
+        _wait_for(client)
+        yield client
+    finally:
+        client.close()
+        process.terminate()
+        process.wait(5)
+
+
+def _wait_for(client: redis.Redis) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            client.ping()
+            return
+        except redis.ConnectionError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
