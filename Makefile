@@ -1,0 +1,83 @@
+# What can be done here: `make help`. Everything installs into .venv; nothing outside this folder is changed,
+# save Debian packages for the browser tests when root runs `make test`.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up logs test lint format bench lock css browser
+
+PYTHON ?= python3
+RUN := .venv/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+COMPILE := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+BROWSER_PACKAGES := chromium fonts-dejavu-core nodejs npm
+
+help: ## Show this list
+	@echo "Usage: make TARGET [VARIABLE=value]"
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | awk -F ':.*## ' '{ printf "  %-8s %s\n", $$1, $$2 }'
+	@echo "Variables of up: HOST (127.0.0.1), PORT (8000), DATA_DIR (.data), and those in .env.example"
+	@echo "Variable of test: TESTS, for instance TESTS='tests/supervisor -k port'"
+
+up logs: export HOST ?= 127.0.0.1
+up logs: export PORT ?= 8000
+up logs: export DATA_DIR ?= .data
+
+up: .venv/.installed ## Run the gateway: PostgreSQL, Valkey, web, worker, beat, drain. Ctrl-C ends it
+	@exec env GATEWAY_END_WITH_PARENT=1 $(RUN) manage.py up
+
+logs: ## Follow the logs of a running gateway
+	@exec tail -n 20 -F "$$DATA_DIR"/logs/*.log
+
+test: .venv/.installed-dev browser ## Run every test, with all that it needs
+	@exec $(RUN) -m pytest $(TESTS)
+
+lint: .venv/.installed-dev ## Check style, types, layers, and that no migration is missing
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	.venv/bin/lint-imports
+	@export DATA_DIR=/nonexistent DATABASE_URL=postgresql:///none?host=/nonexistent REDIS_URL=unix:///nonexistent; \
+	for name in SECRET_KEY GATEWAY_KEY_PEPPER GATEWAY_DATA_ENCRYPTION_KEYS; do \
+		export $$name="$$($(RUN) -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())')"; \
+	done; \
+	$(RUN) -W ignore manage.py makemigrations --check --dry-run
+
+format: .venv/.installed-dev ## Bring the code into its style
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+bench: .venv/.installed-dev ## Measure what the gateway adds to a request
+	@exec $(RUN) -m benchmarks $(BENCH)
+
+lock: .venv/.installed-dev ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) pyproject.toml --group test --group lint --group build -c requirements.txt -o requirements-dev.txt
+
+css: .venv/.installed-dev ## Build the dashboard's style sheet
+	.venv/bin/tailwindcss -i dashboard/styles/app.css -o dashboard/static/css/app.css --minify
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed. Is it under another name? make PYTHON=python3.12 ..." >&2; exit 1; }
+	@rm -rf .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "Python cannot make virtual environments here: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+.venv/.installed: requirements.txt .venv/.made
+	@echo "Installing the gateway into .venv (the first time takes a minute)"
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	@echo "Installing what tests and checks need into .venv"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+browser:
+	@if command -v chromium && command -v npm && test -d /usr/share/fonts/truetype/dejavu; then exit 0; fi >/dev/null; \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends $(BROWSER_PACKAGES); \
+	else \
+		echo "The browser and TypeScript tests need: apt-get install $(BROWSER_PACKAGES)" >&2; exit 1; \
+	fi
