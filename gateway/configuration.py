@@ -58,6 +58,8 @@ class Configuration(BaseSettings):
     server: Literal["uvicorn", "daphne"] = Field("uvicorn", alias="GATEWAY_SERVER")
     web_processes: int = Field(1, alias="GATEWAY_WEB_PROCESSES", ge=1, le=64)
     drain_seconds: float = Field(600, alias="GATEWAY_DRAIN_SECONDS", ge=0)
+    ping_seconds: float = Field(15, alias="GATEWAY_PING_SECONDS", gt=0)
+    access_log: bool = Field(True, alias="GATEWAY_ACCESS_LOG")
     spool_max_mb: int = Field(1024, alias="GATEWAY_SPOOL_MAX_MB", ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="GATEWAY_LOG_LEVEL")
     debug: bool = Field(False, alias="GATEWAY_DEBUG")
@@ -105,15 +107,33 @@ class Configuration(BaseSettings):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @cached_property
-    def hosts(self) -> list[str]:
+    def hosts(self) -> tuple[str, ...]:
         """Host names that requests may name: the public one, this machine's, and the configured ones."""
         own = urlsplit(self.base_url).hostname or ""
         own = f"[{own}]" if ":" in own else own
-        return list(dict.fromkeys([own, "localhost", "127.0.0.1", "[::1]", *self.allowed_hosts]))
+        return tuple(dict.fromkeys([own, "localhost", "127.0.0.1", "[::1]", *self.allowed_hosts]))
+
+    @cached_property
+    def proxies(self) -> tuple[str, ...]:
+        """Networks whose `x-forwarded-for` is believed."""
+        return tuple(self.trusted_proxies)
+
+    @cached_property
+    def peppers(self) -> list[bytes]:
+        """The key peppers: the first makes digests, all are tried; more than one only during a rotation."""
+        return [part.strip().encode() for part in self.key_pepper.get_secret_value().split(",")]
 
     @property
     def https(self) -> bool:
         return self.base_url.startswith("https://")
+
+    @property
+    def secret_values(self) -> list[str]:
+        """What no log line may ever show."""
+        keys = [self.secret_key, *self.data_encryption_keys]
+        given = [self.upstream_anthropic_api_key, self.upstream_openai_api_key]
+        peppers = [pepper.decode() for pepper in self.peppers]
+        return [*(secret.get_secret_value() for secret in (*keys, *given) if secret), *peppers]
 
     @classmethod
     def settings_customise_sources(

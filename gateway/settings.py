@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from gateway import configuration
+from gateway import configuration, logs
 
 try:
     CONFIGURATION = configuration.load()
@@ -17,7 +17,7 @@ except configuration.ConfigurationError as problem:
 BASE_DIR = configuration.PROJECT_DIR
 DEBUG = CONFIGURATION.debug
 SECRET_KEY = CONFIGURATION.secret_key.get_secret_value()
-ALLOWED_HOSTS = CONFIGURATION.hosts
+ALLOWED_HOSTS = list(CONFIGURATION.hosts)
 CSRF_TRUSTED_ORIGINS = [CONFIGURATION.base_url]
 APPEND_SLASH = False  # a redirect would turn an SDK's POST into a GET
 USE_TZ = True
@@ -154,4 +154,5 @@ STORAGES = {
 }
 
 REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]}
-LOGGING_CONFIG = None  # structlog is set up in gateway/logs.py
+LOGGING_CONFIG = None  # Django's own is left out: every process that reads these settings logs alike
+logs.configure(level=CONFIGURATION.log_level, secrets=CONFIGURATION.secret_values)

@@ -12,7 +12,7 @@ import sys
 from typing import BinaryIO
 
 import msgspec
-from rs_bpe.bpe import openai  # type: ignore[import-not-found]  # the wheel has no stubs
+from rs_bpe.bpe import openai
 
 from gateway.tokens.counts import ANSWER, REQUEST, UNCOUNTABLE, Counts
 from gateway.tokens.text import countable

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
-from rs_bpe.bpe import openai  # type: ignore[import-not-found]
+from rs_bpe.bpe import openai
 
 from gateway.tokens.counter import TokenCounter
 from gateway.tokens.profiles import CLAUDE, O200K, Profile, profile_for

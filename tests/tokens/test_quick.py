@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from rs_bpe.bpe import openai  # type: ignore[import-not-found]
+from rs_bpe.bpe import openai
 
 from gateway.tokens.quick import quick_estimate
 
