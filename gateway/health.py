@@ -5,6 +5,7 @@ gets a healthy process killed. `/readyz` says whether requests should be sent he
 Valkey and the directory were each reached once, and again while draining. Later a store may be away for a
 grace of 60 s before readiness ends, since known keys keep working without either store: a short outage must
 not take every process out of the balancer at once. `/metrics` has this process's own figures (`metrics.py`).
+"""
 
 from __future__ import annotations
 
