@@ -1,8 +1,124 @@
-"""The front door (placeholder until the data plane stands)."""
+"""The front door: the data plane goes to Channels consumers, everything else to Django.
 
+Django's own handler costs more per request than a whole relayed message, so `/v1` never touches it, and it is
+imported only when the first page is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
 import os
-
-from django.core.asgi import get_asgi_application
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
-application = get_asgi_application()
+
+import django
+
+django.setup()
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.urls import re_path
+
+from gateway.configuration import Configuration
+from gateway.consumers import access_log
+from gateway.consumers.count_tokens import CountTokensConsumer
+from gateway.consumers.messages import MessagesConsumer
+from gateway.consumers.models import ModelsConsumer
+from gateway.consumers.not_found import HelloConsumer, NotFoundConsumer
+from gateway.engine.plane import Plane
+from gateway.health import Health
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+# `/v1/v1/...` is what an SDK asks for whose base_url already ends in /v1.
+DATA_PLANE = re.compile(r"/v1(/|$)")
+ADMIN_API = re.compile(r"/v1/(v1/)?organizations(/|$)")
+V1 = r"^v1/(?:v1/)?"
+
+
+class FrontDoor:
+    """The ASGI application of one process. `plane` starts with the server, or with the first request under
+    a server that has no lifespan (Daphne)."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        access_log.enable(configuration.access_log)
+        self.configuration = configuration
+        self.plane: Plane | None = None
+        self._starting = asyncio.Lock()
+        self._django: Application | None = None
+        self._data_plane: Application | None = None
+        self._hello: Application | None = None
+        self._health: dict[str, Application] = {}
+
+    async def http(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.plane is None:
+            await self.start()
+        path: str = scope["path"]
+        await self._application(path, scope["method"])(scope, receive, send)
+
+    async def lifespan(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def start(self) -> None:
+        async with self._starting:
+            if self.plane is not None:
+                return
+            plane = Plane(self.configuration)
+            await plane.start()
+            self._data_plane = URLRouter(_routes(plane))
+            self._hello = HelloConsumer.as_asgi(plane=plane)
+            self._health = dict(_health(plane).pages)
+            self.plane = plane
+
+    async def stop(self) -> None:
+        if self.plane is not None:
+            await self.plane.stop()
+        access_log.flush()
+
+    def _application(self, path: str, method: str) -> Application:
+        if DATA_PLANE.match(path) and not ADMIN_API.match(path):
+            return self._data_plane  # type: ignore[return-value]
+        if path in self._health:
+            return self._health[path]
+        if method == "HEAD" and path in ("/", "/api/hello"):
+            return self._hello  # type: ignore[return-value]
+        if self._django is None:
+            self._django = get_asgi_application()
+        return self._django
+
+
+def _routes(plane: Plane) -> list[Any]:
+    """In the order of their traffic; the router tries one after another."""
+    return [
+        re_path(V1 + r"messages$", MessagesConsumer.as_asgi(plane=plane)),
+        re_path(V1 + r"messages/count_tokens$", CountTokensConsumer.as_asgi(plane=plane)),
+        re_path(V1 + r"models$", ModelsConsumer.as_asgi(plane=plane)),
+        re_path(V1 + r"models/(?P<name>.+)$", ModelsConsumer.as_asgi(plane=plane)),
+        re_path(r"", NotFoundConsumer.as_asgi(plane=plane)),
+    ]
+
+
+def _health(plane: Plane) -> Health:
+    async def valkey() -> None:
+        await plane.limiter.valkey.command("PING")
+
+    return Health(
+        postgres=plane.directory.store.ping,
+        valkey=valkey,
+        directory_loaded=lambda: plane.directory.loaded,
+        draining=lambda: plane.draining,
+        server=plane.configuration.server,
+    )
+
+
+front_door = FrontDoor(settings.CONFIGURATION)
+application = ProtocolTypeRouter({"http": front_door.http, "lifespan": front_door.lifespan})

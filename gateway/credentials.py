@@ -18,6 +18,8 @@ from typing import Literal
 
 Kind = Literal["api", "admin"]
 
+API: Kind = "api"
+ADMIN: Kind = "admin"
 PREFIXES: dict[Kind, str] = {"api": "sk-gw-api01-", "admin": "sk-gw-admin01-"}
 _SHAPE = re.compile(r"(sk-gw-(api|admin)01-[A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})")
 

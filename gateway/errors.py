@@ -6,6 +6,7 @@
       PermissionDenied     403 permission_error
       NotFound             404 not_found_error
       MethodNotAllowed     405 invalid_request_error
+      RequestTimeout       408 timeout_error
       TooLarge             413 request_too_large
       UnsupportedEncoding  415 invalid_request_error
       RateLimited          429 rate_limit_error
@@ -54,6 +55,10 @@ class NotFound(GatewayError):
 
 class MethodNotAllowed(GatewayError):
     status, type = 405, "invalid_request_error"
+
+
+class RequestTimeout(GatewayError):
+    status, type = 408, "timeout_error"
 
 
 class TooLarge(GatewayError):

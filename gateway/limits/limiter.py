@@ -79,7 +79,7 @@ class Limiter:
         self._open.pop(admission.lease, None)
         if admission.local:
             self._local.settle(admission, input_tokens, output_tokens)
-            return self.append(event)
+            return self.append(event) if event else _done()
         keys: list[Argument] = [self._stream]
         arguments: list[Argument] = [
             admission.lease,
@@ -140,6 +140,12 @@ def _admission(
 
 def _steps(scopes: int) -> Iterable[int]:
     return range(5, 5 + 5 * scopes, 5)
+
+
+def _done() -> asyncio.Future[Any]:
+    future = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
 
 
 def _ignore(future: asyncio.Future[Any]) -> None:

@@ -1,0 +1,146 @@
+"""The HTTP consumer that every data-plane endpoint is: lean, cancelled when its client leaves, never silent.
+
+Channels' stock dispatch hops into a thread for every message and does not deliver a disconnect while
+`handle()` runs. This one runs `handle` in the request's own task and listens for the disconnect beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+from channels.generic.http import AsyncHttpConsumer
+
+from gateway import metrics
+from gateway.consumers import access_log
+from gateway.consumers.client_address import client_address
+from gateway.consumers.headers import check_host, read
+from gateway.consumers.request_body import ClientGone
+from gateway.engine.attempt import ProviderError
+from gateway.engine.plane import Plane
+from gateway.engine.settlement import CLIENT_CLOSED
+from gateway.errors import GatewayError, InternalError, MethodNotAllowed, Overloaded, envelope
+from gateway.ids import new_request_id
+
+log = structlog.get_logger(__name__)
+
+JSON = (b"content-type", b"application/json")
+
+
+class GatewayConsumer(AsyncHttpConsumer):
+    """One request. Subclasses say which `methods` they answer and implement `answer`."""
+
+    endpoint = ""
+    methods: tuple[str, ...] = ("POST",)
+    plane: Plane
+
+    def __init__(self, *, plane: Plane) -> None:
+        super().__init__()
+        self.plane = plane
+        self.started = time.perf_counter()
+        self.request_id = new_request_id()
+        self.organization_id: str | None = None
+        self.status = 0
+        self._interrupting = False
+
+    async def answer(self) -> None:
+        """Read the request and send a whole answer, or raise `GatewayError` before anything was sent."""
+        raise NotImplementedError
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.scope, self.receive, self.base_send = scope, receive, send
+        self._task = asyncio.current_task()
+        self.plane.open.add(self)
+        try:
+            await self._answer_or_refuse()
+        except ClientGone:
+            self.status = CLIENT_CLOSED
+        except asyncio.CancelledError:
+            # Ours: the client left, and everything is settled. Anybody else's goes on.
+            if not self._client_left:
+                raise
+            self.status = CLIENT_CLOSED
+        finally:
+            self.plane.open.discard(self)
+            seconds = time.perf_counter() - self.started
+            metrics.request_answered(self.endpoint, self.status, seconds)
+            access_log.write(self, seconds)
+
+    _client_left = False
+
+    def interrupt(self) -> None:
+        """The process stops: end this request with an error that tells the client to come back."""
+        self._interrupting = True
+        if self._task is not None:
+            self._task.cancel()
+
+    @property
+    def interrupting(self) -> bool:
+        return self._interrupting
+
+    async def _answer_or_refuse(self) -> None:
+        try:
+            try:
+                self.headers = read(self.scope["headers"])
+                check_host(self.headers, self.plane.configuration.hosts)
+                if self.scope["method"] not in self.methods:
+                    raise MethodNotAllowed("Method Not Allowed", headers={"allow": ", ".join(self.methods)})
+                await self.answer()
+            except asyncio.CancelledError:
+                if self._interrupting and not self.status:
+                    raise Overloaded("The gateway is restarting. Please try again.") from None
+                raise
+        except ProviderError as error:
+            await self.send_json(error.status, error.body, _encoded(error.headers))
+        except GatewayError as error:
+            await self.refuse(error)
+        except (asyncio.CancelledError, ClientGone):
+            raise
+        except Exception:
+            log.exception("request_failed", request_id=self.request_id)
+            if self.status:
+                raise
+            await self.refuse(InternalError("An unexpected error has occurred in the gateway."))
+
+    async def refuse(self, error: GatewayError) -> None:
+        await self.send_json(error.status, envelope(error, self.request_id), _encoded(error.headers))
+
+    async def send_json(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        """A whole JSON answer in one piece."""
+        await self.start(status, [*headers, JSON, (b"content-length", b"%d" % len(body))])
+        await self.base_send({"type": "http.response.body", "body": b"" if self.is_head else body})
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """The head of the answer, with the ids that every answer carries."""
+        self.status = status
+        headers.append((b"request-id", self.request_id.encode()))
+        if self.organization_id is not None:
+            headers.append((b"anthropic-organization-id", self.organization_id.encode()))
+        await self.base_send({"type": "http.response.start", "status": status, "headers": headers})
+
+    def watch_disconnect(self) -> asyncio.Task[None]:
+        """From here on the request is cancelled when its client leaves; cancel the task when it is answered."""
+        return asyncio.create_task(self._cancel_on_disconnect())
+
+    async def _cancel_on_disconnect(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+        self._client_left = True
+        if self._task is not None:
+            self._task.cancel()
+
+    @property
+    def is_head(self) -> bool:
+        return self.scope["method"] == "HEAD"
+
+    @property
+    def address(self) -> str:
+        """The client's address, for throttling and the log."""
+        peer = (self.scope.get("client") or ("",))[0]
+        return client_address(peer, self.headers, self.plane.configuration.proxies)
+
+
+def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]

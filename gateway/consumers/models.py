@@ -1,0 +1,133 @@
+"""`GET /v1/models` and `GET /v1/models/{id}`, in Anthropic's shape or, without `anthropic-version`, OpenAI's."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+import msgspec
+
+from gateway.consumers import headers as request_headers
+from gateway.consumers.authentication import authenticate
+from gateway.consumers.base import GatewayConsumer
+from gateway.directory.catalog import CatalogModel
+from gateway.errors import InvalidRequest, NotFound
+
+LARGEST_PAGE = 1000
+DEFAULT_PAGE = 20
+
+
+class ModelInfo(msgspec.Struct):
+    """A model for both SDKs at once: Anthropic's fields, and `object`, `created`, `owned_by` for OpenAI's."""
+
+    id: str
+    display_name: str
+    created_at: str
+    max_input_tokens: int | None
+    max_tokens: int | None
+    created: int
+    owned_by: str
+    type: str = "model"
+    object: str = "model"
+    lifecycle: str = "active"
+    line: str | None = None
+    deprecated_at: str | None = None
+    retires_at: str | None = None
+    capabilities: None = None
+
+
+class AnthropicPage(msgspec.Struct):
+    data: list[ModelInfo]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class OpenAIModel(msgspec.Struct):
+    id: str
+    created: int
+    owned_by: str
+    object: str = "model"
+
+
+class OpenAIPage(msgspec.Struct):
+    data: list[OpenAIModel]
+    object: str = "list"
+
+
+class ModelsConsumer(GatewayConsumer):
+    endpoint = "models"
+    methods = ("GET",)
+
+    async def answer(self) -> None:
+        request_headers.version_of(self.headers)
+        principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
+        self.organization_id = str(principal.organization_id)
+        name = self.scope["url_route"]["kwargs"].get("name")
+        models = self.plane.directory.catalog.models
+        page: msgspec.Struct
+        if name is not None:
+            page = self._one(name)
+        elif b"anthropic-version" in self.headers:
+            page = _page(models, parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        else:
+            page = OpenAIPage([_openai_model(model) for model in models])
+        await self.send_json(200, msgspec.json.encode(page), [])
+
+    def _one(self, name: str) -> ModelInfo:
+        model = self.plane.directory.catalog.find(name)
+        if model is None:
+            raise NotFound(f"model: {name}")
+        return _info(model)
+
+
+def _page(models: tuple[CatalogModel, ...], query: dict[str, list[str]]) -> AnthropicPage:
+    """One page, newest first. Raises `InvalidRequest` naming the parameter."""
+    limit = _limit(query)
+    after, before = query.get("after_id", [""])[-1], query.get("before_id", [""])[-1]
+    if after and before:
+        raise InvalidRequest("after_id: cannot be combined with before_id")
+    names = [model.name for model in models]
+    if before:
+        end = _position(names, "before_id", before)
+        chosen, more = models[max(0, end - limit) : end], end > limit
+    else:
+        start = _position(names, "after_id", after) + 1 if after else 0
+        chosen, more = models[start : start + limit], len(models) > start + limit
+    data = [_info(model) for model in chosen]
+    return AnthropicPage(data, more, data[0].id if data else None, data[-1].id if data else None)
+
+
+def _limit(query: dict[str, list[str]]) -> int:
+    text = query.get("limit", [str(DEFAULT_PAGE)])[-1]
+    if not text.isascii() or not text.isdigit():
+        raise InvalidRequest("limit: Input should be a valid integer")
+    limit = int(text[:10])
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise InvalidRequest(f"limit: Input should be between 1 and {LARGEST_PAGE}")
+    return limit
+
+
+def _position(names: list[str], parameter: str, name: str) -> int:
+    if name not in names:
+        raise InvalidRequest(f"{parameter}: no such model")
+    return names.index(name)
+
+
+def _info(model: CatalogModel) -> ModelInfo:
+    return ModelInfo(
+        id=model.name,
+        display_name=model.display_name,
+        created_at=model.created_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        max_input_tokens=model.max_input_tokens,
+        max_tokens=model.max_output_tokens,
+        created=int(model.created_at.timestamp()),
+        owned_by=_owner(model),
+    )
+
+
+def _openai_model(model: CatalogModel) -> OpenAIModel:
+    return OpenAIModel(model.name, int(model.created_at.timestamp()), _owner(model))
+
+
+def _owner(model: CatalogModel) -> str:
+    return model.targets[0].provider if model.targets else "gateway"

@@ -1,0 +1,59 @@
+"""Reading a request's body: counted while it comes, bounded in size and in time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from gateway.consumers.headers import Headers
+from gateway.errors import RequestTimeout, TooLarge, UnsupportedEncoding
+
+MAX_BYTES = 32 * 1024 * 1024
+IDLE_SECONDS = 30.0
+# A client that sends too much only reads our answer once it has sent it, so some of the rest is read away.
+DISCARD_BYTES = 64 * 1024 * 1024
+DISCARD_SECONDS = 5.0
+
+
+class ClientGone(Exception):
+    """The client left before its request was complete."""
+
+
+async def read_body(receive: Any, headers: Headers, limit: int = MAX_BYTES) -> bytes:
+    """The whole body. Raises `TooLarge`, `UnsupportedEncoding`, `RequestTimeout` or `ClientGone`."""
+    if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+        raise UnsupportedEncoding("content-encoding: compressed requests are not supported")
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await _receive(receive)
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            parts.clear()
+            await _discard(receive, message)
+            raise TooLarge(f"Request exceeds the maximum allowed number of bytes ({limit}).")
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _receive(receive: Any) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(IDLE_SECONDS):
+            return await receive()
+    except TimeoutError:
+        raise RequestTimeout(f"The request body did not come within {IDLE_SECONDS:g} seconds.") from None
+
+
+async def _discard(receive: Any, message: dict[str, Any]) -> None:
+    size = 0
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            while message.get("more_body") and size < DISCARD_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
+    except TimeoutError:
+        return

@@ -1,0 +1,32 @@
+"""One request as the engine serves it: who asks, for what, and what goes along to the provider."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.directory.catalog import CatalogModel
+from gateway.principal import Principal, Workspace
+from gateway.protocol.body import Body
+
+
+class Call(msgspec.Struct, frozen=True):
+    """`relayed` are the `anthropic-*` headers for an Anthropic-dialect provider; `query` is without its `?`.
+
+    `started` is `time.perf_counter()` at the first byte of the request. `client_ms` clocks nothing else.
+    """
+
+    request_id: str
+    endpoint: str
+    principal: Principal
+    workspace: Workspace
+    model: CatalogModel
+    model_requested: str
+    body: Body
+    max_tokens: int
+    stream: bool
+    version: str
+    relayed: tuple[tuple[bytes, bytes], ...]
+    query: bytes
+    started: float
+    user_agent: str
+    session_id: str

@@ -1,0 +1,89 @@
+"""Counting a prompt's tokens: free, in a request limit of its own, never in the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from gateway.directory.catalog import Target
+from gateway.engine.attempt import AttemptFailed, read_reply
+from gateway.engine.call import Call
+from gateway.engine.plane import Plane
+from gateway.errors import InternalError
+from gateway.ids import new_attempt_id
+from gateway.limits import headers as limit_headers
+from gateway.limits.admission import Admission
+from gateway.simulator.provider import count_tokens
+from gateway.tokens.profiles import profile_for
+
+NO_COUNT_THERE = (404, 405, 501)  # a provider of the dialect that does not offer the endpoint
+
+
+class Count(msgspec.Struct, frozen=True):
+    """`source` is `provider` or `estimate`; `body` is the provider's own answer, if there is one."""
+
+    headers: list[tuple[bytes, bytes]]
+    source: str
+    input_tokens: int = 0
+    body: bytes = b""
+
+
+class CountBody(msgspec.Struct):
+    input_tokens: int
+
+
+_decoder = msgspec.json.Decoder(CountBody)
+
+
+async def count(call: Call, plane: Plane) -> Count:
+    """Raises `GatewayError`."""
+    if not call.model.targets:
+        raise InternalError(f"No provider serves {call.model.name}.")
+    admission = await _admit(call, plane)
+    headers = limit_headers.of(admission)
+    target = call.model.ordered_targets()[0]
+    try:
+        if target.dialect == "simulator":
+            return Count(headers, "provider", input_tokens=count_tokens(call.body.raw))
+        if target.dialect == "anthropic" and (body := await _asked(call, target, plane)):
+            return Count(headers, "provider", body=body)
+        tokens = await plane.counter.count(call.body.raw, profile=profile_for(target.upstream_model))
+        return Count(headers, "estimate", input_tokens=tokens)
+    finally:
+        plane.limiter.settle(admission, 0, 0, b"").add_done_callback(_ignore)
+
+
+async def _admit(call: Call, plane: Plane) -> Admission:
+    """A pool of its own, as large as the limit of requests, so that counting never costs a message."""
+    scopes = tuple(
+        msgspec.structs.replace(scope, key=scope.key + ":count", limits=(scope.limits[0], 0, 0, 0, 0))
+        for scope in call.principal.scopes(call.workspace)
+    )
+    admission = await plane.limiter.admit(scopes, str(new_attempt_id()), 0, 0)
+    if admission.refusal is not None:
+        error = admission.refusal.error()
+        error.headers.update((name.decode(), value.decode()) for name, value in limit_headers.of(admission))
+        raise error
+    return admission
+
+
+async def _asked(call: Call, target: Target, plane: Plane) -> bytes:
+    """The provider's answer, or nothing where it does not offer counting. Raises `GatewayError`."""
+    try:
+        body = await read_reply(call, target, plane.dialects)
+    except AttemptFailed as failure:
+        if failure.status in NO_COUNT_THERE:
+            return b""
+        raise failure.error from failure
+    try:
+        _decoder.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise InternalError("The provider sent a count that cannot be read.") from None
+    return body
+
+
+def _ignore(future: asyncio.Future[object]) -> None:
+    """A lease of a count that could not be given back ends by itself."""
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,85 @@
+"""How each dialect is spoken: from a call and a target to a provider's reply."""
+
+from __future__ import annotations
+
+import functools
+from typing import Protocol
+
+import httpx
+
+from gateway.directory.catalog import Target
+from gateway.engine.call import Call
+from gateway.errors import InternalError
+from gateway.simulator.provider import SimulatedReply, answer
+from gateway.upstreams.client import UpstreamClient
+
+
+class Reply(Protocol):
+    """What every dialect brings back; `read` raises `UpstreamFailure`."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+
+    async def read(self, seconds: float) -> bytes: ...
+    async def aclose(self) -> None: ...
+
+
+class SimulatorReply:
+    """The simulator's answer under the same reading interface."""
+
+    def __init__(self, simulated: SimulatedReply) -> None:
+        self.status = simulated.status
+        self.headers = simulated.headers
+        self._simulated = simulated
+        self._chunks = aiter(simulated.chunks)
+
+    async def read(self, seconds: float) -> bytes:
+        return await anext(self._chunks, b"")
+
+    async def aclose(self) -> None:
+        await self._simulated.aclose()
+
+
+class Dialects:
+    """Opens replies. `simulator_delay` is seconds between two simulated events."""
+
+    def __init__(self, client: UpstreamClient, *, simulator_delay: float) -> None:
+        self._client = client
+        self._simulator_delay = simulator_delay
+
+    async def send(self, call: Call, target: Target) -> Reply:
+        """The reply's head. Raises `UpstreamFailure`, or a `GatewayError` for what no provider is asked."""
+        body = call.body.with_string("model", target.upstream_model)
+        if target.dialect == "anthropic":
+            return await self._client.post(
+                _url(target.base_url, "/v1/" + call.endpoint, call.query),
+                headers=anthropic_headers(call, target),
+                body=body,
+                connect=target.timeouts.connect,
+                first_byte=target.timeouts.first_byte_of(stream=call.stream),
+            )
+        if target.dialect == "simulator":
+            return SimulatorReply(await answer(body, version=call.version, delay=self._simulator_delay))
+        raise InternalError(f"The model {call.model.name} is served in a dialect that this gateway does not speak yet.")
+
+
+def anthropic_headers(call: Call, target: Target) -> list[tuple[bytes, bytes]]:
+    """The caller's `anthropic-*` headers, and the provider's credential instead of the tenant's."""
+    return [*call.relayed, *_own_headers(target.api_key)]
+
+
+@functools.lru_cache(maxsize=256)
+def _own_headers(api_key: str) -> tuple[tuple[bytes, bytes], ...]:
+    credential = ((b"x-api-key", api_key.encode()),) if api_key else ()
+    return (
+        (b"content-type", b"application/json"),
+        (b"accept", b"application/json"),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", b"anthropic-gateway"),
+        *credential,
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _url(base_url: str, path: str, query: bytes) -> httpx.URL:
+    return httpx.URL(base_url + path + (f"?{query.decode('latin-1')}" if query else ""))

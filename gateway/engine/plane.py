@@ -1,0 +1,110 @@
+"""Everything that serving a message needs, made once per web process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from gateway import metrics
+from gateway.configuration import Configuration
+from gateway.directory.directory import Directory
+from gateway.directory.store import DirectoryStore
+from gateway.encryption import Vault
+from gateway.engine.dialects import Dialects
+from gateway.limits.expectation import Expectations
+from gateway.limits.limiter import Limiter
+from gateway.limits.valkey import ValkeyUnavailable
+from gateway.metering.event import STREAM
+from gateway.metering.spool import Spool
+from gateway.tokens.counter import TokenCounter
+from gateway.upstreams.client import UpstreamClient
+
+log = structlog.get_logger(__name__)
+
+REPLAY_SECONDS = 1.0
+
+
+class OpenWork(Protocol):
+    """A request that is being served and can be told to end."""
+
+    def interrupt(self) -> None: ...
+
+
+class Plane:
+    """The data plane of one process. `start` before the first request, `stop` after the last."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.directory = Directory(
+            DirectoryStore(
+                configuration.database_url,
+                vault=Vault([key.get_secret_value() for key in configuration.data_encryption_keys]),
+                simulator=configuration.simulator,
+            ),
+            redis_url=configuration.redis_url,
+            peppers=configuration.peppers,
+        )
+        self.limiter = Limiter(configuration.redis_url, stream=STREAM)
+        self.expectations = Expectations()
+        self.spool = Spool(configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024)
+        self.client = UpstreamClient()
+        self.dialects = Dialects(self.client, simulator_delay=configuration.simulator_delay_ms / 1000)
+        self.counter = TokenCounter()
+        self.open: set[OpenWork] = set()
+        self.background: set[asyncio.Task[None]] = set()
+        self.draining = False
+        self._replaying: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        await asyncio.gather(self.directory.start(), self.limiter.start())
+        self._replaying = asyncio.create_task(self._replay())
+        metrics.watch(
+            open_exchanges=lambda: len(self.open),
+            spool_bytes=lambda: self.spool.size,
+            valkey_breaker_open=lambda: not self.limiter.valkey.available,
+        )
+
+    async def stop(self) -> None:
+        """Let go of everything; what was settled but not confirmed goes to the spool."""
+        if self._replaying is not None:
+            self._replaying.cancel()
+        if self.background:
+            await asyncio.wait(self.background, timeout=1)
+        await self.client.aclose()
+        await self.counter.close()
+        await self.limiter.stop()
+        await self.directory.stop()
+        self.spool.close()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for open requests to end by themselves, then tell the rest to end."""
+        self.draining = True
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self.open and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.05)
+        for work in list(self.open):
+            work.interrupt()
+
+    def run_in_background(self, task: asyncio.Task[None]) -> None:
+        """Hold on to a task that outlives its request."""
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def _replay(self) -> None:
+        """Bring spooled usage to Valkey whenever it is there, also what processes before this one left."""
+        while True:
+            if self.limiter.valkey.available and self.spool.size:
+                try:
+                    sent = await self.spool.replay(self._send_spooled)
+                    if sent:
+                        log.info("spool_replayed", events=sent)
+                except ValkeyUnavailable as problem:
+                    log.warning("spool_not_replayed", error=str(problem))
+                except Exception:
+                    log.exception("spool_not_replayed")
+            await asyncio.sleep(REPLAY_SECONDS)
+
+    async def _send_spooled(self, events: list[bytes]) -> None:
+        await asyncio.gather(*[self.limiter.append(event) for event in events])

@@ -1,0 +1,192 @@
+"""Settling: what an attempt used goes back to the limits and on to the ledger, exactly once.
+
+Nothing here waits: the command is on its way to Valkey before the caller has the last byte, and what Valkey
+does not confirm is spooled to disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+import uuid
+from typing import Any
+
+import msgspec
+import structlog
+
+from gateway.directory.catalog import Target
+from gateway.engine.call import Call
+from gateway.errors import GatewayError
+from gateway.ids import new_attempt_id
+from gateway.limits.admission import Admission
+from gateway.limits.expectation import Expectations
+from gateway.limits.limiter import Limiter
+from gateway.metering import event as ledger
+from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.spool import Spool, SpoolFull
+from gateway.protocol.anthropic.usage import Usage
+
+log = structlog.get_logger(__name__)
+
+CHARACTERS_PER_TOKEN = 4.0
+CLIENT_CLOSED = 499
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How an attempt ended. `source` is `reported`, `estimated` or `unknown`."""
+
+    status: int
+    source: str
+    usage: Usage
+    error_type: str = ""
+    stop_reason: str = ""
+
+
+class Settlement:
+    """The account of one call: failed attempts are recorded, the last one settles the admission."""
+
+    def __init__(
+        self, call: Call, admission: Admission, limiter: Limiter, expectations: Expectations, spool: Spool
+    ) -> None:
+        self._call = call
+        self._admission = admission
+        self._limiter = limiter
+        self._expectations = expectations
+        self._spool = spool
+        self._attempt_id = uuid.UUID(admission.lease)
+        self._attempt = 1
+        self._target: Target | None = None
+        self._first_token: float | None = None
+        self.settled = False
+
+    @property
+    def target(self) -> Target:
+        """The target of the attempt under way."""
+        assert self._target is not None, "no attempt has begun"
+        return self._target
+
+    def begin(self, target: Target) -> None:
+        """A new attempt at `target`."""
+        if self._target is not None:
+            self._attempt += 1
+            self._attempt_id = new_attempt_id()
+        self._target = target
+
+    def first_token(self) -> None:
+        self._first_token = time.perf_counter()
+
+    def attempt_failed(self, error: GatewayError, *, sent: bool) -> None:
+        """Another target will be tried: this attempt's row, the admission stays open."""
+        self._append(self._limiter.append, self._failure(error, sent=sent))
+
+    def failed(self, error: GatewayError, *, sent: bool) -> None:
+        """The call failed: everything reserved goes back but what the provider may have counted."""
+        self._settle(self._failure(error, sent=sent))
+
+    def delivered(self, usage: Usage, stop_reason: str | None) -> None:
+        """The provider's own figures."""
+        outcome = Outcome(200, "reported", usage, stop_reason=stop_reason or "")
+        self._settle(outcome)
+        self._expectations.learn(
+            self._call.principal.key_id,
+            self._call.model.name,
+            uncached_input=_counted_input(usage),
+            cached_input=usage.cache_read_input_tokens or 0,
+            output=usage.output_tokens or 0,
+        )
+
+    def broken_off(self, usage: Usage, delivered: int, *, status: int, error_type: str) -> None:
+        """Cut short by client or provider: what the provider said so far, and output by what was delivered.
+
+        `delivered` is characters of output that went through.
+        """
+        if usage.input_tokens is None:
+            usage.input_tokens = self._admission.input_tokens
+        seen = math.ceil(delivered / CHARACTERS_PER_TOKEN)
+        usage.output_tokens = max(usage.output_tokens or 0, seen)
+        self._settle(Outcome(status, "estimated", usage, error_type=error_type))
+
+    def _failure(self, error: GatewayError, *, sent: bool) -> Outcome:
+        if sent:
+            usage = Usage(input_tokens=self._admission.input_tokens)
+            return Outcome(error.status, "estimated", usage, error_type=error.type)
+        return Outcome(error.status, "reported", Usage(), error_type=error.type)
+
+    def _settle(self, outcome: Outcome) -> None:
+        if self.settled:
+            return
+        self.settled = True
+        counted, output = _counted_input(outcome.usage), outcome.usage.output_tokens or 0
+
+        def settle(event: bytes) -> asyncio.Future[Any]:
+            return self._limiter.settle(self._admission, counted, output, event)
+
+        self._append(settle, outcome)
+
+    def _append(self, send: Any, outcome: Outcome) -> None:
+        if self._target is None:  # no provider was asked: nothing for the ledger
+            send(b"").add_done_callback(_forget)
+            return
+        event = ledger.encode(self._event(outcome, self._target))
+        send(event).add_done_callback(lambda future: self._confirm(future, event))
+
+    def _confirm(self, future: asyncio.Future[Any], event: bytes) -> None:
+        if not future.cancelled() and future.exception() is None:
+            return
+        try:
+            self._spool.append(event)
+        except SpoolFull:
+            # Requests are refused before the spool is full; this one was under way already.
+            log.critical("usage_event_lost", request_id=self._call.request_id, event=event.decode())
+
+    def _event(self, outcome: Outcome, target: Target) -> UsageEvent:
+        call, usage = self._call, outcome.usage
+        server_tools = usage.server_tool_use
+        return UsageEvent(
+            attempt_id=self._attempt_id,
+            request_id=call.request_id,
+            organization_id=call.principal.organization_id,
+            workspace_id=call.workspace.id,
+            api_key_id=call.principal.key_id,
+            endpoint=call.endpoint,
+            model_requested=call.model_requested,
+            model=call.model.name,
+            provider=target.provider,
+            upstream_model=target.upstream_model,
+            stream=call.stream,
+            status=outcome.status,
+            usage_source=outcome.source,
+            usage=TokenUsage(
+                usage.input_tokens or 0,
+                usage.cache_read_input_tokens or 0,
+                usage.cache_write_5m,
+                usage.cache_write_1h,
+                usage.output_tokens or 0,
+            ),
+            latency_ms=_ms(time.perf_counter() - call.started),
+            time_to_first_token_ms=None if self._first_token is None else _ms(self._first_token - call.started),
+            attempt=self._attempt,
+            error_type=outcome.error_type,
+            stop_reason=outcome.stop_reason[:64],
+            web_search_requests=(server_tools and server_tools.web_search_requests) or 0,
+            service_tier=(usage.service_tier or "standard")[:32],
+            inference_geo=(usage.inference_geo or "")[:32],
+            price_version=call.model.price_version,
+            user_agent=call.user_agent,
+            session_id=call.session_id,
+        )
+
+
+def _counted_input(usage: Usage) -> int:
+    """Input that counts against limits: cache writes do, cache reads do not."""
+    return (usage.input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _forget(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
