@@ -1,4 +1,4 @@
-"""Requests that are refused at the door: the exact envelope, nothing for the provider, nothing off the limits."""
+"""Requests refused at the door: the exact envelope, nothing for the provider, nothing off the limits."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def raw(fields: str) -> bytes:
 
 
 OK = '"model":"claude-scripted","max_tokens":5,"messages":[{"role":"user","content":"x"}]'
+START = '"model":"claude-scripted","max_tokens":5,"messages":'
 BAD_BODIES: list[tuple[str, bytes, str | None]] = [
     ("empty", b"", NOT_JSON),
     ("not JSON", b"model=claude", NOT_JSON),
@@ -71,13 +72,13 @@ BAD_BODIES: list[tuple[str, bytes, str | None]] = [
     ("a textual max_tokens", raw(OK.replace("5", '"5"')), "max_tokens: Input should be a valid integer"),
     ("a broken max_tokens", raw(OK.replace("5", "5.5")), "max_tokens: Input should be a valid integer"),
     ("a boolean max_tokens", raw(OK.replace("5", "true")), "max_tokens: Input should be a valid integer"),
-    ("a negative max_tokens", raw(OK.replace("5", "-1")), "max_tokens: Input should be greater than or equal to 0"),
+    ("a negative max_tokens", raw(OK.replace("5", "-1")), "max_tokens: Input should be greater than"),
     ("a huge max_tokens", raw(OK.replace("5", "1" + "0" * 40)), "max_tokens: "),
-    ("no messages", raw('"model":"claude-scripted","max_tokens":5'), "messages: Field required"),
-    ("null messages", raw('"model":"claude-scripted","max_tokens":5,"messages":null'), "messages: Input should be a valid list"),
-    ("textual messages", raw('"model":"claude-scripted","max_tokens":5,"messages":"hi"'), "messages: Input should be a valid list"),
-    ("an object of messages", raw('"model":"claude-scripted","max_tokens":5,"messages":{}'), "messages: Input should be a valid list"),
-    ("no message at all", raw('"model":"claude-scripted","max_tokens":5,"messages":[]'), "messages: "),
+    ("no messages", raw(START.removesuffix(',"messages":')), "messages: Field required"),
+    ("null messages", raw(START + "null"), "messages: Input should be a valid list"),
+    ("textual messages", raw(START + '"hi"'), "messages: Input should be a valid list"),
+    ("an object of messages", raw(START + "{}"), "messages: Input should be a valid list"),
+    ("no message at all", raw(START + "[]"), "messages: "),
     ("a textual stream", raw(OK + ',"stream":"true"'), "stream: Input should be a valid boolean"),
     ("a numeric stream", raw(OK + ',"stream":1'), "stream: Input should be a valid boolean"),
 ]  # fmt: skip

@@ -15,18 +15,20 @@ TRANSCRIPTS = sorted((Path(__file__).resolve().parents[1] / "transcripts").glob(
 
 ODD_BODIES = [
     # order, unknown fields and white space
-    b'{"messages" :[{"content":"S", "role":"user"}],\r\n\t"max_tokens":5 , "model": "claude-scripted", "zz":{"b":1,"a":2}}',
+    b'{"messages" :[{"content":"S", "role":"user"}],\r\n\t"max_tokens":5 , '
+    b'"model": "claude-scripted", "zz":{"b":1,"a":2}}',
     # numbers that no parser may touch
     b'{"model":"claude-scripted","max_tokens":5,"messages":[{"role":"user","content":"S"}],'
     b'"big":123456789012345678901234567890,"huge":1e400,"tiny":0.10,"minus":-0,"exp":1E+2}',
     # escapes here, raw characters there
-    b'{"model":"claude-scripted","max_tokens":5,"messages":[{"role":"user","content":"S \\u00e9 \xc3\xa9 \\/ / '
-    b'\\ud83e\\udd4a \xf0\x9f\xa5\x8a \xe2\x80\xa8"}]}',
+    b'{"model":"claude-scripted","max_tokens":5,"messages":[{"role":"user",'
+    b'"content":"S \\u00e9 \xc3\xa9 \\/ / \\ud83e\\udd4a \xf0\x9f\xa5\x8a \xe2\x80\xa8"}]}',
     # repeated keys below the top level
     b'{"model":"claude-scripted","max_tokens":5,"messages":[{"role":"user","content":"S"}],"metadata":{"a":1,"a":2}}',
     # the model's name elsewhere, too
     b'{"metadata":{"model":"claude-scripted"},"system":"\\"model\\":\\"claude-scripted\\"",'
-    b'"model":"claude-scripted","max_tokens":5,"messages":[{"role":"user","content":"S \\"model\\": \\"claude-scripted\\""}]}',
+    b'"model":"claude-scripted","max_tokens":5,'
+    b'"messages":[{"role":"user","content":"S \\"model\\": \\"claude-scripted\\""}]}',
 ]
 
 

@@ -1,0 +1,55 @@
+"""A stream cut at any byte ends in `message_stop` or in exactly one error, and never in half a frame."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import stream_grammar
+from tests import upstream as provider
+from tests.data_plane.house import HASTY, House, body
+from tests.upstream import LAST_CHUNK, Close, Reset, Send, Upstream, chunk, stream_head
+
+TRANSCRIPTS = sorted((Path(__file__).resolve().parents[1] / "transcripts").glob("*.sse"))
+ENDINGS: list[list[provider.Step]] = [[Close()], [Reset()], [Send(LAST_CHUNK)]]
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_a_stream_cut_at_every_byte_never_ends_silently(house: House, upstream: Upstream, path: Path) -> None:
+    recorded = path.read_bytes()
+    raws = [
+        house.message(
+            body(HASTY, upstream.script(_cut(recorded, at), ENDINGS[at % len(ENDINGS)]), stream=True)
+        )
+        for at in range(len(recorded))
+    ]
+
+    answers = house.ask_all(raws, at_once=24)
+
+    outcomes = Counter(
+        _outcome(recorded, at, answer.status, answer.body) for at, answer in enumerate(answers)
+    )
+    assert outcomes["error event"] > outcomes["refused"] > 0
+    assert sum(outcomes.values()) == len(recorded)
+
+
+def _cut(recorded: bytes, at: int) -> provider.Script:
+    return [Send(stream_head() + chunk(recorded[:at]))]
+
+
+def _outcome(recorded: bytes, at: int, status: int, given: bytes) -> str:
+    """What the client saw; raises `Broken` when that is no valid stream."""
+    if status != 200:
+        assert status in (500, 502, 503, 504), (at, status)
+        assert b'"type":"error"' in given.replace(b" ", b"")
+        return "refused"
+    unix = given.replace(b"\r\n", b"\n")
+    events = stream_grammar.read(unix, may_fail=True)
+    relayed = unix[: unix.index(b"event: error")] if events[-1]["type"] == "error" else unix
+    assert recorded.replace(b"\r\n", b"\n").startswith(relayed), (at, given)
+    if events[-1]["type"] == "error":
+        return "error event"
+    assert at > len(recorded) - 3, "only the blank line at the very end may be missing"
+    return "whole"
