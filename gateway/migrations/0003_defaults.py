@@ -16,10 +16,10 @@ TIERS = {
 
 # name, display name, output limit, then dollars per million tokens: input, output, cache read, write 5m, write 1h
 SIMULATED = [
-    ("claude-opus-4-5", "Claude Opus 4.5 (simulated)", 64_000, ("5", "25", "0.5", "6.25", "10")),
+    ("claude-opus-5-5", "Claude Opus 5.5 (simulated)", 128_000, ("4", "20", "0.2", "5", "8")),
+    ("claude-sonnet-5-5", "Claude Sonnet 5.5 (simulated)", 128_000, ("2", "10", "0.1", "2.5", "4")),
+    ("claude-haiku-5-5", "Claude Haiku 5.5 (simulated)", 64_000, ("0.1", "0.5", "0.01", "0.125", "0.2")),
     ("claude-sonnet-4-5", "Claude Sonnet 4.5 (simulated)", 64_000, ("3", "15", "0.3", "3.75", "6")),
-    ("claude-haiku-4-5", "Claude Haiku 4.5 (simulated)", 64_000, ("1", "5", "0.1", "1.25", "2")),
-    ("claude-opus-4-1", "Claude Opus 4.1 (simulated)", 32_000, ("15", "75", "1.5", "18.75", "30")),
 ]
 
 
