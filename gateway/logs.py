@@ -13,7 +13,6 @@ bind it.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
 import json
 import logging
@@ -22,7 +21,6 @@ import sys
 from collections.abc import Collection, Mapping, Sized
 from typing import BinaryIO, TextIO
 
-import orjson
 import structlog
 from structlog.processors import ExceptionRenderer, TimeStamper
 from structlog.tracebacks import ExceptionDictTransformer
@@ -77,46 +75,7 @@ def configure(*, level: str, secrets: Collection[str] = ()) -> None:
         cache_logger_on_first_use=True,
     )
     without_record = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    _access.line = line if logging.getLevelName(level) <= logging.INFO else None
     _configure_standard_library(level, [*origin, without_record, *contents, line.as_text])
-
-
-def request_answered(**fields: str | int | float | None) -> None:
-    """The line of one finished request: the same shape and care as any other, at a third of the cost (6 us).
-
-    For ids, names and figures only; whatever a caller sent (a path, a user agent) is cut and searched too.
-    """
-    _access.write(fields)
-
-
-class _Access:
-    """Writes lines of finished requests; silent until `configure` was called, or above the level INFO."""
-
-    def __init__(self) -> None:
-        self.line: _Line | None = None
-        self._file = _stderr()
-
-    def write(self, fields: dict[str, str | int | float | None]) -> None:
-        if self.line is None:
-            return
-        shown = {
-            name: value[:_LONGEST_PROBLEM] if isinstance(value, str) else value
-            for name, value in fields.items()
-        }
-        event = {"event": "request", "level": "info", "logger": "gateway.access", "time": _now(), **shown}
-        self._file.write(self.line.redacted(_quick_json(event)).encode() + b"\n")
-        self._file.flush()
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat().replace("+00:00", "Z")
-
-
-def _quick_json(event: dict[str, str | int | float | None]) -> str:
-    try:
-        return orjson.dumps(event).decode()
-    except TypeError:  # a huge integer or a lone surrogate
-        return _json(event)
 
 
 class _Line:
@@ -221,6 +180,3 @@ def _kind(name: str) -> str:
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}... [{len(text)} characters]"
-
-
-_access = _Access()
