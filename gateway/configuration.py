@@ -77,7 +77,9 @@ class Configuration(BaseSettings):
     @field_validator("allowed_hosts", "trusted_proxies", "data_encryption_keys", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return (
+            [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        )
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -145,7 +147,10 @@ class Configuration(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         folder = data_dir_from_environment()
-        files = (DotEnvSettingsSource(settings_cls, env_file=folder / name) for name in ("secrets.env", "stack.env"))
+        files = (
+            DotEnvSettingsSource(settings_cls, env_file=folder / name)
+            for name in ("secrets.env", "stack.env")
+        )
         return (init_settings, env_settings, *files)
 
 
@@ -158,6 +163,8 @@ def load() -> Configuration:
         for error in problem.errors(include_input=False, include_url=False):
             name = ".".join(str(part) for part in error["loc"])
             missing = error["type"] == "missing"
-            lines.append(f"  {name}: " + ("is not set" if missing else error["msg"].removeprefix("Value error, ")))
+            lines.append(
+                f"  {name}: " + ("is not set" if missing else error["msg"].removeprefix("Value error, "))
+            )
         where = f"environment or {data_dir_from_environment()}"
         raise ConfigurationError("\n".join([f"The configuration ({where}) has errors:", *lines])) from None

@@ -30,7 +30,9 @@ class GatewayError(Exception):
     status: ClassVar[int] = 500
     type: ClassVar[str] = "api_error"
 
-    def __init__(self, message: str, *, headers: dict[str, str] | None = None, error_code: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, headers: dict[str, str] | None = None, error_code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
@@ -94,4 +96,6 @@ def envelope(error: GatewayError, request_id: str) -> bytes:
     inner: dict[str, object] = {"type": error.type, "message": error.message}
     if error.error_code:
         inner["details"] = {"error_code": error.error_code}
-    return json.dumps({"type": "error", "error": inner, "request_id": request_id}, ensure_ascii=False).encode()
+    return json.dumps(
+        {"type": "error", "error": inner, "request_id": request_id}, ensure_ascii=False
+    ).encode()

@@ -44,7 +44,7 @@ _enabled = True
 
 def enable(enabled: bool) -> None:
     """Whether lines are written at all (`GATEWAY_ACCESS_LOG`)."""
-    global _enabled  # noqa: PLW0603 - one switch of the process, set once at start
+    global _enabled
     _enabled = enabled
 
 

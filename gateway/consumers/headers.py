@@ -52,7 +52,8 @@ def _allowed_host(host: bytes, allowed: tuple[str, ...]) -> bool:
         return False
     name = match[1].lower().rstrip(".")
     return any(
-        pattern in ("*", name) or (pattern.startswith(".") and (name == pattern[1:] or name.endswith(pattern)))
+        pattern in ("*", name)
+        or (pattern.startswith(".") and (name == pattern[1:] or name.endswith(pattern)))
         for pattern in allowed
     )
 
@@ -68,7 +69,9 @@ def version_of(headers: Headers) -> bytes:
 
 def relayed(raw: list[tuple[bytes, bytes]], version: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """The `anthropic-*` headers as an open list, except the tenant's own choice of workspace."""
-    kept = [(name, value) for name, value in raw if name.startswith(b"anthropic-") and name not in _NOT_RELAYED]
+    kept = [
+        (name, value) for name, value in raw if name.startswith(b"anthropic-") and name not in _NOT_RELAYED
+    ]
     if not any(name == b"anthropic-version" for name, _ in kept):
         kept.append((b"anthropic-version", version))
     return tuple(kept)

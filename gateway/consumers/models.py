@@ -68,7 +68,9 @@ class ModelsConsumer(GatewayConsumer):
         if name is not None:
             page = self._one(name)
         elif b"anthropic-version" in self.headers:
-            page = _page(models, parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True))
+            page = _page(
+                models, parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            )
         else:
             page = OpenAIPage([_openai_model(model) for model in models])
         await self.send_json(200, msgspec.json.encode(page), [])

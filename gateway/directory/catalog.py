@@ -51,7 +51,9 @@ class CatalogModel(msgspec.Struct, frozen=True):
         """Lower priority first; within one priority in random order, likelier first with more weight."""
         if len(self.targets) == 1:
             return [self.targets[0]]
-        return sorted(self.targets, key=lambda target: (target.priority, -random.random() ** (1 / target.weight)))
+        return sorted(
+            self.targets, key=lambda target: (target.priority, -(random.random() ** (1 / target.weight)))
+        )
 
 
 class Catalog(msgspec.Struct, frozen=True):

@@ -112,7 +112,9 @@ class DirectoryStore:
             upstream_model=row["upstream_model"],
             priority=row["priority"],
             weight=max(1, row["weight"]),
-            timeouts=Timeouts(row["connect_timeout"] or 5.0, row["first_byte_timeout"], row["idle_timeout"] or 60.0),
+            timeouts=Timeouts(
+                row["connect_timeout"] or 5.0, row["first_byte_timeout"], row["idle_timeout"] or 60.0
+            ),
             drain_on_disconnect=row["on_disconnect"] == "drain",
         )
 

@@ -173,14 +173,18 @@ def _without_envelope(status: int, headers: dict[str, str]) -> GatewayError:
         return UpstreamTimeout("The provider did not answer in time.", headers=headers)
     if status in (503, 529):
         return Overloaded("The provider is overloaded.", headers=headers)
-    return InternalError(f"The provider answered with status {status} and no error that can be read.", headers=headers)
+    return InternalError(
+        f"The provider answered with status {status} and no error that can be read.", headers=headers
+    )
 
 
 def _error_before_content(error_type: str, message: str) -> AttemptFailed:
     """An error event as the first event is an HTTP error still."""
     status = wire_errors.STATUS_OF_TYPE.get(error_type, 500)
     if status in OURS:
-        return AttemptFailed(InternalError("The provider refused the gateway's own credentials."), retryable=True)
+        return AttemptFailed(
+            InternalError("The provider refused the gateway's own credentials."), retryable=True
+        )
     body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": message}})
     return AttemptFailed(ProviderError(status, body, error_type, {}), retryable=status in RETRYABLE)
 
@@ -194,7 +198,9 @@ def _failed(failure: UpstreamFailure, target: Target, call: Call) -> AttemptFail
         failure=str(failure),
     )
     if failure.kind is Kind.TIMEOUT:
-        return AttemptFailed(UpstreamTimeout("The provider did not answer in time."), retryable=True, sent=True)
+        return AttemptFailed(
+            UpstreamTimeout("The provider did not answer in time."), retryable=True, sent=True
+        )
     if failure.kind is Kind.CONNECT:
         return AttemptFailed(InternalError("The provider could not be reached."), retryable=True)
     message = "The provider closed the connection before its answer was complete."
@@ -203,7 +209,9 @@ def _failed(failure: UpstreamFailure, target: Target, call: Call) -> AttemptFail
 
 def _garbage(target: Target, what: str) -> AttemptFailed:
     log.error("provider_sent_garbage", provider=target.provider, model=target.upstream_model, what=what)
-    return AttemptFailed(InternalError("The provider sent an answer that cannot be read."), retryable=True, sent=True)
+    return AttemptFailed(
+        InternalError("The provider sent an answer that cannot be read."), retryable=True, sent=True
+    )
 
 
 def _check_encoding(reply: Reply) -> None:

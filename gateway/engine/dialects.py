@@ -60,7 +60,9 @@ class Dialects:
             )
         if target.dialect == "simulator":
             return SimulatorReply(await answer(body, version=call.version, delay=self._simulator_delay))
-        raise InternalError(f"The model {call.model.name} is served in a dialect that this gateway does not speak yet.")
+        raise InternalError(
+            f"The model {call.model.name} is served in a dialect that this gateway does not speak yet."
+        )
 
 
 def anthropic_headers(call: Call, target: Target) -> list[tuple[bytes, bytes]]:

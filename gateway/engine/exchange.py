@@ -29,7 +29,12 @@ MAX_ATTEMPTS = 3
 # The provider's headers that a tenant sees: open-ended, since new ones appear with new features. Its limits,
 # its request and its organization are the operator's business, not the tenant's.
 _PASSED_ON = (b"anthropic-", b"x-simulated")
-_HIDDEN = (b"anthropic-ratelimit-", b"anthropic-priority-", b"anthropic-organization-id", b"anthropic-workspace-id")
+_HIDDEN = (
+    b"anthropic-ratelimit-",
+    b"anthropic-priority-",
+    b"anthropic-organization-id",
+    b"anthropic-workspace-id",
+)
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -55,7 +55,9 @@ class LiveStream:
             try:
                 chunk = await self._reply.read(self._idle_seconds)
                 if not chunk:
-                    return self._broken("api_error", "The provider closed the connection before the message ended.")
+                    return self._broken(
+                        "api_error", "The provider closed the connection before the message ended."
+                    )
                 frames = self._reader.feed(chunk)
             except UpstreamFailure as failure:
                 return self._failed(failure)

@@ -48,7 +48,9 @@ class Plane:
         )
         self.limiter = Limiter(configuration.redis_url, stream=STREAM)
         self.expectations = Expectations()
-        self.spool = Spool(configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024)
+        self.spool = Spool(
+            configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024
+        )
         self.client = UpstreamClient()
         self.dialects = Dialects(self.client, simulator_delay=configuration.simulator_delay_ms / 1000)
         self.counter = TokenCounter()
@@ -82,7 +84,7 @@ class Plane:
         """Wait for open requests to end by themselves, then tell the rest to end."""
         self.draining = True
         deadline = asyncio.get_running_loop().time() + seconds
-        while self.open and asyncio.get_running_loop().time() < deadline:
+        while self.open and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(0.05)
         for work in list(self.open):
             work.interrupt()

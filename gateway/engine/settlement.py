@@ -165,7 +165,9 @@ class Settlement:
                 usage.output_tokens or 0,
             ),
             latency_ms=_ms(time.perf_counter() - call.started),
-            time_to_first_token_ms=None if self._first_token is None else _ms(self._first_token - call.started),
+            time_to_first_token_ms=None
+            if self._first_token is None
+            else _ms(self._first_token - call.started),
             attempt=self._attempt,
             error_type=outcome.error_type,
             stop_reason=outcome.stop_reason[:64],

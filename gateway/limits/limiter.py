@@ -74,7 +74,9 @@ class Limiter:
                 return admission
         return self._local.admit(scopes, lease, input_tokens, output_tokens)
 
-    def settle(self, admission: Admission, input_tokens: int, output_tokens: int, event: bytes) -> asyncio.Future[Any]:
+    def settle(
+        self, admission: Admission, input_tokens: int, output_tokens: int, event: bytes
+    ) -> asyncio.Future[Any]:
         """Give back what was not used and append `event`. The future fails if Valkey may not have it."""
         self._open.pop(admission.lease, None)
         if admission.local:
@@ -104,7 +106,9 @@ class Limiter:
             return int(await self.valkey.call(GUESS, [f"gw:guesses:{address}"], [GUESS_WINDOW_MS]))
         except (ValkeyUnavailable, hiredis.ReplyError):
             if address not in self._guesses:
-                asyncio.get_running_loop().call_later(GUESS_WINDOW_MS / 1000, self._guesses.pop, address, None)
+                asyncio.get_running_loop().call_later(
+                    GUESS_WINDOW_MS / 1000, self._guesses.pop, address, None
+                )
             self._guesses[address] = self._guesses.get(address, 0) + 1
             return self._guesses[address]
 

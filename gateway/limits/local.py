@@ -34,7 +34,9 @@ class LocalLimiter:
     def __init__(self) -> None:
         self._states: OrderedDict[str, _State] = OrderedDict()
 
-    def admit(self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int) -> Admission:
+    def admit(
+        self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int
+    ) -> Admission:
         now = time.monotonic()
         states = [self._state(scope, now) for scope in scopes]
         needed = (1, input_tokens + output_tokens, input_tokens, output_tokens)

@@ -29,7 +29,17 @@ CALL_SECONDS = 0.1
 CONNECT_SECONDS = 1.0
 RETRY_SECONDS = 0.25
 
-NOT_NOW = {"LOADING", "BUSY", "OOM", "READONLY", "MASTERDOWN", "MISCONF", "NOSCRIPT", "TRYAGAIN", "CLUSTERDOWN"}
+NOT_NOW = {
+    "LOADING",
+    "BUSY",
+    "OOM",
+    "READONLY",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOSCRIPT",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+}
 
 Argument = str | bytes | int | float
 
@@ -85,10 +95,16 @@ class _Protocol(asyncio.Protocol):
         self.waiting.clear()
 
 
+def _packed(words: tuple[Argument, ...]) -> bytes:
+    return hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows one-tuples only
+
+
 class Valkey:
     """Calls scripts. `available` is false while there is no working connection."""
 
-    def __init__(self, url: str, scripts: Sequence[Script], *, on_up: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, url: str, scripts: Sequence[Script], *, on_up: Callable[[], None] = lambda: None
+    ) -> None:
         self._options = parse_url(url)
         self._scripts = scripts
         self._on_up = on_up
@@ -117,7 +133,9 @@ class Valkey:
         if self._protocol is not None and self._protocol.transport is not None:
             self._protocol.transport.close()
 
-    def call(self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
+    def call(
+        self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
+    ) -> asyncio.Future[Any]:
         """The script's reply. Fails with `ValkeyUnavailable`, or with the script's own error."""
         return self._send("EVALSHA", script.sha, len(keys), *keys, *arguments)
 
@@ -133,7 +151,7 @@ class Valkey:
             future.exception()  # whoever does not await it has been told by `available`
             return future
         protocol.waiting.append((future, self._loop.time() + CALL_SECONDS))
-        protocol.transport.write(hiredis.pack_command(words))
+        protocol.transport.write(_packed(words))
         if self._watch is None:
             self._watch = self._loop.call_later(CALL_SECONDS, self._check_oldest)
         return future
@@ -188,7 +206,9 @@ class Valkey:
     async def _connect(self) -> _Protocol:
         options = self._options
         if "path" in options:
-            _, protocol = await self._loop.create_unix_connection(lambda: _Protocol(self._lost), options["path"])
+            _, protocol = await self._loop.create_unix_connection(
+                lambda: _Protocol(self._lost), options["path"]
+            )
         else:
             secure = "ssl" in getattr(options.get("connection_class"), "__name__", "").lower()
             _, protocol = await self._loop.create_connection(
@@ -213,7 +233,7 @@ class Valkey:
             for words in commands:
                 futures.append(self._loop.create_future())
                 protocol.waiting.append((futures[-1], 0.0))
-                protocol.transport.write(hiredis.pack_command(words))
+                protocol.transport.write(_packed(words))
             await asyncio.gather(*futures)
         except BaseException:
             protocol.transport.abort()

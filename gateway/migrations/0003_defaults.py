@@ -42,7 +42,9 @@ def seed(apps, schema_editor):
         apps.get_model("gateway", "Route").objects.create(model=model, provider=provider, upstream_model=name)
         kinds = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
         apps.get_model("gateway", "Price").objects.create(
-            model=model, model_name=name, **{kind: Decimal(rate) for kind, rate in zip(kinds, rates, strict=True)}
+            model=model,
+            model_name=name,
+            **{kind: Decimal(rate) for kind, rate in zip(kinds, rates, strict=True)},
         )
 
 

@@ -28,7 +28,9 @@ class ApiKey(models.Model):
         ARCHIVED = "archived"
 
     id = models.CharField(primary_key=True, max_length=40, default=api_key_id, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="api_keys", db_index=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="api_keys", db_index=False
+    )
     workspace = models.ForeignKey(
         Workspace, null=True, on_delete=models.CASCADE, related_name="api_keys", db_index=False
     )

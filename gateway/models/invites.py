@@ -22,7 +22,9 @@ class Invite(models.Model):
     """One address invited with one role: single use, 21 days; only a hash of the link's token is stored."""
 
     id = models.CharField(primary_key=True, max_length=40, default=invite_id, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invites", db_index=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="invites", db_index=False
+    )
     email = models.EmailField(max_length=254)
     role = models.CharField(max_length=32, choices=Membership.Role)
     token_digest = models.BinaryField(unique=True)

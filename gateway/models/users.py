@@ -56,7 +56,9 @@ class Membership(models.Model):
         ADMIN = "admin"
         CLAUDE_CODE_USER = "claude_code_user"
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships", db_index=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=32, choices=Role)
     added_at = models.DateTimeField(default=timezone.now)

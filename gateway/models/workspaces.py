@@ -18,7 +18,9 @@ class Workspace(models.Model):
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=workspace_id, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="workspaces", db_index=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="workspaces", db_index=False
+    )
     name = models.CharField(max_length=200)
     is_default = models.BooleanField(default=False)
     limits = models.JSONField(default=dict)
@@ -62,5 +64,7 @@ class WorkspaceMember(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organization", "workspace", "user"], name="workspace_member_unique")
+            models.UniqueConstraint(
+                fields=["organization", "workspace", "user"], name="workspace_member_unique"
+            )
         ]

@@ -71,7 +71,11 @@ def data_of(frame: bytes) -> bytes | None:
         head, separator, data = frame.partition(b"\ndata: ")
         if separator and b"\n" not in data[:-2] and head.startswith(b"event: ") and b"\n" not in head:
             return data[:-2]  # the usual frame: one event line, one data line
-    lines = [line[5:].removeprefix(b" ") for line in _LINE.split(frame) if line.startswith(b"data:") or line == b"data"]
+    lines = [
+        line[5:].removeprefix(b" ")
+        for line in _LINE.split(frame)
+        if line.startswith(b"data:") or line == b"data"
+    ]
     return b"\n".join(lines) if lines else None
 
 
