@@ -10,7 +10,7 @@ from pathlib import Path
 from gateway.supervisor.family import Marked, WorkingIn, end
 from gateway.supervisor.private_folder import remove_private_folder
 
-SERVICES = (("migrate", "bootstrap"), ("web",), ("worker", "beat"), ("drain",))
+SERVICES = (("prepare",), ("web",), ("worker", "beat"), ("drain",))
 
 
 def end_leftovers(data_dir: Path, *, postgres: Path, valkey: Path) -> int:

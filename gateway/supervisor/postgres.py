@@ -46,8 +46,13 @@ class Postgres:
     def url(self) -> str:
         return f"postgresql://{ROLE}@/{DATABASE}?host={quote(str(self.sockets), safe='')}"
 
+    def check(self) -> None:
+        """Raise `StartProblem` over a database that is there but not whole."""
+        if self.data.exists():
+            _refuse_unless_whole(self.data)
+
     def initialize(self) -> None:
-        """Make the database if there is none; raise `StartProblem` over one that is not whole.
+        """Make the database if there is none.
 
         It is made beside its place and renamed when it is complete, so a folder in that place was
         complete once, and one beside it was never used and can go.
@@ -55,7 +60,6 @@ class Postgres:
         for never_used in self.data.parent.glob(f"{self.data.name}.unfinished-*"):
             shutil.rmtree(never_used, ignore_errors=True)
         if self.data.exists():
-            _refuse_unless_whole(self.data)
             return
         unfinished = self.data.with_name(f"{self.data.name}.unfinished-{secrets.token_hex(4)}")
         unfinished.mkdir(mode=0o700, parents=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.configuration import PROJECT_DIR
+from gateway.gate import VARIABLE, Gate
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.program import Program
 from gateway.supervisor.supervisor import Plan
@@ -35,13 +36,25 @@ class Stack:
     drain_seconds: float
 
     def plan(self, answers: Callable[[], bool]) -> Plan:
+        job_gate, front_gate = Gate(), Gate()
         return Plan(
+            make_stores=self._make_database,
             stores=self._stores(),
-            jobs=(self._manage("migrate", "--no-input"), self._manage("bootstrap")),
-            front=[self._web(name) for name in self._web_names()],
+            job=self._prepare(job_gate),
+            job_gate=job_gate,
+            front=[self._web(name, front_gate) for name in self._web_names()],
+            front_gate=front_gate,
             services=(self._worker(), self._beat(), self._drain()),
             answers=answers,
         )
+
+    def _make_database(self) -> None:
+        if self.postgres is not None:
+            self.postgres.initialize()
+
+    def _prepare(self, gate: Gate) -> Program:
+        extra = {VARIABLE: str(gate.descriptor)}
+        return self._python("prepare", "manage.py", "prepare", extra=extra, descriptors=(gate.descriptor,))
 
     def _stores(self) -> list[Program]:
         by = self.drain_seconds + WEB_GRACE + WORKERS_GRACE + DRAIN_GRACE + VALKEY_GRACE
@@ -65,21 +78,18 @@ class Stack:
             )
         return stores
 
-    def _manage(self, command: str, *options: str) -> Program:
-        return self._python(command, "manage.py", command, *options)
-
     def _web_names(self) -> list[str]:
         count = self.web_processes
         return ["web"] if count == 1 else [f"web-{number}" for number in range(1, count + 1)]
 
-    def _web(self, name: str) -> Program:
-        descriptor = self.listener.fileno()
+    def _web(self, name: str, gate: Gate) -> Program:
+        listener = self.listener.fileno()
         return self._python(
             name,
             "-m",
-            "gateway.server",
-            extra={"GATEWAY_LISTEN_FD": str(descriptor)},
-            descriptors=(descriptor,),
+            "gateway.warm_server",
+            extra={"GATEWAY_LISTEN_FD": str(listener), VARIABLE: str(gate.descriptor)},
+            descriptors=(listener, gate.descriptor),
             stop_by=self.drain_seconds + WEB_GRACE,
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from gateway.gate import Gate
 from gateway.supervisor.child import Child, describe
 from gateway.supervisor.problem import StartProblem
 from gateway.supervisor.program import Program, last_lines
@@ -25,15 +26,19 @@ HURRIED = 1.0  # seconds a child gets when the operator asked twice
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to run: `stores` first and together, then `jobs` one by one to their end, then `services`.
+    """What to run: the `stores` together, then the `job` to its end, then `front` until it `answers`, then
+    the `services`.
 
-    The first of the services (the web) get the processor to themselves until `answers`.
+    Job and front are started at once, since their imports take long, and held at their gates.
     """
 
-    stores: Sequence[Program] = ()
-    jobs: Sequence[Program] = ()
-    front: Sequence[Program] = ()
-    services: Sequence[Program] = ()
+    make_stores: Callable[[], None]
+    stores: Sequence[Program]
+    job: Program
+    job_gate: Gate
+    front: Sequence[Program]
+    front_gate: Gate
+    services: Sequence[Program]
     answers: Callable[[], bool]
 
 
@@ -53,9 +58,12 @@ class Supervisor:
     def run(self, *, on_ready: Callable[[], None], on_stop: Callable[[], None]) -> None:
         """Run the plan until a stop signal; raise `StartProblem` if it cannot come up. Leaves no process."""
         try:
+            job = Child(self._plan.job, once=True)
+            self._start([job])
+            self._start(Child(program) for program in self._plan.front)
+            self._plan.make_stores()
             self._start_stores()
-            for job in self._plan.jobs:
-                self._finish_job(job)
+            self._finish(job)
             self._start_services()
             self._up = True
             on_ready()
@@ -68,15 +76,15 @@ class Supervisor:
             self._stop()
 
     def _start_stores(self) -> None:
-        stores = self._start(self._plan.stores)
+        stores = [Child(program) for program in self._plan.stores]
+        self._start(stores)
         if not self._wait_until(lambda: all(store.program.ready() for store in stores), STORES_PATIENCE):
             slow = ", ".join(store.program.name for store in stores if not store.program.ready())
             raise StartProblem(f"{slow} did not become ready in {STORES_PATIENCE:.0f} s: see {_logs(stores)}")
 
-    def _finish_job(self, program: Program) -> None:
-        job = Child(program, once=True)
-        self._children.append(job)
-        job.start()
+    def _finish(self, job: Child) -> None:
+        program = job.program
+        self._plan.job_gate.open()
         if not self._wait_until(job.gone, JOB_PATIENCE):
             raise StartProblem(_told(f"{program.name} did not end in {JOB_PATIENCE:.0f} s", program))
         job.bury()
@@ -85,18 +93,16 @@ class Supervisor:
             raise StartProblem(_told(f"{program.name} {describe(job.status)}", program))
 
     def _start_services(self) -> None:
-        self._start(self._plan.front)
+        self._plan.front_gate.open()
         answering = self._wait_until(self._plan.answers, FRONT_HEAD_START)
-        self._start(self._plan.services)
+        self._start(Child(program) for program in self._plan.services)
         while not answering:
             answering = self._wait_until(self._plan.answers, HOUSEKEEPING)
 
-    def _start(self, programs: Iterable[Program]) -> list[Child]:
-        children = [Child(program) for program in programs]
+    def _start(self, children: Iterable[Child]) -> None:
         for child in children:
             self._children.append(child)
             child.start()
-        return children
 
     def _wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Keep the children alive until `condition` holds (True) or the time is over (False)."""

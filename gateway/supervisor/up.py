@@ -98,9 +98,7 @@ class Installation:
             os.environ[name] = os.environ.get(name) or value
         settings = configuration.load()
         listener = listen(settings.host, settings.port)
-        if postgres is not None:
-            postgres.initialize()
-            self._new_database = not exists
+        self._new_database = not exists
         self._tell_other_commands(settings)
         return Stack(
             data_dir=self._data_dir,
@@ -126,6 +124,7 @@ class Installation:
             return None
         sockets = self._private_folder("postgres", place)
         postgres = Postgres(data=place.data, sockets=sockets, binaries=place.binaries, user=place.user)
+        postgres.check()
         os.environ["DATABASE_URL"] = postgres.url
         return postgres
 
