@@ -29,7 +29,7 @@ BLOCK_MS = 500
 # After a small batch, wait for more: a commit for each of few events costs more than they do, and a tenth of
 # a second is far below the five in which usage has to show.
 LINGER = 0.1
-CLAIM_EVERY = 2.0
+CLAIM_EVERY = 1.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 
 # Faults of one event's values: too long, out of range, not text. All else is the database's trouble.

@@ -18,7 +18,7 @@ REJECTED = f"{STREAM}:rejected"
 
 # Entries that a member has held for so long are taken over: it died, or its acknowledgement was lost. Taking
 # them from a member that lives is harmless, since the ledger takes an attempt once.
-CLAIM_AFTER_MS = 5_000
+CLAIM_AFTER_MS = 3_000
 FORGET_MEMBER_AFTER_MS = 3_600_000
 
 Fields = dict[bytes, bytes]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
+import time
 import uuid
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -42,7 +42,14 @@ class Ledger:
 
     def price(self, **rates: str | int) -> int:
         """A new price version."""
-        given = {"input": 3, "output": 15, "cache_read": "0.3", "cache_write_5m": "3.75", "cache_write_1h": 6, **rates}
+        given = {
+            "input": 3,
+            "output": 15,
+            "cache_read": "0.3",
+            "cache_write_5m": "3.75",
+            "cache_write_1h": 6,
+            **rates,
+        }
         row = self.connection.execute(
             "INSERT INTO gateway_price (model_name, effective_at, input, output, cache_read, cache_write_5m,"
             " cache_write_1h) VALUES ('metering-test', now(), %(input)s, %(output)s, %(cache_read)s,"
@@ -135,5 +142,8 @@ def usage_event(at: datetime.datetime | None = None, **changes: Any) -> UsageEve
     return UsageEvent(**{**given, **changes})
 
 
-def dollars(text: str) -> Decimal:
-    return Decimal(text)
+def until(true: Callable[[], bool], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)

@@ -255,7 +255,9 @@ def test_a_drain_that_leaves_is_forgotten_and_one_that_holds_entries_is_not(ledg
 
 def test_a_drain_records_more_than_two_thousand_events_a_second(ledger: Ledger) -> None:
     price = ledger.price()
-    events = [usage_event(price_version=price, api_key_id=f"k{n % 40}", model=f"m{n % 5}") for n in range(6000)]
+    events = [
+        usage_event(price_version=price, api_key_id=f"k{n % 40}", model=f"m{n % 5}") for n in range(6000)
+    ]
     ledger.send(events)
 
     began = time.perf_counter()
