@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Generic, TypeVar
 
@@ -36,7 +36,7 @@ class Upserted(Generic[Row]):
         return {change.field: [shown(change.old), shown(change.new)] for change in self.changes}
 
 
-def differences(old: dict[str, object], new: dict[str, object]) -> list[Change]:
+def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[Change]:
     """The fields of `new` whose value is another one than in `old`."""
     return [Change(name, old.get(name), value) for name, value in new.items() if old.get(name) != value]
 

@@ -98,7 +98,7 @@ def _later_start() -> Outcome:
     return Outcome(
         False,
         (
-            f"{folder / quickstart.FILE_NAME} is gone, and its secrets are stored nowhere else. For new ones:",
+            f"{folder / quickstart.FILE_NAME} is gone; its secrets are stored nowhere else. For new ones:",
             f"  manage.py reset_password {operator.email if operator else 'EMAIL'}",
             f'  manage.py create_api_key --organization "{owner}" --name NAME [--admin]',
         ),

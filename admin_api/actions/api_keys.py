@@ -44,7 +44,7 @@ def create(
         workspace=workspace,
         kind=kind,
         name=name,
-        digest=credentials.digest(secret, _pepper()),
+        digest=credentials.digest(secret, settings.CONFIGURATION.peppers[0]),
         hint=credentials.hint(secret),
         limits=check_limits(limits or {}),
         created_by=created_by,
@@ -79,10 +79,6 @@ def _check_workspace(workspace: Workspace, organization: Organization, kind: cre
         raise InvalidRequest("workspace: not a workspace of this organization")
     if workspace.archived_at is not None:
         raise InvalidRequest(f"workspace: {workspace.name!r} is archived")
-
-
-def _pepper() -> bytes:
-    return settings.CONFIGURATION.key_pepper.get_secret_value().encode()
 
 
 def _record(actor: Actor, action: str, key: ApiKey, details: Mapping[str, object]) -> None:

@@ -32,7 +32,7 @@ def create(
         organization=organization,
         email=address,
         role=role,
-        token_digest=_digest(token),
+        token_digest=_digests(token)[0],
         invited_by=invited_by,
     )
     _record(actor, "invite.created", invite)
@@ -57,7 +57,7 @@ def link(token: str) -> str:
 
 def find(token: str) -> Invite | None:
     """The pending invite behind a link; None where it has been used or withdrawn or has expired."""
-    invite = Invite.objects.select_related("organization").filter(token_digest=_digest(token)).first()
+    invite = Invite.objects.select_related("organization").filter(token_digest__in=_digests(token)).first()
     return invite if invite is not None and invite.status == "pending" else None
 
 
@@ -76,7 +76,7 @@ def accept(
     Raises `NotFound` (no such pending invite), `PermissionDenied` (signed in as somebody else, or the address
     has an account that is not signed in) and `InvalidRequest` (password).
     """
-    invite = Invite.objects.select_for_update(of=("self",)).filter(token_digest=_digest(token)).first()
+    invite = Invite.objects.select_for_update(of=("self",)).filter(token_digest__in=_digests(token)).first()
     if invite is None or invite.status != "pending":
         raise NotFound("This invitation is not valid: it has been used, withdrawn, or has expired.")
     member = _person(invite, name, password, user)
@@ -114,8 +114,9 @@ def _new_account(email: str, name: str, password: str) -> User:
         ) from None
 
 
-def _digest(token: str) -> bytes:
-    return credentials.digest(token, settings.CONFIGURATION.key_pepper.get_secret_value().encode())
+def _digests(token: str) -> list[bytes]:
+    """Under each pepper; the first is the one that new tokens are stored under."""
+    return [credentials.digest(token, pepper) for pepper in settings.CONFIGURATION.peppers]
 
 
 def _record(actor: Actor, action: str, invite: Invite) -> None:

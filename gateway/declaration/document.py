@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -169,7 +170,7 @@ class Value:
             self.wrong(f"expected {expected}, not {self.shown()}")
         entries: dict[str, Value] = {}
         for key, node in self.node.value:
-            self.document.attempt(lambda key=key, node=node: self._add(entries, key, node), None)
+            self.document.attempt(functools.partial(self._add, entries, key, node), None)
         return entries
 
     def fields(self, known: Sequence[str], required: Mapping[str, str] | None = None) -> Fields:
@@ -193,8 +194,11 @@ class Value:
         return repr(self.node.value) if len(self.node.value) <= 80 else repr(self.node.value[:80]) + "..."
 
     def _kind(self) -> str:
-        kinds = {yaml.SequenceNode: "a list", yaml.MappingNode: "a mapping"}
-        return "nothing" if self.is_null else kinds.get(type(self.node), "an unquoted number or truth value")
+        if isinstance(self.node, yaml.SequenceNode):
+            return "a list"
+        if isinstance(self.node, yaml.MappingNode):
+            return "a mapping"
+        return "nothing" if self.is_null else "an unquoted number or truth value"
 
     def _add(self, entries: dict[str, Value], key: yaml.Node, node: yaml.Node) -> None:
         line = key.start_mark.line + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TypeVar
@@ -66,8 +67,8 @@ def _section(sections: Fields, name: str, reader: Callable[[str, Value], T], lon
     )
     read: dict[str, T] = {}
     for key, value in entries.items():
-        value.document.attempt(lambda key=key, value=value: _check_name(value, key, longest, spaces), None)
-        entry = value.document.attempt(lambda key=key, value=value: reader(key, value), None)
+        value.document.attempt(functools.partial(_check_name, value, key, longest, spaces), None)
+        entry = value.document.attempt(functools.partial(reader, key, value), None)
         if entry is not None:
             read[key] = entry
     return read
@@ -158,7 +159,7 @@ def _display_name(value: Value) -> str:
 def _aliases(value: Value, own_name: str) -> tuple[Name, ...]:
     names: dict[str, Name] = {}
     for item in value.items("a list of names"):
-        name = item.document.attempt(lambda item=item: _check_name(item, item.text("a name"), 200), "")
+        name = item.document.attempt(functools.partial(_model_name, item), "")
         if name == own_name:
             item.document.problems.append(item.place.problem("is the model's own name; leave it out"))
         if name in names and name:
@@ -168,6 +169,10 @@ def _aliases(value: Value, own_name: str) -> tuple[Name, ...]:
             )
         names[name] = Name(item.place, name)
     return tuple(names.values())
+
+
+def _model_name(value: Value) -> str:
+    return _check_name(value, value.text("a model's name"), 200)
 
 
 def _tokens(value: Value) -> int | None:
@@ -200,7 +205,7 @@ def _routes(value: Value, own_name: str) -> tuple[RouteEntry, ...]:
         value.wrong("expected at least one route")
     routes: list[RouteEntry] = []
     for item in items:
-        entry = item.document.attempt(lambda item=item: _route(item, own_name), None)
+        entry = item.document.attempt(functools.partial(_route, item, own_name), None)
         if entry is None:
             continue
         if any(
@@ -220,9 +225,7 @@ def _route(value: Value, own_name: str) -> RouteEntry:
         place=provider.place,
         to=RouteTo(
             provider=fields.read("provider", lambda field: field.text("the name of a provider"), ""),
-            model=fields.read(
-                "model", lambda field: _check_name(field, field.text("a model's name"), 200), own_name
-            ),
+            model=fields.read("model", _model_name, own_name),
             priority=fields.read("priority", lambda field: _small(field, least=0), 1),
             weight=fields.read("weight", lambda field: _small(field, least=1), 100),
         ),
@@ -264,7 +267,7 @@ def _limit(value: Value) -> int | None:
 
 def _addresses(value: Value) -> tuple[str, ...]:
     items = value.items("a list of e-mail addresses")
-    found = [item.document.attempt(lambda item=item: _email(item), "") for item in items]
+    found = [item.document.attempt(functools.partial(_email, item), "") for item in items]
     return tuple(dict.fromkeys(found))
 
 

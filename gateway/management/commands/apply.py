@@ -17,8 +17,8 @@ from gateway.errors import GatewayError
 
 class Command(BaseCommand):
     help = (
-        "Sets up providers, models, tiers and organizations as a YAML file declares (examples/gateway.yaml is "
-        "one) and prints each change. Applying a file twice changes nothing the second time. "
+        "Sets up providers, models, tiers and organizations as a YAML file declares (such as "
+        "examples/gateway.yaml) and prints each change. Applying a file twice changes nothing the second time. "
         "A file with an error changes nothing at all. Running processes follow within a second."
     )
 

@@ -9,8 +9,8 @@ from gateway import first_run
 
 class Command(BaseCommand):
     help = (
-        "On a database without organizations: makes the organization Default, an administrator, an API key and "
-        "an Admin key, and writes them to DATA_DIR/quickstart.env. Later it only keeps the addresses there right."
+        "On a database without organizations: makes the organization Default, an administrator, an API key "
+        "and an Admin key, and writes them to DATA_DIR/quickstart.env. Later it only keeps the addresses right."
     )
 
     def handle(self, **options: object) -> None:

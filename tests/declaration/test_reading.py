@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import textwrap
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import UNSET
+
+from admin_api.catalog import Rates, RouteTo, Timeouts
+from gateway.declaration import reading
+from gateway.declaration.document import DeclarationError
+from gateway.declaration.shapes import Declaration
+
+
+def read(text: str, **environment: str) -> Declaration:
+    return reading.read(textwrap.dedent(text), environment)
+
+
+def problems(text: str, **environment: str) -> list[str]:
+    with pytest.raises(DeclarationError) as refused:
+        read(text, **environment)
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_a_whole_file_is_read() -> None:
+    declaration = read(
+        """
+        providers:
+          anthropic:
+            dialect: anthropic
+            base_url: "https://api.anthropic.com/"
+            api_key: "${KEY}"
+            timeouts: {connect: 2.5, idle: 30}
+            on_disconnect: drain
+        models:
+          claude-x:
+            display_name: Claude X
+            aliases: [x, anthropic/claude-x]
+            max_input_tokens: 200_000
+            max_output_tokens: null
+            price: {input: 3, output: 15, cache_read: 0.3}
+            routes:
+              - {provider: anthropic, model: claude-x-1, priority: 2, weight: 5}
+              - provider: anthropic
+        tiers:
+          small: {requests_per_minute: 5, reserve_worst_case: true}
+          open:
+        organizations:
+          Acme Inc.:
+            tier: small
+            limits: {concurrent_requests: 80, tokens_per_minute: null}
+            admins: [Ada@Example.com]
+        """,
+        KEY="sk-secret",
+    )
+
+    provider = declaration.providers["anthropic"]
+    assert (provider.dialect, provider.base_url) == ("anthropic", "https://api.anthropic.com")
+    assert (provider.api_key, provider.on_disconnect) == ("sk-secret", "drain")
+    assert provider.timeouts == Timeouts(connect=2.5, first_byte=None, idle=30)
+    model = declaration.models["claude-x"]
+    assert (model.display_name, model.max_input_tokens, model.max_output_tokens) == (
+        "Claude X",
+        200_000,
+        None,
+    )
+    assert [alias.text for alias in model.aliases] == ["x", "anthropic/claude-x"]
+    assert model.price == Rates(Decimal(3), Decimal(15), Decimal("0.3"), Decimal(3), Decimal(3))
+    assert [route.to for route in model.routes] == [
+        RouteTo("anthropic", "claude-x-1", 2, 5),
+        RouteTo("anthropic", "claude-x", 1, 100),
+    ]
+    assert declaration.tiers["small"].limits == {"requests_per_minute": 5}
+    assert [declaration.tiers[name].reserve_worst_case for name in ("small", "open")] == [True, False]
+    acme = declaration.organizations["Acme Inc."]
+    assert acme.tier.text == "small"
+    assert acme.limits == {"tokens_per_minute": None, "concurrent_requests": 80}
+    assert acme.admins == ("ada@example.com",)
+
+
+def test_what_is_not_named_is_unset() -> None:
+    declaration = read(
+        """
+        providers: {p: {dialect: simulator}}
+        models: {m: {routes: [{provider: p}]}}
+        organizations: {Acme: {}}
+        """
+    )
+
+    provider, model, acme = (
+        declaration.providers["p"],
+        declaration.models["m"],
+        declaration.organizations["Acme"],
+    )
+    assert [provider.api_key, provider.timeouts, provider.on_disconnect] == [UNSET] * 3
+    assert [model.display_name, model.aliases, model.price, model.max_input_tokens] == [UNSET] * 4
+    assert [acme.tier, acme.limits] == [UNSET] * 2
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "providers:\nmodels:\n", "{}"])
+def test_an_empty_file_declares_nothing(text: str) -> None:
+    assert read(text) == Declaration({}, {}, {}, {})
+
+
+def test_all_problems_are_told_at_once_with_line_path_and_what_is_expected() -> None:
+    assert problems(
+        """\
+        providers:
+          a: {dialect: antropic, base_url: ftp://example.com}
+          b: {base_url: "https://b.example"}
+          c: {dialect: anthropic}
+        models:
+          claude-x:
+            diplay_name: X
+            max_output_tokens: -1
+            price: {input: three, cache_read: 0.1}
+            routes: [{provider: 7, priority: first, weight: 0}]
+          claude-y: {}
+          claude-z: {routes: []}
+        tires: {}
+        organizations:
+          Acme: {limits: {request_per_minute: 5}, admins: [ada]}
+        """
+    ) == [
+        "2: providers.a.base_url: expected an http:// or https:// address",
+        "2: providers.a.dialect: expected one of anthropic, openai, simulator, not 'antropic'",
+        "3: providers.b.dialect: is missing; expected one of anthropic, openai, simulator",
+        "4: providers.c.base_url: is missing; expected an http:// or https:// address",
+        "7: models.claude-x.diplay_name: unknown field (did you mean display_name?); expected one of display_name, "
+        "aliases, max_input_tokens, max_output_tokens, price, routes",
+        "8: models.claude-x.max_output_tokens: expected a number of tokens, 1 or more, not '-1'",
+        "9: models.claude-x.price.input: expected dollars per million tokens, a number from 0 with at most 10 decimal "
+        "places, not 'three'",
+        "9: models.claude-x.price.output: is missing; expected dollars per million tokens, a number from 0 with at "
+        "most 10 decimal places",
+        "10: models.claude-x.routes[0].priority: expected a whole number from 0 to 1000000, not 'first'",
+        "10: models.claude-x.routes[0].provider: expected the name of a provider, not '7'",
+        "10: models.claude-x.routes[0].weight: expected a whole number from 1 to 1000000, not '0'",
+        "11: models.claude-y.routes: is missing; expected a list of routes, each {provider, model, priority, weight}",
+        "12: models.claude-z.routes: expected at least one route",
+        "13: tires: unknown field (did you mean tiers?); expected one of providers, models, tiers, organizations",
+        "15: organizations.Acme.admins[0]: expected an e-mail address, not 'ada'",
+        "15: organizations.Acme.limits.request_per_minute: unknown field (did you mean requests_per_minute?); expected "
+        "one of requests_per_minute, tokens_per_minute, input_tokens_per_minute, output_tokens_per_minute, "
+        "concurrent_requests",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [", "1: not valid YAML: "),
+        ("providers:\n\tx: 1", "2: not valid YAML: "),
+        ("a: 1\n---\nb: 2", "2: not valid YAML: but found another document"),
+        ("a: \x01", "1: not valid YAML: special characters are not allowed"),
+        ("x: *there", "1: not valid YAML: found undefined alias 'there'"),
+        ("- a", "1: expected a mapping with providers, models, tiers, organizations, not a list"),
+        ("just text", "1: expected a mapping with providers, models, tiers, organizations, not 'just text'"),
+        ("[" * 5000, "1: not valid YAML: nested too deeply"),
+        (
+            "models: {a: {routes: [{provider: p}]}}\nmodels: {}",
+            "2: models: stands here twice; first in line 1",
+        ),
+        (
+            "tiers: !!python/object:os.system {}",
+            "1: tiers: the tag tag:yaml.org,2002:python/object:os.system is not ",
+        ),
+        (
+            "tiers: {t: {requests_per_minute: !mine 3}}",
+            "1: tiers.t.requests_per_minute: the tag !mine is not allowed; ",
+        ),
+        ("tiers: {[a]: {}}", "1: tiers: expected a name before the colon"),
+        ("tiers: {'': {}}", "1: tiers: expected a name before the colon"),
+        ("tiers: {a b: {}}", "1: tiers.a b: expected a name of 1 to 64 characters without spaces"),
+        ("tiers: &t {a: *t}", "1: tiers.a.a: unknown field; expected one of requests_per_minute, "),
+    ],
+)
+def test_what_is_not_such_a_file_is_told_in_one_line(text: str, expected: str) -> None:
+    (problem,) = problems(text)
+
+    assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "-5", "1.5", "'50'", "true", "null_", "[1]", "{}", "0x10", "010", "1:30", "9" * 5000]
+)
+def test_a_limit_is_a_whole_number(value: str) -> None:
+    (problem,) = problems(f"tiers: {{t: {{requests_per_minute: {value}}}}}")
+
+    assert problem.startswith(
+        "1: tiers.t.requests_per_minute: expected a whole number from 1 to 1000000000000, not "
+    )
+
+
+@pytest.mark.parametrize(
+    "value", ["-1", "NaN", ".inf", "1e11", "0.00000000001", "'3'", "three", "~", "1;5", "1e-999", "1_0"]
+)
+def test_a_price_is_an_exact_number(value: str) -> None:
+    (problem,) = problems(
+        f"models: {{m: {{price: {{input: 1, output: {value}}}, routes: [{{provider: p}}]}}}}"
+    )
+
+    assert problem.startswith(
+        "1: models.m.price.output: expected dollars per million tokens, a number from 0 with "
+    )
+
+
+@given(st.decimals(min_value=0, max_value=Decimal("9999999999.9999999999"), places=10))
+def test_every_price_is_read_exactly(rate: Decimal) -> None:
+    for text in (f"{rate:f}", f"{rate:e}"):
+        declaration = read(
+            f"models: {{m: {{price: {{input: {text}, output: 0}}, routes: [{{provider: p}}]}}}}"
+        )
+        assert declaration.models["m"].price.input == rate
+
+
+def test_variables_are_replaced_in_text_and_numbers() -> None:
+    declaration = read(
+        """
+        providers: {p: {dialect: anthropic, base_url: "${SCHEME}://${HOST}", api_key: "$${x}${KEY}"}}
+        tiers:
+          t:
+            requests_per_minute: "${RPM}"
+            tokens_per_minute: ${RPM}
+        """,
+        SCHEME="http",
+        HOST="10.0.0.1:8080",
+        KEY="k",
+        RPM="7",
+    )
+
+    provider = declaration.providers["p"]
+    assert (provider.base_url, provider.api_key) == ("http://10.0.0.1:8080", "${x}k")
+    assert declaration.tiers["t"].limits == {"requests_per_minute": 7, "tokens_per_minute": 7}
+
+
+def test_an_unset_or_misspelt_variable_is_named_with_its_line() -> None:
+    text = """\
+        providers:
+          p:
+            dialect: anthropic
+            base_url: "${ADDRESS}"
+            api_key: "${EMPTY}"
+          q: {dialect: simulator, api_key: "${not a name}"}
+        """
+
+    assert problems(text, EMPTY="") == [
+        "4: providers.p.base_url: the environment variable ADDRESS is not set",
+        "5: providers.p.api_key: the environment variable EMPTY is not set",
+        "6: providers.q.api_key: expected ${NAME} with letters, digits and underscores; write $${ for a plain ${",
+    ]
+
+
+def test_no_problem_shows_a_secret() -> None:
+    secret = "sk-very-secret"
+    text = """\
+        providers:
+          a: {dialect: "${S}", base_url: "${S}", api_key: "${S} ", on_disconnect: "${S}"}
+          b: {dialect: openai, base_url: "https://me:sk-very-secret@example.com/v1", api_key: [sk-very-secret]}
+          c: {dialect: openai, base_url: "https://example.com/v1", api_key: {sk-very-secret: 1}}
+        tiers: {t: {requests_per_minute: "${S}"}}
+        organizations: {A: {admins: ["${S}"]}}
+        """
+
+    found = problems(text, S=secret)
+
+    assert len(found) == 9
+    assert secret not in "\n".join(found)
+
+
+def test_repeated_names_are_refused() -> None:
+    assert problems(
+        """\
+        models:
+          m:
+            aliases: [a, b, a, m]
+            routes: [{provider: p}, {provider: p, model: m}, {provider: p, model: n}]
+        tiers:
+          t: {}
+          t: {}
+        """
+    ) == [
+        "3: models.m.aliases[2]: 'a' stands here twice; first in line 3",
+        "3: models.m.aliases[3]: is the model's own name; leave it out",
+        "4: models.m.routes[1]: an earlier route has this provider and model already",
+        "7: tiers.t: stands here twice; first in line 6",
+    ]
