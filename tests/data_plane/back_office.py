@@ -78,13 +78,20 @@ def api_key(
     return {"id": row.id, "secret": secret}
 
 
+def limits(*, organization: str, limits: dict[str, int]) -> dict[str, Any]:
+    organizations.set_limits(
+        actor=SYSTEM, organization=Organization.objects.get(name=organization), limits=limits
+    )
+    return {}
+
+
 def key_status(*, id: str, status: str) -> dict[str, Any]:
     api_keys.set_status(actor=SYSTEM, key=ApiKey.objects.get(pk=id), status=status)
     return {}
 
 
 WISHES: dict[str, Callable[..., dict[str, Any]]] = {
-    act.__name__: act for act in (provider, model, organization, workspace, api_key, key_status)
+    act.__name__: act for act in (provider, model, organization, workspace, limits, api_key, key_status)
 }
 
 if __name__ == "__main__":

@@ -42,6 +42,17 @@ def house(postgres_server: Postgres) -> Iterator[House]:
 
 
 @pytest.fixture
+def guarded(house: House, tmp_path: Path) -> Iterator[Gateway]:
+    """A further web process on the same stores."""
+    gateway = Gateway(house.environment, tmp_path / "gateway.log")
+    try:
+        gateway.wait_until_ready()
+        yield gateway
+    finally:
+        gateway.close()
+
+
+@pytest.fixture
 def upstream(house: House) -> Upstream:
     return house.upstream
 

@@ -176,6 +176,10 @@ class House:
         key = self.office.wish("api_key", organization=name)
         return Tenant(name, row["id"], row["default_workspace"], key["id"], key["secret"])
 
+    def settle_in(self) -> None:
+        """Wait for as long as a change made by the operator may take to reach every process."""
+        time.sleep(1.0)
+
     # --- Asking ---
 
     def post(self, body: bytes | dict[str, Any], **how: Any) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -45,11 +46,16 @@ def _outcome(recorded: bytes, at: int, status: int, given: bytes) -> str:
         assert status in (500, 502, 503, 504), (at, status)
         assert b'"type":"error"' in given.replace(b" ", b"")
         return "refused"
-    unix = given.replace(b"\r\n", b"\n")
+    unix = _unix(given)
     events = stream_grammar.read(unix, may_fail=True)
     relayed = unix[: unix.index(b"event: error")] if events[-1]["type"] == "error" else unix
-    assert recorded.replace(b"\r\n", b"\n").startswith(relayed), (at, given)
+    assert _unix(recorded).startswith(relayed), (at, given)
     if events[-1]["type"] == "error":
         return "error event"
     assert at > len(recorded) - 3, "only the blank line at the very end may be missing"
     return "whole"
+
+
+def _unix(stream: bytes) -> bytes:
+    """CR, LF and CRLF all end a line of server-sent events."""
+    return re.sub(rb"\r\n?", b"\n", stream)

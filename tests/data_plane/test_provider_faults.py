@@ -162,7 +162,7 @@ def test_after_the_first_byte_it_is_exactly_one_error_event(
     house: House, upstream: Upstream, what: str
 ) -> None:
     steps, kind = AFTER[what]
-    script = upstream.script(Send(stream_head() + BEGUN), steps)
+    script = upstream.script(Send(stream_head() + BEGUN), Pause(0.05), steps)
 
     answer = house.post(body(HASTY, script, stream=True))
 

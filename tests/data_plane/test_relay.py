@@ -133,6 +133,7 @@ def test_the_tenants_credential_never_leaves_and_the_providers_is_sent(
 def test_the_tenants_workspace_header_stays_here(house: House, upstream: Upstream) -> None:
     script = upstream.script(provider.reply(200, provider.message()))
     workspace = house.office.wish("workspace", organization="Acme", name="Research")["id"]
+    house.settle_in()
 
     answer = house.post(body(script=script), headers=[("anthropic-workspace-id", workspace)])
     (received,) = upstream.received(script)
