@@ -19,6 +19,7 @@ from gateway.metering import event
 from gateway.metering.drain import Drain
 from gateway.metering.event import TokenUsage, UsageEvent
 from gateway.metering.rollups import DIMENSIONS, SUMS
+from gateway.metering.stream import REJECTED
 from gateway.supervisor.postgres import Postgres
 
 ACME = uuid.UUID("00000000-0000-4000-8000-00000000ac3e")
@@ -79,7 +80,12 @@ class Ledger:
         return drain
 
     def waiting(self) -> int:
-        return cast(int, self.valkey.xlen(event.STREAM))
+        return self.valkey.xlen(event.STREAM)
+
+    def rejected(self) -> list[dict[bytes, bytes]]:
+        """The fields of the entries that the drain put aside."""
+        entries: Any = self.valkey.xrange(REJECTED)
+        return [fields for _, fields in entries]
 
     def attempts(self) -> set[uuid.UUID]:
         return {row[0] for row in self.connection.execute("SELECT attempt_id FROM usage_event")}

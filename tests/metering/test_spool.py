@@ -77,7 +77,8 @@ async def test_bytes_of_any_kind_and_length_come_back_as_they_were(tmp_path: Pat
 
 
 async def test_records_appended_during_a_replay_are_not_lost(tmp_path: Path) -> None:
-    spool, received = Spool(tmp_path, max_bytes=MEGABYTE), []
+    spool = Spool(tmp_path, max_bytes=MEGABYTE)
+    received: list[bytes] = []
 
     async def send(payloads: list[bytes]) -> None:
         if not received:
