@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-# What ends a frame: two line ends in a row. The second may be half of a CRLF whose LF comes later; that LF
-# then stands as an empty line before the next frame, where it means nothing.
+# What ends a frame: two line ends in a row.
 _END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
@@ -54,6 +53,8 @@ class FrameSplitter:
         rest += chunk
         frames, start = [], 0
         while match := _END.search(rest, max(start, searched)):
+            if match[0] == b"\r\n\r" and match.end() == len(rest):
+                break  # the LF of the second CRLF is still to come
             frames.append(bytes(rest[start : match.end()]))
             start = match.end()
         del rest[:start]
