@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from django.conf import settings
 from gateway.supervisor.postgres import Postgres, wheel_binaries
 from gateway.supervisor.system_user import postgres_user
 from gateway.supervisor.valkey import Valkey, wheel_binary
+from tests.stack import Stack
 from tests.stores import running
 
 SCRATCH = Path(tempfile.mkdtemp(prefix="gw-test-", dir="/tmp"))
@@ -98,3 +99,30 @@ def valkey(valkey_server: Valkey) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(valkey_server.url) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture(scope="session")
+def scratch_folders() -> Callable[[str], Path]:
+    """Makes new folders that PostgreSQL's user can reach; pytest's own are closed to it."""
+
+    def make(name: str) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=SCRATCH))
+        folder.chmod(0o711)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def scratch(scratch_folders: Callable[[str], Path]) -> Path:
+    """A new folder of this test."""
+    return scratch_folders("test")
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A whole gateway, run by `manage.py up` and shared by all tests that ask: leave it as you found it."""
+    running_stack = Stack(SCRATCH / "stack")
+    running_stack.start()
+    yield running_stack
+    running_stack.stop()

@@ -109,7 +109,7 @@ class Postgres:
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         made = run_as(self.user, [self.binaries / "initdb", "-D", folder, *options, *locale])
         if made.returncode:
-            raise StartProblem(f"PostgreSQL could not make a database in {folder}: {_last(made.stdout)}")
+            raise StartProblem(f"PostgreSQL could not make a database in {folder}: {_reason(made.stdout)}")
 
     def _create_database(self, folder: Path) -> None:
         single: list[str | Path] = [
@@ -123,7 +123,7 @@ class Postgres:
         ]
         made = run_as(self.user, single, text_in=f"CREATE DATABASE {DATABASE};\n\n")
         if made.returncode or "ERROR" in made.stdout or "FATAL" in made.stdout:
-            raise StartProblem(f"PostgreSQL could not make a database in {folder}: {_last(made.stdout)}")
+            raise StartProblem(f"PostgreSQL could not make a database in {folder}: {_reason(made.stdout)}")
 
 
 def wheel_binaries() -> Path:
@@ -152,7 +152,7 @@ def _refuse_unless_whole(data: Path) -> None:
         )
 
 
-def _last(output: str) -> str:
+def _reason(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     wrong = [line for line in lines if "error" in line.lower() or "FATAL" in line]
-    return (wrong or lines or ["no reason given"])[-1]
+    return wrong[0] if wrong else lines[-1] if lines else "no reason given"

@@ -90,7 +90,7 @@ class Installation:
     def _prepare_stack(self) -> Stack:
         """Everything that can be refused is looked at before anything is started."""
         self._refuse_a_lost_database()
-        exists = self._place is None or self._place.data.exists()
+        exists = self._place is not None and self._place.data.exists()
         complete_secrets(self._data_dir, environment=os.environ, database_exists=exists)
         postgres, valkey = self._embedded_postgres(), self._embedded_valkey()
         os.environ["DATA_DIR"] = str(self._data_dir)
@@ -98,7 +98,7 @@ class Installation:
             os.environ[name] = os.environ.get(name) or value
         settings = configuration.load()
         listener = listen(settings.host, settings.port)
-        self._new_database = not exists
+        self._new_database = self._place is not None and not exists
         self._tell_other_commands(settings)
         return Stack(
             data_dir=self._data_dir,
