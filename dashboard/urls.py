@@ -1,3 +1,17 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from dashboard.views import invites, overview, password_reset, preferences, quickstart, sign_in
+
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("overview/usage", overview.usage_region, name="overview_usage"),
+    path("limits", overview.limits, name="limits"),
+    path("quickstart", quickstart.quickstart, name="quickstart"),
+    path("quickstart/first-request", quickstart.first_request, name="first_request"),
+    path("login", sign_in.SignIn.as_view(), name="account_login"),  # the name that allauth looks for
+    path("logout", sign_in.sign_out, name="sign_out"),
+    path("invites/<str:token>", invites.accept_invite, name="accept_invite"),
+    path("reset/<str:token>", password_reset.reset_password, name="reset_password"),
+    path("theme", preferences.choose_theme, name="choose_theme"),
+    path("organization", preferences.choose_organization, name="choose_organization"),
+]

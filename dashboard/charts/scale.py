@@ -1,0 +1,16 @@
+"""Round upper ends for axes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+_STEPS = (Decimal(1), Decimal("1.5"), Decimal(2), Decimal(3), Decimal(4), Decimal(5), Decimal(6), Decimal(8))
+
+
+def ceiling(largest: Decimal, *, whole: bool) -> Decimal:
+    """The smallest round number that is not below `largest`; with `whole`, one whose half is whole too."""
+    if largest <= 0:
+        return Decimal(2) if whole else Decimal(1)
+    unit = Decimal(1).scaleb(largest.adjusted())
+    rounds = [step * unit for step in _STEPS] + [10 * unit]
+    return next(one for one in rounds if one >= largest and not (whole and one % 2))

@@ -1,0 +1,149 @@
+"""Stacked bars over time: pure functions from values to the figures of an SVG and of its table.
+
+The plot is drawn in a box as wide as there are bars and 100 high, stretched to its place on the page, so that
+lines and words around it keep their size on every screen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from dashboard.charts.scale import ceiling
+
+HEIGHT = Decimal(100)
+SERIES_LIMIT = 6  # more colours than this nobody tells apart
+
+Format = Callable[[Decimal], str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """One bucket of time with one value per series, in the order of their names."""
+
+    at: datetime.datetime
+    label: str
+    values: tuple[Decimal, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    series: int
+    y: str
+    height: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    x: int
+    summary: str
+    segments: list[Segment]
+
+
+@dataclasses.dataclass(frozen=True)
+class Legend:
+    series: int
+    name: str
+    total: str
+    exact: str
+
+
+@dataclasses.dataclass(frozen=True)
+class TableRow:
+    at: str
+    label: str
+    cells: list[str]
+    total: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """All a template needs; numbers are words already. `ticks` go from the top of the axis down to zero."""
+
+    key: str
+    title: str
+    description: str
+    total: str
+    exact_total: str
+    width: int
+    bars: list[Bar]
+    ticks: list[str]
+    labels: list[str]
+    legend: list[Legend]
+    names: list[str]
+    rows: list[TableRow]
+
+
+def stacked_bars(
+    *,
+    key: str,
+    title: str,
+    spoken_range: str,
+    names: Sequence[str],
+    columns: Sequence[Column],
+    labels: Sequence[str],
+    short: Format,
+    exact: Format,
+    whole: bool,
+) -> Chart:
+    """`short` writes a value for the axis and the legend, `exact` for the table; `whole` asks for whole ticks."""
+    totals = [sum((column.values[index] for column in columns), Decimal(0)) for index in range(len(names))]
+    total = sum(totals, Decimal(0))
+    top = ceiling(max((sum(column.values, Decimal(0)) for column in columns), default=Decimal(0)), whole=whole)
+    return Chart(
+        key=key,
+        title=title,
+        description=_description(title, spoken_range, names, totals, exact),
+        total=short(total),
+        exact_total=exact(total),
+        width=max(1, len(columns)),
+        bars=[_bar(index, column, names, top, exact) for index, column in enumerate(columns)],
+        ticks=[short(top), short(top / 2), "0"],
+        labels=list(labels),
+        legend=[
+            Legend(index + 1, name, short(value), exact(value))
+            for index, (name, value) in enumerate(zip(names, totals, strict=True))
+        ],
+        names=list(names),
+        rows=[_row(column, exact) for column in columns],
+    )
+
+
+def _description(
+    title: str, spoken_range: str, names: Sequence[str], totals: Sequence[Decimal], exact: Format
+) -> str:
+    parts = [f"{name} {exact(value)}" for name, value in zip(names, totals, strict=True)]
+    return f"{title} by model over {spoken_range}: {', '.join(parts) or 'none'}."
+
+
+def _bar(index: int, column: Column, names: Sequence[str], top: Decimal, exact: Format) -> Bar:
+    segments: list[Segment] = []
+    foot = HEIGHT
+    for series, value in enumerate(column.values, start=1):
+        if value > 0:
+            height = value * HEIGHT / top
+            foot -= height
+            segments.append(Segment(series, f"{foot:.3f}", f"{height:.3f}"))
+    return Bar(index, _summary(column, names, exact), segments)
+
+
+def _summary(column: Column, names: Sequence[str], exact: Format) -> str:
+    """What a pointer over the bar shows: the time, the sum, then every series that has something."""
+    parts = [(name, value) for name, value in zip(names, column.values, strict=True) if value]
+    lines = [f"{column.label}: {exact(sum(column.values, Decimal(0)))}"]
+    if len(parts) > 1:
+        lines += [f"{name} {exact(value)}" for name, value in parts]
+    elif parts:
+        lines += [parts[0][0]]
+    return "\n".join(lines)
+
+
+def _row(column: Column, exact: Format) -> TableRow:
+    return TableRow(
+        at=column.at.strftime("%Y-%m-%dT%H:%MZ"),
+        label=column.label,
+        cells=[exact(value) for value in column.values],
+        total=exact(sum(column.values, Decimal(0))),
+    )

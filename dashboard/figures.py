@@ -1,0 +1,68 @@
+"""Numbers as people read them. The exact value always stands beside, in a title or a table."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+_UNITS = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, "M"), (Decimal(10) ** 3, "K"))
+_SMALLEST_COMPACT = 10_000
+
+
+def count(value: int | Decimal) -> str:
+    """1234567 -> `1,234,567`."""
+    return f"{value:,.0f}"
+
+
+def compact(value: int | Decimal) -> str:
+    """1234567 -> `1.23M`; up to 9,999 in full."""
+    number = Decimal(value)
+    if abs(number) < _SMALLEST_COMPACT:
+        return count(number)
+    for position, (unit, letter) in enumerate(_UNITS):
+        if abs(number) >= unit:
+            short = _three_digits(number / unit)
+            if Decimal(short) >= 1000 and position:  # 999,999 is 1M, not 1000K
+                return f"1{_UNITS[position - 1][1]}"
+            return short + letter
+    return count(number)
+
+
+def money(value: Decimal) -> str:
+    """Dollars to the cent from one cent on, below that to three digits that tell something: `$0.000123`."""
+    if value == 0:
+        return "$0.00"
+    if abs(value) >= Decimal("0.01"):
+        return f"${value:,.2f}"
+    places = 2 - value.adjusted()
+    return f"${value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
+
+
+def exact_money(value: Decimal) -> str:
+    """Every digit there is: `$12.3456789`."""
+    digits = f"{value.normalize():f}"
+    whole, _, fraction = digits.partition(".")
+    return f"${int(whole):,}.{fraction.ljust(2, '0')}"
+
+
+def percent(part: int, whole: int) -> str:
+    """One decimal; what rounds to nothing but is something is `<0.1%`."""
+    if not whole:
+        return "0%"
+    share = Decimal(part) * 100 / whole
+    if 0 < share < Decimal("0.1"):
+        return "<0.1%"
+    return f"{share:.1f}%".replace(".0%", "%")
+
+
+def duration(milliseconds: Decimal | float) -> str:
+    """`840 ms`, `1.2 s`, `3 min`."""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    seconds = milliseconds / 1000
+    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+
+
+def _three_digits(number: Decimal) -> str:
+    places = max(0, 2 - number.adjusted())
+    text = f"{number:.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,56 @@
+"""What the frame around every page shows; looked up when a template asks, so that plain pages cost nothing."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from django.http import HttpRequest
+
+from admin_api import access
+from dashboard import theme
+from dashboard.navigation import Entry, entries_for
+from dashboard.place import Place, place_of
+from gateway.models import Organization, User
+
+
+def frame(request: HttpRequest) -> dict[str, Frame]:
+    """Context processor: `frame` in every template."""
+    return {"frame": Frame(request)}
+
+
+class Frame:
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @cached_property
+    def theme(self) -> str:
+        """`light`, `dark`, or `system`."""
+        return theme.chosen(self._request)
+
+    @cached_property
+    def user(self) -> User | None:
+        user = getattr(self._request, "user", None)  # absent where a request failed before the session was read
+        return user if isinstance(user, User) else None
+
+    @cached_property
+    def place(self) -> Place | None:
+        return place_of(self._request) if self.user else None
+
+    @cached_property
+    def organizations(self) -> list[Organization]:
+        return [one.organization for one in access.memberships_of(self.user)] if self.user else []
+
+    @cached_property
+    def navigation(self) -> list[Entry]:
+        return entries_for(self.place.role) if self.place else []
+
+    @property
+    def here(self) -> str:
+        """The name of the URL of this page, to mark it in the navigation."""
+        match = self._request.resolver_match
+        return (match.url_name or "") if match else ""
+
+    @property
+    def path(self) -> str:
+        """Where to come back to after a change of theme or organization: a page, never the target of a form."""
+        return self._request.get_full_path() if self._request.method in ("GET", "HEAD") else self._request.path

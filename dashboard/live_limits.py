@@ -1,0 +1,83 @@
+"""The organization's limits with what is left of each right now, ready to be drawn."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import redis
+import structlog
+
+from dashboard import figures
+from gateway.limits import gauges
+from gateway.limits.gauges import Gauge
+from gateway.models import Organization
+
+log = structlog.get_logger(__name__)
+
+LABELS = {
+    "requests_per_minute": "Requests per minute",
+    "tokens_per_minute": "Tokens per minute",
+    "input_tokens_per_minute": "Input tokens per minute",
+    "output_tokens_per_minute": "Output tokens per minute",
+    "concurrent_requests": "Concurrent requests",
+}
+HIGH = 75  # percent used from which a gauge changes its colour and says so
+FULL = 95
+
+
+@dataclasses.dataclass(frozen=True)
+class Meter:
+    """`used_percent` is a whole number from 0 to 100; `state` is `calm`, `high` or `full`."""
+
+    name: str
+    label: str
+    used: str
+    limit: str
+    left: str
+    used_percent: int
+    state: str
+    note: str
+
+
+@dataclasses.dataclass(frozen=True)
+class LiveLimits:
+    """`available` is False while Valkey is away: there is nothing to draw then."""
+
+    tier: str
+    meters: list[Meter]
+    available: bool
+
+
+def read(organization: Organization) -> LiveLimits:
+    limits = {name: value for name, value in organization.effective_limits().items() if name in LABELS}
+    try:
+        found = gauges.read(organization.id, limits)
+    except redis.RedisError as problem:
+        log.warning("gauges_not_read", error=repr(problem))
+        return LiveLimits(organization.tier.name, [], available=False)
+    meters = [_meter(name, found[name]) for name in LABELS if name in found]
+    return LiveLimits(organization.tier.name, meters, available=True)
+
+
+def _meter(name: str, gauge: Gauge) -> Meter:
+    used = gauge.limit - gauge.remaining
+    percent = min(100, max(0, round(used * 100 / gauge.limit)))
+    state = "full" if percent >= FULL else "high" if percent >= HIGH else "calm"
+    return Meter(
+        name=name,
+        label=LABELS[name],
+        used=figures.count(used),
+        limit=figures.count(gauge.limit),
+        left=figures.count(gauge.remaining),
+        used_percent=percent,
+        state=state,
+        note=_note(name, gauge, state),
+    )
+
+
+def _note(name: str, gauge: Gauge, state: str) -> str:
+    warning = {"calm": "", "high": "Filling up. ", "full": "Nearly used up. "}[state]
+    if name == "concurrent_requests":
+        return warning + f"{figures.count(gauge.remaining)} more may start"
+    refill = f", all of it in {figures.duration(gauge.resets_in_seconds * 1000)}" if gauge.resets_in_seconds >= 1 else ""
+    return warning + f"{figures.count(gauge.remaining)} left{refill}"

@@ -1,0 +1,75 @@
+"""Where a signed-in person stands: the organization their pages are about, and their role in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+
+from admin_api import access
+from gateway.errors import NotFound
+from gateway.models import Membership, Organization, User
+
+SESSION_KEY = "organization"
+
+P = ParamSpec("P")
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    user: User
+    organization: Organization
+    role: str
+
+    @property
+    def sees_all_usage(self) -> bool:
+        """Plain users see what their own keys used."""
+        return self.role in (Membership.Role.ADMIN, Membership.Role.DEVELOPER, Membership.Role.BILLING)
+
+
+def member_page(
+    view: Callable[Concatenate[HttpRequest, Place, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A page that needs a signed-in member; the view gets their place. Never stored by caches or proxies."""
+
+    @never_cache
+    @functools.wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return to_sign_in(request)
+        place = place_of(request)
+        if place is None:
+            return render(request, "dashboard/no_organization.html")
+        return view(request, place, *args, **kwargs)
+
+    return page
+
+
+def place_of(request: HttpRequest) -> Place | None:
+    """The organization chosen in this session while the user belongs to it, else their first; None without any."""
+    user = request.user
+    if not isinstance(user, User):
+        return None
+    membership = _chosen(user, request.session.get(SESSION_KEY)) or _chosen(user, None)
+    return Place(user, membership.organization, membership.role) if membership else None
+
+
+def to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Back to the page afterwards; a fragment sends the whole page there, as its URL alone is no place to be."""
+    if request.headers.get("HX-Request") == "true":
+        return HttpResponse(status=401, headers={"HX-Redirect": reverse("account_login")})
+    return redirect(f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}")
+
+
+def _chosen(user: User, organization_id: str | None) -> Membership | None:
+    try:
+        return access.membership_for(user, organization_id)
+    except NotFound:
+        return None

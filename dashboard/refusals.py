@@ -1,0 +1,21 @@
+"""Turns what actions and `access` raise into pages."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.deprecation import MiddlewareMixin
+
+from dashboard.views import errors
+from gateway.errors import GatewayError, NotFound, PermissionDenied
+
+
+class RefusalMiddleware(MiddlewareMixin):
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Other exceptions go their way and end as 500."""
+        if isinstance(exception, NotFound):
+            return errors.not_found(request, exception)
+        if isinstance(exception, PermissionDenied):
+            return errors.forbidden(request, exception)
+        if isinstance(exception, GatewayError) and exception.status < 500:
+            return errors.bad_request(request, exception)
+        return None

@@ -1,0 +1,13 @@
+"""Filters that write numbers; see `dashboard/figures.py`."""
+
+from __future__ import annotations
+
+from django import template
+
+from dashboard import figures
+
+register = template.Library()
+register.filter("count", figures.count)
+register.filter("compact", figures.compact)
+register.filter("money", figures.money)
+register.filter("exact_money", figures.exact_money)

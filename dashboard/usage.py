@@ -1,0 +1,167 @@
+"""What the Overview shows of a range: totals, and requests, tokens and cost over time by model."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from functools import cached_property
+
+from dashboard import figures
+from dashboard.charts.stacked_bars import SERIES_LIMIT, Chart, Column, Format, stacked_bars
+from dashboard.place import Place
+from dashboard.ranges import Range
+from gateway.metering import reports
+from gateway.metering.reports import Bucket, Row
+from gateway.models import ApiKey
+
+OTHERS = "Other models"
+
+Value = Callable[[Row], Decimal]
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    range: Range
+    buckets: list[Bucket]
+    as_of: datetime.datetime
+    ever: bool
+    whole_organization: bool
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        return [row for bucket in self.buckets for row in bucket.rows]
+
+    @property
+    def requests(self) -> int:
+        return sum(row.requests for row in self.rows)
+
+    @property
+    def errors(self) -> int:
+        return sum(row.errors for row in self.rows)
+
+    @property
+    def tokens(self) -> int:
+        return sum(_tokens(row) for row in self.rows)
+
+    @property
+    def input_tokens(self) -> int:
+        """All that was read: uncached input, and what went into and came out of caches."""
+        return self.tokens - self.output_tokens
+
+    @property
+    def cached_tokens(self) -> int:
+        return sum(row.cache_read_tokens for row in self.rows)
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(row.output_tokens for row in self.rows)
+
+    @property
+    def cost(self) -> Decimal:
+        return sum((row.cost for row in self.rows), Decimal(0))
+
+    @property
+    def error_rate(self) -> str:
+        return figures.percent(self.errors, self.requests)
+
+    @property
+    def first_token(self) -> str:
+        """Mean time to the first token of the attempts that have one."""
+        measured = sum(row.first_tokens for row in self.rows)
+        if not measured:
+            return "–"
+        return figures.duration(Decimal(sum(row.time_to_first_token_ms for row in self.rows)) / measured)
+
+    @cached_property
+    def charts(self) -> list[Chart]:
+        return [
+            self._chart("requests", "Requests", lambda row: Decimal(row.requests), figures.compact, figures.count),
+            self._chart("tokens", "Tokens", lambda row: Decimal(_tokens(row)), figures.compact, figures.count),
+            self._chart("cost", "Cost", lambda row: row.cost, figures.money, figures.exact_money, whole=False),
+        ]
+
+    def _chart(
+        self, key: str, title: str, value: Value, short: Format, exact: Format, *, whole: bool = True
+    ) -> Chart:
+        names = self._names
+        columns = [
+            Column(bucket.start, bucket.start.strftime(self.range.bucket_format), _by_name(names, bucket.rows, value))
+            for bucket in self.buckets
+        ]
+        starts = [bucket.start for bucket in self.buckets[:: self.range.label_every]]
+        return stacked_bars(
+            key=key,
+            title=title,
+            spoken_range=self.range.spoken,
+            names=names,
+            columns=columns,
+            labels=[start.strftime(self.range.label_format) for start in starts],
+            short=short,
+            exact=exact,
+            whole=whole,
+        )
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Models in the same order, and so the same colours, in every chart: by tokens, the small ones together."""
+        sums: dict[str, int] = {}
+        for row in self.rows:
+            sums[_model(row)] = sums.get(_model(row), 0) + _tokens(row) + row.requests
+        names = sorted(sums, key=lambda name: (-sums[name], name))
+        return names if len(names) <= SERIES_LIMIT else [*names[: SERIES_LIMIT - 1], OTHERS]
+
+
+def read(place: Place, chosen: Range, now: datetime.datetime) -> Usage:
+    """Everything for those who may see it; plain users see what their own keys used."""
+    start, end = chosen.span(now)
+    organization_id = place.organization.id
+    all_keys = place.sees_all_usage
+    buckets = reports.usage(
+        organization_id,
+        start=start,
+        end=end,
+        width=chosen.width,
+        group_by=("model",) if all_keys else ("model", "api_key_id"),
+    )
+    return Usage(
+        range=chosen,
+        buckets=buckets if all_keys else _of_keys(buckets, _own_keys(place)),
+        as_of=now,
+        ever=reports.has_usage(organization_id),
+        whole_organization=all_keys,
+    )
+
+
+def _own_keys(place: Place) -> set[str]:
+    return set(ApiKey.objects.filter(organization=place.organization, created_by=place.user).values_list("id", flat=True))
+
+
+def _of_keys(buckets: Sequence[Bucket], keys: set[str]) -> list[Bucket]:
+    return [
+        dataclasses.replace(bucket, rows=[row for row in bucket.rows if row.dimensions["api_key_id"] in keys])
+        for bucket in buckets
+    ]
+
+
+def _by_name(names: Sequence[str], rows: Iterable[Row], value: Value) -> tuple[Decimal, ...]:
+    sums = dict.fromkeys(names, Decimal(0))
+    for row in rows:
+        name = _model(row) if _model(row) in sums else OTHERS
+        sums[name] += value(row)
+    return tuple(sums.values())
+
+
+def _model(row: Row) -> str:
+    return row.dimensions["model"] or "unknown"
+
+
+def _tokens(row: Row) -> int:
+    return (
+        row.input_tokens
+        + row.cache_read_tokens
+        + row.cache_write_5m_tokens
+        + row.cache_write_1h_tokens
+        + row.output_tokens
+    )

@@ -1,0 +1,51 @@
+"""The first page: what was used, and how near the limits are."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from dashboard import live_limits, snippets, usage
+from dashboard.fragments import wants_fragment
+from dashboard.place import Place, member_page
+from dashboard.ranges import RANGES, range_of
+
+
+@require_safe
+@member_page
+def overview(request: HttpRequest, place: Place) -> HttpResponse:
+    return render(request, "dashboard/overview.html", {**_usage(request, place), **_limits(place)})
+
+
+@require_safe
+@member_page
+def usage_region(request: HttpRequest, place: Place) -> HttpResponse:
+    """The figures and charts alone, for the page that refreshes itself; opened by hand, the whole page."""
+    if not wants_fragment(request):
+        return overview(request)
+    return render(request, "dashboard/overview_usage.html", _usage(request, place))
+
+
+@require_safe
+@member_page
+def limits(request: HttpRequest, place: Place) -> HttpResponse:
+    """The gauges: a fragment for the page that refreshes itself, else a page of their own."""
+    template = "dashboard/limits_card.html" if wants_fragment(request) else "dashboard/limits.html"
+    return render(request, template, _limits(place))
+
+
+def _usage(request: HttpRequest, place: Place) -> dict[str, object]:
+    chosen = range_of(request.GET.get("range", ""))
+    used = usage.read(place, chosen, timezone.now())
+    return {
+        "usage": used,
+        "ranges": RANGES,
+        "range": chosen,
+        "first_request": None if used.ever else snippets.snippet_of("curl"),
+    }
+
+
+def _limits(place: Place) -> dict[str, object]:
+    return {"limits": live_limits.read(place.organization)}
