@@ -76,7 +76,8 @@ class LocalLimiter:
                 continue
             state.leases.discard(admission.lease)
             for n, size in enumerate(scope.limits[:4]):
-                state.levels[n] = min(float(size), state.levels[n] + min(reserved[n], size) - actual[n])
+                if size:
+                    state.levels[n] = min(float(size), state.levels[n] + min(reserved[n], size) - actual[n])
 
     def _state(self, scope: Scope, now: float) -> _State:
         state = self._states.get(scope.key)

@@ -139,7 +139,7 @@ async def test_two_organizations_never_meet(limiter: Limiter) -> None:
 async def test_every_key_in_valkey_names_its_organization(limiter: Limiter, valkey: redis.Redis) -> None:
     admission = await limiter.admit((scope(requests=5, tokens=50, concurrent=2),), lease(), 1, 1)
     await limiter.settle(admission, 1, 2, b"event")
-    assert {key.decode() for key in valkey.keys()} == {"gw:{acme}:limit:organization", "gw:usage"}
+    assert {key.decode() for key in valkey.scan_iter()} == {"gw:{acme}:limit:organization", "gw:usage"}
 
 
 async def test_headers_tell_the_tightest_scope(limiter: Limiter) -> None:
@@ -229,6 +229,9 @@ async def test_wrong_keys_are_counted_by_address(limiter: Limiter) -> None:
     assert await limiter.guesses("192.0.2.2") == 1
 
 
+# What a busy machine may put between the two answers to one step.
+SLACK_MS = 1_500
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["admit", "settle"]),
@@ -258,10 +261,10 @@ async def test_the_script_and_the_local_limiter_agree(
             theirs = await limiter.admit(scopes, mine, first, second)
             ours = local.admit(scopes, mine, first, second)
             _assert_alike(theirs.states[0].remaining, ours.states[0].remaining, limits)
-            close = ours.refusal is not None and ours.refusal.wait_ms < 100
+            close = ours.refusal is not None and ours.refusal.wait_ms < SLACK_MS
             if theirs.refusal is None and ours.refusal is None:
                 held.append((theirs, ours))
-            elif not close and not (theirs.refusal is not None and theirs.refusal.wait_ms < 100):
+            elif not close and not (theirs.refusal is not None and theirs.refusal.wait_ms < SLACK_MS):
                 assert (theirs.refusal is None) == (ours.refusal is None)
             else:
                 return  # decided by a few milliseconds of refill: from here on the two may differ
@@ -273,4 +276,4 @@ async def test_the_script_and_the_local_limiter_agree(
 
 def _assert_alike(theirs: tuple[int, ...], ours: tuple[int, ...], limits: tuple[int, ...]) -> None:
     for n, size in enumerate(limits[:4]):
-        assert theirs[n] == pytest.approx(ours[n], abs=2 + size / 60)
+        assert theirs[n] == pytest.approx(ours[n], abs=2 + size * SLACK_MS / 60_000)
