@@ -97,7 +97,7 @@ def _person(invite: Invite, name: str, password: str | None, user: User | None) 
             )
         return user
     if User.objects.filter(email__iexact=invite.email).exists():
-        raise PermissionDenied(f"{invite.email} has an account already: sign in to accept this invitation.")
+        raise _has_account(invite.email)
     if not password:
         raise InvalidRequest("password: choose one")
     return _new_account(invite.email, name, password)
@@ -109,9 +109,13 @@ def _new_account(email: str, name: str, password: str) -> User:
         with transaction.atomic():
             return users.create(actor=Actor("system"), email=email, password=password, name=name)
     except IntegrityError:
-        raise PermissionDenied(
-            f"{email} has an account already: sign in to accept this invitation."
-        ) from None
+        if not User.objects.filter(email__iexact=email).exists():
+            raise
+        raise _has_account(email) from None
+
+
+def _has_account(email: str) -> PermissionDenied:
+    return PermissionDenied(f"{email} has an account already: sign in to accept this invitation.")
 
 
 def _digests(token: str) -> list[bytes]:

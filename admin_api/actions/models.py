@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models.functions import Now
 from msgspec import UNSET, UnsetType
 
 from admin_api import audit
@@ -112,12 +113,13 @@ def _refuse_claimed(name: str, row: Model) -> None:
 
 
 def _set_price(row: Model, price: Rates) -> list[Change]:
-    current = row.price
+    # The database's clock on both sides, since it is the one that the data plane reads prices by.
+    current = row.prices.filter(effective_at__lte=Now()).order_by("-effective_at", "-id").first()
     rates = dataclasses.asdict(price)
     old = {kind: getattr(current, kind) for kind in rates} if current else {}
     changes = differences(old, rates)
     if changes:
-        Price.objects.create(model=row, model_name=row.name, **rates)
+        Price.objects.create(model=row, model_name=row.name, effective_at=Now(), **rates)
     return [Change(f"price.{change.field}", change.old, change.new) for change in changes]
 
 

@@ -1,0 +1,185 @@
+"""What holds for every action alike: one audit line in the same transaction, and nothing without it."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from admin_api import actions
+from admin_api.actions import (
+    api_keys,
+    invites,
+    memberships,
+    models,
+    organizations,
+    passwords,
+    providers,
+    tiers,
+    users,
+    workspaces,
+)
+from admin_api.actor import SYSTEM
+from admin_api.catalog import Rates, RouteTo
+from gateway.models import ApiKey, AuditEntry, Model, Provider, Tier
+from tests.people import PASSWORD, Cast
+
+Act = Callable[[], object]
+RATES = Rates(*[Decimal(1)] * 5)
+
+
+def key(people: Cast) -> ApiKey:
+    return api_keys.create(actor=SYSTEM, organization=people.acme, name="old")[0]
+
+
+def invitation(people: Cast) -> str:
+    return invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[1]
+
+
+def reset_token(people: Cast) -> str:
+    return passwords.create_link(actor=SYSTEM, user=people.dev).rpartition("/")[2]
+
+
+def provider(name: str = "p") -> Provider:
+    return providers.upsert(actor=SYSTEM, name=name, dialect="anthropic", base_url="http://10.0.0.1").row
+
+
+def model() -> Model:
+    return models.upsert(actor=SYSTEM, name="m", routes=[RouteTo("simulator", "m")], aliases=["a"]).row
+
+
+def tier() -> Tier:
+    return tiers.upsert(actor=SYSTEM, name="t", limits={}).row
+
+
+# Each prepares what the action needs and returns the action, ready to run.
+SCENARIOS: dict[str, Callable[[Cast], Act]] = {
+    "api_keys.create": lambda people: lambda: key(people),
+    "api_keys.set_status": lambda people: (
+        lambda it: lambda: api_keys.set_status(actor=SYSTEM, key=it, status="archived")
+    )(key(people)),
+    "invites.create": lambda people: lambda: invitation(people),
+    "invites.accept": lambda people: (
+        lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)
+    )(invitation(people)),
+    "memberships.add": lambda people: (
+        lambda: memberships.add(actor=SYSTEM, organization=people.acme, user=people.mallory, role="user")
+    ),
+    "models.upsert": lambda people: (
+        lambda: models.upsert(
+            actor=SYSTEM, name="m", routes=[RouteTo("simulator", "m")], aliases=["a"], price=RATES
+        )
+    ),
+    "models.release_aliases": lambda people: (
+        lambda it: lambda: models.release_aliases(actor=SYSTEM, model=it, aliases=["a"])
+    )(model()),
+    "models.remove": lambda people: (lambda it: lambda: models.remove(actor=SYSTEM, model=it))(model()),
+    "organizations.create": lambda people: (
+        lambda: organizations.create(actor=SYSTEM, name="New", tier=people.acme.tier)
+    ),
+    "organizations.set_tier": lambda people: (
+        lambda it: lambda: organizations.set_tier(actor=SYSTEM, organization=people.acme, tier=it)
+    )(tier()),
+    "organizations.set_limits": lambda people: (
+        lambda: organizations.set_limits(
+            actor=SYSTEM, organization=people.acme, limits={"concurrent_requests": 1}
+        )
+    ),
+    "passwords.create_link": lambda people: lambda: passwords.create_link(actor=SYSTEM, user=people.dev),
+    "passwords.set_password": lambda people: (
+        lambda it: lambda: passwords.set_password(token=it, password="a wholly different passphrase")
+    )(reset_token(people)),
+    "providers.upsert": lambda people: lambda: provider(),
+    "providers.remove": lambda people: (lambda it: lambda: providers.remove(actor=SYSTEM, provider=it))(
+        provider()
+    ),
+    "tiers.upsert": lambda people: lambda: tier(),
+    "tiers.remove": lambda people: (lambda it: lambda: tiers.remove(actor=SYSTEM, tier=it))(tier()),
+    "users.create": lambda people: (
+        lambda: users.create(actor=SYSTEM, email="new@example.com", password=PASSWORD)
+    ),
+    "workspaces.create": lambda people: (
+        lambda: workspaces.create(actor=SYSTEM, organization=people.acme, name="New")
+    ),
+}
+LINES = {"invites.accept": 3}  # the new user, the membership, the invite
+
+
+def test_every_action_is_tried_here() -> None:
+    """An action is a public function that changes rows, so one that runs in a transaction of its own."""
+    found = set()
+    for info in pkgutil.iter_modules(actions.__path__):
+        module = importlib.import_module(f"admin_api.actions.{info.name}")
+        for name, verb in inspect.getmembers(module, inspect.isfunction):
+            if (
+                not name.startswith("_")
+                and verb.__module__ == module.__name__
+                and hasattr(verb, "__wrapped__")
+            ):
+                found.add(f"{info.name}.{name}")
+
+    assert found == set(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_action_takes_keywords_only(name: str) -> None:
+    module, verb = name.split(".")
+    parameters = inspect.signature(
+        getattr(importlib.import_module(f"admin_api.actions.{module}"), verb)
+    ).parameters
+
+    assert {parameter.kind for parameter in parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_action_leaves_its_audit_line(people: Cast, name: str) -> None:
+    act = SCENARIOS[name](people)
+    before = AuditEntry.objects.count()
+
+    act()
+
+    assert AuditEntry.objects.count() - before == LINES.get(name, 1)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_an_action_whose_audit_line_cannot_be_written_changes_nothing(people: Cast, name: str) -> None:
+    act = SCENARIOS[name](people)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_entry ADD CONSTRAINT refused CHECK (false) NOT VALID")
+    before = contents()
+
+    with pytest.raises(DatabaseError, match="refused"):
+        act()
+
+    assert contents() == before
+
+
+def contents() -> dict[str, list[tuple[object, ...]]]:
+    """Every row of the gateway's tables."""
+    tables = sorted(name for name in connection.introspection.table_names() if name.startswith("gateway_"))
+    with connection.cursor() as cursor:
+        rows = {}
+        for table in tables:
+            cursor.execute(f"SELECT t::text FROM {table} t ORDER BY 1")
+            rows[table] = cursor.fetchall()
+    assert len(rows) > 10
+    return rows
+
+
+def test_the_audit_log_cannot_be_changed_or_emptied(people: Cast) -> None:
+    for statement in (
+        "UPDATE audit_entry SET action = 'x'",
+        "DELETE FROM audit_entry",
+        "TRUNCATE audit_entry",
+    ):
+        with (
+            pytest.raises(DatabaseError, match="audit entries are never changed or removed"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
