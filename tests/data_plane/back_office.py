@@ -20,11 +20,15 @@ django.setup()
 
 from decimal import Decimal  # noqa: E402
 
+from django.conf import settings  # noqa: E402
+from django.db import transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from admin_api.actions import api_keys, models, organizations, providers, workspaces  # noqa: E402
 from admin_api.actor import SYSTEM  # noqa: E402
 from admin_api.catalog import Rates, RouteTo, Timeouts  # noqa: E402
+from gateway import credentials  # noqa: E402
+from gateway.directory import publish  # noqa: E402
 from gateway.models import ApiKey, Organization, Tier, Workspace  # noqa: E402
 
 
@@ -78,6 +82,17 @@ def api_key(
     return {"id": row.id, "secret": secret}
 
 
+def adopt(*, organization: str, secret: str) -> dict[str, Any]:
+    """Make a key whose secret was known before."""
+    row = ApiKey.objects.get(pk=api_key(organization=organization)["id"])
+    pepper = settings.CONFIGURATION.key_pepper.get_secret_value().encode()
+    with transaction.atomic():
+        row.digest = credentials.digest(secret, pepper)
+        row.save(update_fields=["digest"])
+        publish.key_changed(row.digest)
+    return {}
+
+
 def limits(*, organization: str, limits: dict[str, int]) -> dict[str, Any]:
     organizations.set_limits(
         actor=SYSTEM, organization=Organization.objects.get(name=organization), limits=limits
@@ -91,7 +106,8 @@ def key_status(*, id: str, status: str) -> dict[str, Any]:
 
 
 WISHES: dict[str, Callable[..., dict[str, Any]]] = {
-    act.__name__: act for act in (provider, model, organization, workspace, limits, api_key, key_status)
+    act.__name__: act
+    for act in (provider, model, organization, workspace, limits, api_key, adopt, key_status)
 }
 
 if __name__ == "__main__":

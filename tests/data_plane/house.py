@@ -169,6 +169,11 @@ class House:
             max_output_tokens=64_000,
         )
 
+    def stranger(self) -> str:
+        """An address of this machine that nobody has come from yet."""
+        number = next(self._numbers)
+        return f"127.9.{number // 200}.{number % 200 + 1}"
+
     def tenant(self, tier: str = "enterprise", limits: dict[str, int] | None = None) -> Tenant:
         """A new organization with a key of its own."""
         name = f"Tenant {next(self._numbers)}"
@@ -182,9 +187,9 @@ class House:
 
     # --- Asking ---
 
-    def post(self, body: bytes | dict[str, Any], **how: Any) -> Answer:
+    def post(self, body: bytes | dict[str, Any], *, source: str = "127.0.0.1", **how: Any) -> Answer:
         """POST to /v1/messages (or `path`) with the usual headers; dictionaries become JSON."""
-        return self.ask(self.message(body, **how))
+        return self.ask(self.message(body, **how), source=source)
 
     def message(
         self,
@@ -206,8 +211,8 @@ class House:
         credential = [("x-api-key", key or self.key)] if key != "" else []
         return self.ask(wire.request(method, path, [*credential, *headers]))
 
-    def ask(self, raw: bytes, within: float = 15) -> Answer:
-        return asyncio.run(wire.ask(self.port, raw, within))
+    def ask(self, raw: bytes, within: float = 15, source: str = "127.0.0.1") -> Answer:
+        return asyncio.run(wire.ask(self.port, raw, within, source=source))
 
     def ask_all(self, raws: Sequence[bytes], at_once: int = 32) -> list[Answer]:
         return asyncio.run(wire.ask_all(self.port, raws, at_once=at_once))

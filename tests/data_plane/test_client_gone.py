@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 
 import psutil
 import pytest
 
+from gateway.metering.event import UsageEvent
 from tests import upstream as provider
 from tests.data_plane.house import DRAINED, SCRIPTED, House, body
 from tests.data_plane.wire import Answer, Wire
@@ -136,7 +136,8 @@ def test_many_clients_that_leave_at_random_leave_nothing_behind(house: House, up
 
     reached = upstream.received(script)
     assert all(request.closed.is_set() for request in reached)
-    assert len(_settled_for(house, tenant.key_id, 1 + len(reached))) == 1 + len(reached)
+    settled = [event.attempt_id for event in house.events() if event.api_key_id == tenant.key_id]
+    assert 1 + len(reached) <= len(settled) == len(set(settled)) <= 61
     clients = [one for one in process.net_connections("tcp") if one.laddr and one.laddr.port == house.port]
     assert len([one for one in clients if one.status == "ESTABLISHED"]) == 0
 
@@ -176,14 +177,12 @@ def _assert_cut_off(upstream: Upstream, script: str, left: float) -> None:
     assert received.closed_at is not None and received.closed_at - left < 2.0
 
 
-def _settled_for(house: House, key_id: str, count: int = 1) -> list:  # type: ignore[type-arg]
+def _settled_for(house: House, key_id: str, count: int = 1) -> list[UsageEvent]:
     """The events of one key, once there are `count`."""
     deadline = time.monotonic() + 4
     while True:
         found = [event for event in house.events() if event.api_key_id == key_id]
         if len(found) >= count or time.monotonic() > deadline:
-            assert len(found) == count, (
-                f"{len(found)} events, not {count}: {json.dumps([str(one) for one in found])}"
-            )
+            assert len(found) == count, f"{len(found)} events, not {count}"
             return found
         time.sleep(0.05)

@@ -61,19 +61,19 @@ def test_a_tenant_without_limits_has_no_limit_headers(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "named", "group"),
+    ("limit", "spent", "named", "group"),
     [
-        ("tokens_per_minute", "1,000 tokens per minute", "tokens"),
-        ("input_tokens_per_minute", "1,000 input tokens per minute", "input-tokens"),
-        ("output_tokens_per_minute", "1,000 output tokens per minute", "output-tokens"),
+        ("tokens_per_minute", (900, 600), "1,000 tokens per minute", "tokens"),
+        ("input_tokens_per_minute", (1_500, 9_000), "1,000 input tokens per minute", "input-tokens"),
+        ("output_tokens_per_minute", (9_000, 1_500), "1,000 output tokens per minute", "output-tokens"),
     ],
 )
 def test_tokens_that_were_used_are_off_the_limit_until_it_refills(
-    house: House, upstream: Upstream, limit: str, named: str, group: str
+    house: House, upstream: Upstream, limit: str, spent: tuple[int, int], named: str, group: str
 ) -> None:
     tenant = house.tenant(limits={limit: 1_000})
-    spent = {**provider.USAGE, "input_tokens": 1_500, "output_tokens": 1_500}
-    script = upstream.script(provider.reply(200, provider.message(usage=spent)))
+    usage = {**provider.USAGE, "input_tokens": spent[0], "output_tokens": spent[1]}
+    script = upstream.script(provider.reply(200, provider.message(usage=usage)))
 
     first = house.post(body(script=script), key=tenant.key)
     house.usage(first.header("request-id"))

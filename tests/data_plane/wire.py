@@ -68,8 +68,9 @@ class Wire:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, port: int) -> Wire:
-        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 26))
+    async def connect(cls, port: int, *, source: str = "127.0.0.1") -> Wire:
+        """`source` is the address to come from: any 127.x.y.z."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 26, local_addr=(source, 0)))
 
     async def ask(self, raw: bytes, within: float = 15) -> Answer:
         async with asyncio.timeout(within):
@@ -139,9 +140,9 @@ def _note(answer: Answer, data: bytes) -> None:
     answer.arrivals.append((time.monotonic(), data))
 
 
-async def ask(port: int, raw: bytes, within: float = 15) -> Answer:
+async def ask(port: int, raw: bytes, within: float = 15, *, source: str = "127.0.0.1") -> Answer:
     """One request on a connection of its own."""
-    wire = await Wire.connect(port)
+    wire = await Wire.connect(port, source=source)
     try:
         return await wire.ask(raw, within)
     finally:
