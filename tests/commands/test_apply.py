@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from gateway.configuration import PROJECT_DIR
+from gateway.declaration.apply import LOCK
 from gateway.models import Model, Provider
+from tests.people import Cast
 
 FILE = 'providers: {p: {dialect: anthropic, base_url: "http://10.0.0.1", api_key: "${KEY_OF_P}"}}\n'
 
@@ -79,4 +83,48 @@ def test_the_shell_sees_exit_code_1_and_no_traceback(tmp_path: Path) -> None:
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines()[0] == f"CommandError: {file} has 1 error; nothing was changed."
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_file_may_come_from_standard_input(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b"tiers: {small: {concurrent_requests: 1}}"))
+    )
+
+    assert run("-") == ["+ tier small"]
+
+
+def test_a_second_apply_waits_and_then_gives_up_in_one_line(committed_people: Cast, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text("tiers: {small: {concurrent_requests: 1}}")
+    with psycopg.connect(**connection.get_connection_params()) as other, connection.cursor() as cursor:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute("SET lock_timeout = '100ms'")
+        try:
+            with pytest.raises(CommandError) as refused:
+                run(str(file))
+        finally:
+            cursor.execute("RESET lock_timeout")
+
+    assert str(refused.value) == "somebody else is changing the same rows; nothing was changed, try again"
+    assert run(str(file)) == ["+ tier small"]
+
+
+def test_a_database_that_is_away_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yaml"
+    file.write_text("tiers: {}")
+
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "apply", str(file)],
+        cwd=PROJECT_DIR,
+        env={**os.environ, "DATABASE_URL": f"postgresql://x@/x?host={tmp_path}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    line = ended.stderr.splitlines()[-1]  # the pool's own warnings stand before it
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert line.startswith("CommandError: the database does not answer (")
+    assert line.endswith("); is the gateway running? DATA_DIR or DATABASE_URL tell where")
     assert "Traceback" not in ended.stderr

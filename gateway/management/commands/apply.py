@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from admin_api.actor import SYSTEM
 from gateway.declaration import reading
 from gateway.declaration.apply import apply
 from gateway.declaration.document import DeclarationError
 from gateway.declaration.variables import variables
-from gateway.errors import GatewayError
+from gateway.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Sets up providers, models, tiers and organizations as a YAML file declares (such as "
         "examples/gateway.yaml) and prints each change. Applying a file twice changes nothing the second time. "
@@ -42,8 +42,6 @@ class Command(BaseCommand):
             raise CommandError(
                 "\n".join([heading, *(f"{file}:{problem}" for problem in error.problems)])
             ) from None
-        except GatewayError as error:
-            raise CommandError(f"{file}: {error.message}; nothing was changed.") from None
         for line in lines or ["nothing to change"]:
             self.stdout.write(line)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand
-
 from gateway import first_run
+from gateway.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "On a database without organizations: makes the organization Default, an administrator, an API key "
         "and an Admin key, and writes them to DATA_DIR/quickstart.env. Later it only keeps the addresses right."

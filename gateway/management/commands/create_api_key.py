@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from admin_api.actions import api_keys
 from admin_api.actor import SYSTEM
 from admin_api.queries import named
-from gateway.errors import GatewayError
+from gateway.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Makes an API key (or an Admin key) and prints it, alone on the last line. It is not stored readably."
     )
@@ -31,17 +31,14 @@ class Command(BaseCommand):
     def handle(
         self, *, organization: str, name: str, workspace: str | None, admin: bool, **options: object
     ) -> None:
-        try:
-            owner = named.organization(organization)
-            key, secret = api_keys.create(
-                actor=SYSTEM,
-                organization=owner,
-                name=name,
-                kind="admin" if admin else "api",
-                workspace=None if workspace is None else named.workspace(owner, workspace),
-            )
-        except GatewayError as error:
-            raise CommandError(error.message) from None
+        owner = named.organization(organization)
+        key, secret = api_keys.create(
+            actor=SYSTEM,
+            organization=owner,
+            name=name,
+            kind="admin" if admin else "api",
+            workspace=None if workspace is None else named.workspace(owner, workspace),
+        )
         self.stdout.write(
             f"{'Admin' if admin else 'API'} key {key.id} of {owner.name}; it is shown only now:"
         )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from admin_api.actions import invites
 from admin_api.actor import SYSTEM
 from admin_api.queries import named
-from gateway.errors import GatewayError
+from gateway.management.operator_command import OperatorCommand
 from gateway.models import Membership
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Invites a person into an organization and prints the link, alone on the last line."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,11 +24,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, organization: str, email: str, role: str, **options: object) -> None:
-        try:
-            owner = named.organization(organization)
-            invite, token = invites.create(actor=SYSTEM, organization=owner, email=email, role=role)
-        except GatewayError as error:
-            raise CommandError(error.message) from None
+        owner = named.organization(organization)
+        invite, token = invites.create(actor=SYSTEM, organization=owner, email=email, role=role)
         until = f"{invite.expires_at:%Y-%m-%d %H:%M} UTC"
         self.stdout.write(f"For {invite.email} only, {role} of {owner.name}, until {until}, to be used once:")
         self.stdout.write(invites.link(token))
