@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Stack:
     port: int = field(default_factory=lambda: free_port())
     extra: Mapping[str, str] = field(default_factory=dict)
     prefix: Sequence[str] = ()
+    python: str = sys.executable
     process: subprocess.Popen[str] | None = None
     output: str = ""
 
@@ -63,7 +64,7 @@ class Stack:
     def begin(self) -> None:
         """Start it without waiting for it."""
         self.process = subprocess.Popen(
-            [*self.prefix, sys.executable, "manage.py", "up"],
+            [*self.prefix, self.python, "manage.py", "up"],
             cwd=PROJECT_DIR,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -107,7 +108,7 @@ class Stack:
         for name in ("HOST", "PORT"):
             environment.pop(name)
         return subprocess.run(
-            [*self.prefix, sys.executable, "manage.py", *arguments],
+            [*self.prefix, self.python, "manage.py", *arguments],
             cwd=PROJECT_DIR,
             env=environment,
             capture_output=True,
@@ -155,6 +156,11 @@ class Stack:
             return process.environ().get("GATEWAY_STACK") == here or process.cwd().startswith(here + "/")
         except (psutil.Error, OSError):
             return False
+
+
+def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run; a zombie has ended."""
+    return [process for process in processes if process.is_running() and process.status() != "zombie"]
 
 
 def free_port() -> int:

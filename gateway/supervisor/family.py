@@ -65,7 +65,7 @@ def end(families: Sequence[Family], number: signal.Signals, *, patience: float) 
     found = [process for family in families for process in members(family)]
     for process in found:
         _send(process, number)
-    psutil.wait_procs(found, timeout=patience)
+    _wait_for_the_end(found, patience)
     for family in families:
         kill(family)
     return len(found)
@@ -77,7 +77,7 @@ def kill(family: Family, *, patience: float = 2.0) -> None:
     while (left := members(family)) and time.monotonic() < deadline:
         for process in left:
             _send(process, signal.SIGKILL)
-        psutil.wait_procs(left, timeout=0.2)
+        _wait_for_the_end(left, 0.2)
 
 
 def _send(process: psutil.Process, number: signal.Signals) -> None:
@@ -85,8 +85,22 @@ def _send(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
 
 
+def _wait_for_the_end(processes: Sequence[psutil.Process], seconds: float) -> None:
+    """A zombie has ended: orphans stay zombies until init gets round to them, in some containers for ever."""
+    deadline = time.monotonic() + seconds
+    while any(_alive(process) for process in processes) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _belongs(process: psutil.Process, family: Family) -> bool:
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and family.holds(process)
+        return _alive(process) and family.holds(process)
     except (psutil.Error, OSError):
         return False  # gone meanwhile, or of another user

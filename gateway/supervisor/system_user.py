@@ -24,7 +24,10 @@ class SystemUser:
 
     def can(self, *command: str | os.PathLike[str]) -> bool:
         """Whether `command` succeeds when this user runs it: the one honest test of what a user may reach."""
-        return run_as(self, command, stderr=subprocess.DEVNULL).returncode == 0
+        try:
+            return run_as(self, command, stderr=subprocess.DEVNULL).returncode == 0
+        except OSError:
+            return False  # it may not even start the program
 
 
 def postgres_user(data: Path) -> SystemUser | None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from gateway.supervisor.env_file import read_env
-from tests.stack import CHILDREN, Stack
+from tests.stack import CHILDREN, Stack, alive
 
 pytestmark = pytest.mark.slow
 
@@ -90,7 +90,7 @@ def test_a_killed_child_is_started_again_and_the_gateway_answers(gateway: Stack,
     assert _eventually(lambda: _answers(gateway))
     after = gateway.children()
     assert {other for other in CHILDREN if after.get(other) != before[other]} == {name}
-    assert [process for process in family if process.is_running() and process.status() != "zombie"] == []
+    assert alive(family) == []
 
 
 def test_a_connection_made_while_the_web_is_dead_is_answered_when_it_is_back(gateway: Stack) -> None:
@@ -132,11 +132,11 @@ def test_after_a_sigkill_of_the_supervisor_the_next_start_ends_what_was_left(gat
     key, secrets = gateway.api_key, read_env(gateway.data_dir / "secrets.env")
     left = gateway.processes()
     gateway.stop(signal.SIGKILL)
-    assert len([process for process in left if process.is_running()]) > len(CHILDREN)
+    assert len(alive(left)) > len(CHILDREN)
 
     gateway.start()
 
-    assert [process for process in left if process.is_running()] == []
+    assert alive(left) == []
     assert "that an earlier run left behind" in gateway.output
     assert (gateway.api_key, read_env(gateway.data_dir / "secrets.env")) == (key, secrets)
     assert gateway.ask().status_code == 200
