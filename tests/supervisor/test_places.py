@@ -138,6 +138,12 @@ def _python_of_an_ordinary_user() -> tuple[str, str]:
     packages = str(Path(psutil.__file__).parent.parent)
     system = f"/usr/bin/python3.{sys.version_info.minor}"
     for python in (sys.executable, system):
-        if NOBODY.can("env", f"PYTHONPATH={packages}:{PROJECT_DIR}", python, "-c", "import psycopg, redis.asyncio, gateway"):
+        if NOBODY.can(
+            "env",
+            f"PYTHONPATH={packages}:{PROJECT_DIR}",
+            python,
+            "-c",
+            "import psycopg, redis.asyncio, gateway",
+        ):
             return python, packages
     pytest.skip("this checkout or its Python is closed to other users")
