@@ -23,6 +23,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
+from gateway import metrics
 from gateway.configuration import Configuration
 from gateway.consumers import access_log
 from gateway.consumers.count_tokens import CountTokensConsumer
@@ -31,6 +32,7 @@ from gateway.consumers.models import ModelsConsumer
 from gateway.consumers.not_found import HelloConsumer, NotFoundConsumer
 from gateway.engine.plane import Plane
 from gateway.health import Health
+from gateway.metering.event import STREAM
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -111,12 +113,16 @@ def _health(plane: Plane) -> Health:
     async def valkey() -> None:
         await plane.limiter.valkey.command("PING")
 
+    async def stream_lag() -> None:
+        metrics.usage_stream_lag(await plane.limiter.valkey.command("XLEN", STREAM))
+
     return Health(
         postgres=plane.directory.store.ping,
         valkey=valkey,
         directory_loaded=lambda: plane.directory.loaded,
         draining=lambda: plane.draining,
         server=plane.configuration.server,
+        before_metrics=stream_lag,
     )
 
 

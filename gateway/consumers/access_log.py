@@ -6,6 +6,7 @@ No key, no prompt, no address of a provider: who (organization id), what, how it
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import time
 from typing import Protocol
@@ -27,7 +28,7 @@ class Answered(Protocol):
 
 
 class Line(msgspec.Struct):
-    time: float
+    time: str
     request_id: str
     endpoint: str
     status: int
@@ -35,6 +36,7 @@ class Line(msgspec.Struct):
     organization_id: str | None
     level: str = "info"
     event: str = "request"
+    logger: str = "gateway.access"
 
 
 _encoder = msgspec.json.Encoder()
@@ -52,7 +54,7 @@ def write(request: Answered, seconds: float) -> None:
     if not _enabled:
         return
     line = Line(
-        round(time.time(), 3),
+        _now(),
         request.request_id,
         request.endpoint,
         request.status,
@@ -64,9 +66,20 @@ def write(request: Answered, seconds: float) -> None:
         asyncio.get_running_loop().call_later(FLUSH_SECONDS, flush)
 
 
+def _now() -> str:
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(seconds)}.{milliseconds:03d}Z"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
 def flush() -> None:
     """Write what has gathered."""
+    stderr = sys.__stderr__ or sys.stderr
     if _lines:
-        sys.stderr.buffer.write(b"\n".join(_lines) + b"\n")
-        sys.stderr.buffer.flush()
+        stderr.buffer.write(b"\n".join(_lines) + b"\n")
+        stderr.buffer.flush()
         _lines.clear()

@@ -17,11 +17,11 @@ from gateway import metrics
 from gateway.consumers import access_log
 from gateway.consumers.client_address import client_address
 from gateway.consumers.headers import check_host, read
-from gateway.consumers.request_body import ClientGone
+from gateway.consumers.request_body import ClientGone, discard_body
 from gateway.engine.attempt import ProviderError
 from gateway.engine.plane import Plane
 from gateway.engine.settlement import CLIENT_CLOSED
-from gateway.errors import GatewayError, InternalError, MethodNotAllowed, Overloaded, envelope
+from gateway.errors import GatewayError, InternalError, MethodNotAllowed, Overloaded, TooLarge, envelope
 from gateway.ids import new_request_id
 
 log = structlog.get_logger(__name__)
@@ -94,6 +94,8 @@ class GatewayConsumer(AsyncHttpConsumer):
                 raise
         except ProviderError as error:
             await self.send_json(error.status, error.body, _encoded(error.headers))
+        except TooLarge as error:
+            await self._refuse_while_receiving(error)
         except GatewayError as error:
             await self.refuse(error)
         except (asyncio.CancelledError, ClientGone):
@@ -106,6 +108,16 @@ class GatewayConsumer(AsyncHttpConsumer):
 
     async def refuse(self, error: GatewayError) -> None:
         await self.send_json(error.status, envelope(error, self.request_id), _encoded(error.headers))
+
+    async def _refuse_while_receiving(self, error: GatewayError) -> None:
+        """The whole refusal at once, and the connection open until the client has sent what it is sending."""
+        body = envelope(error, self.request_id)
+        await self.start(
+            error.status, [JSON, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        )
+        await self.base_send({"type": "http.response.body", "body": body, "more_body": True})
+        await discard_body(self.receive)
+        await self.base_send({"type": "http.response.body", "body": b""})
 
     async def send_json(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
         """A whole JSON answer in one piece."""

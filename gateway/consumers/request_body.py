@@ -10,7 +10,7 @@ from gateway.errors import RequestTimeout, TooLarge, UnsupportedEncoding
 
 MAX_BYTES = 32 * 1024 * 1024
 IDLE_SECONDS = 30.0
-# A client that sends too much only reads our answer once it has sent it, so some of the rest is read away.
+# A client that sends too much often reads the answer only once it has sent all: some of the rest is read away.
 DISCARD_BYTES = 64 * 1024 * 1024
 DISCARD_SECONDS = 5.0
 
@@ -23,6 +23,9 @@ async def read_body(receive: Any, headers: Headers, limit: int = MAX_BYTES) -> b
     """The whole body. Raises `TooLarge`, `UnsupportedEncoding`, `RequestTimeout` or `ClientGone`."""
     if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
         raise UnsupportedEncoding("content-encoding: compressed requests are not supported")
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared[:20]) > limit:
+        raise _too_large(limit)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -32,9 +35,7 @@ async def read_body(receive: Any, headers: Headers, limit: int = MAX_BYTES) -> b
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
-            parts.clear()
-            await _discard(receive, message)
-            raise TooLarge(f"Request exceeds the maximum allowed number of bytes ({limit}).")
+            raise _too_large(limit)
         parts.append(part)
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -48,12 +49,18 @@ async def _receive(receive: Any) -> dict[str, Any]:
         raise RequestTimeout(f"The request body did not come within {IDLE_SECONDS:g} seconds.") from None
 
 
-async def _discard(receive: Any, message: dict[str, Any]) -> None:
-    size = 0
+async def discard_body(receive: Any) -> None:
+    """Read the rest of a refused body away: a client that is still sending may not see the refusal otherwise."""
+    size, more = 0, True
     try:
         async with asyncio.timeout(DISCARD_SECONDS):
-            while message.get("more_body") and size < DISCARD_BYTES:
+            while more and size < DISCARD_BYTES:
                 message = await receive()
                 size += len(message.get("body", b""))
+                more = message.get("more_body", False)
     except TimeoutError:
         return
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"Request exceeds the maximum allowed number of bytes ({limit}).")

@@ -26,13 +26,15 @@ class Listener(Protocol):
 async def listen(redis_url: str, listener: Listener) -> None:
     """Run until cancelled. `hearing(True)` after each (re)connection: anything may have been missed before."""
     while True:
-        client = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2, socket_keepalive=True)
+        client = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=2)
         try:
             async with client.pubsub() as subscription:
                 await subscription.subscribe(CHANNEL)
                 await _hear(subscription, listener)
         except (redis.exceptions.RedisError, OSError) as problem:
             log.warning("directory_not_listening", error=str(problem))
+        except Exception:
+            log.exception("directory_not_listening")
         finally:
             listener.hearing(False)
             await client.aclose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 # What ends a frame: two line ends in a row.
-_END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+_END = re.compile(rb"(?:\r\n|\n|\r(?!\n)){2}")
 _LINE = re.compile(rb"\r\n|\n|\r")
 
 

@@ -25,7 +25,7 @@ class Kind(enum.Enum):
 
 
 class UpstreamFailure(Exception):
-    """An attempt that brought no answer. `reused` says that a kept connection failed before any byte came."""
+    """An attempt that brought no answer, or only part of one."""
 
     def __init__(self, kind: Kind, detail: str = "") -> None:
         super().__init__(f"{kind.value}: {detail}" if detail else kind.value)
@@ -50,6 +50,10 @@ class Reply:
                 return await anext(self._chunks, b"")
         except TimeoutError:
             raise UpstreamFailure(Kind.TIMEOUT, f"no data for {seconds:g} seconds") from None
+        except asyncio.CancelledError:
+            # A cancelled iterator is spent, the connection is not: who drains it reads on with a new one.
+            self._chunks = self._response.stream.__aiter__()  # type: ignore[union-attr]
+            raise
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as problem:
             raise UpstreamFailure(Kind.BROKEN, _cause(problem)) from problem
 
