@@ -96,6 +96,19 @@ def test_events_delivered_twice_count_once_even_across_midnight(ledger: Ledger) 
     assert ledger.drift() == []
 
 
+def test_only_what_is_new_in_a_batch_raises_the_rollups(ledger: Ledger) -> None:
+    old, new = usage_event(NOON), usage_event(NOON)
+    ledger.send([old])
+    ledger.drain_all()
+
+    ledger.send([old, new])
+    drain = ledger.drain_all()
+
+    assert drain.recorded == 1
+    assert ledger.attempts() == {old.attempt_id, new.attempt_id}
+    assert ledger.drift() == []
+
+
 def test_entries_of_a_dead_drain_are_taken_over(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "CLAIM_AFTER_MS", 50)
     ledger.drain().step()  # makes the group

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.metering import reports
@@ -63,12 +63,14 @@ spans = st.tuples(moments, moments).map(sorted)
 groupings = st.lists(st.sampled_from(list(DIMENSIONS)), unique=True)
 
 
+# Without shrinking, which takes minutes here: an example of a dozen events can be read as it is.
 @settings(
     max_examples=60,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(events(), max_size=25), spans, groupings)
+@given(st.lists(events(), max_size=12), spans, groupings)
 def test_rollups_and_reports_are_the_sums_of_the_events(
     ledger: Ledger, sent: list[UsageEvent], span: Sequence[datetime.datetime], group_by: list[str]
 ) -> None:
@@ -106,6 +108,25 @@ def test_streamed_and_json_twins_cost_the_same(ledger: Ledger) -> None:
 
     expected = Decimal("0.000172850000014")
     assert [row.cost for row in bucket.rows] == [expected, expected]
+
+
+def test_the_context_window_is_told_by_all_input_tokens_together(ledger: Ledger) -> None:
+    sizes = [
+        TokenUsage(200_000, 0, 0, 0, 10**6),
+        TokenUsage(1, 0, 0, 200_000, 0),
+        TokenUsage(0, 100_000, 100_001),
+    ]
+    ledger.send([usage_event(MIDNIGHT, usage=usage) for usage in sizes])
+    ledger.drain_all()
+
+    (bucket,) = reports.usage(
+        ACME, start=MIDNIGHT, end=MIDNIGHT + DAY, width=Width.DAY, group_by=["context_window"]
+    )
+
+    assert [(row.dimensions["context_window"], row.requests) for row in bucket.rows] == [
+        ("0-200k", 1),
+        ("200k-1M", 2),
+    ]
 
 
 def test_buckets_are_aligned_outward_and_empty_ones_are_there(ledger: Ledger) -> None:
