@@ -95,6 +95,7 @@ class Request(Struct):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
+    thread: Raw = Raw(b"null")
 
     @property
     def answer_format(self) -> Format | None:

@@ -28,6 +28,7 @@ _NEEDS = {
     "thinking": ("thinking", "signature"),
     "redacted_thinking": ("data",),
 }
+_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d)(?:-(\d))?(?:-|$)")
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CHOICES = ("auto", "any", "tool", "none")
 _THINKING = ("enabled", "adaptive", "between_tools", "disabled")
@@ -36,6 +37,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 def check(asked: Request, version: str) -> None:
     """Raise `InvalidRequest` for the first thing that a provider would refuse."""
+    _check_thread(asked)
     _check_sampling(asked, version)
     check_prompt(asked)
     _check_thinking(asked)
@@ -46,7 +48,7 @@ def check(asked: Request, version: str) -> None:
 
 def check_prompt(asked: Request) -> None:
     """The part that counting tokens checks too: messages, tools, the wanted shape."""
-    _check_messages(asked.messages)
+    _check_messages(asked.messages, asked.model)
     if isinstance(asked.system, list):
         for position, block in enumerate(asked.system):
             if block.type != "text":
@@ -55,6 +57,14 @@ def check_prompt(asked: Request) -> None:
     _check_tools(asked.tools or [])
     _check_choice(asked)
     _check_output(asked)
+
+
+def _check_thread(asked: Request) -> None:
+    """Nothing is held between requests; on this error code the SDKs' tool runners send the whole history."""
+    if bytes(asked.thread) != b"null":
+        raise InvalidRequest(
+            "thread: the simulator holds no conversations", error_code="thread_unsupported_request"
+        )
 
 
 def _check_sampling(asked: Request, version: str) -> None:
@@ -70,19 +80,39 @@ def _check_sampling(asked: Request, version: str) -> None:
             raise InvalidRequest(f"{name}: Input should be less than or equal to 1")
 
 
-def _check_messages(messages: list[Message]) -> None:
+def _check_messages(messages: list[Message], model: str) -> None:
     if not messages:
         raise InvalidRequest("messages: at least one message is required")
     called: set[str] = set()
     for position, message in enumerate(messages):
         where = f"messages.{position}"
         if message.role == "system":
-            raise InvalidRequest(f"{where}: role 'system' is not supported on this model")
+            _check_system_turn(messages, position, model)
+            continue
         if message.role not in _BLOCKS:
             raise InvalidRequest(f"{where}.role: Input should be 'user' or 'assistant'")
         if position == 0 and message.role != "user":
             raise InvalidRequest('messages: first message must use the "user" role')
         called = _check_turn(message, where, called, last=position == len(messages) - 1)
+
+
+def _check_system_turn(messages: list[Message], position: int, model: str) -> None:
+    """Models since 4.8 take instructions between a user's turn and the assistant's."""
+    where = f"messages.{position}"
+    version = _VERSION.match(model)
+    if version and (int(version[1]), int(version[2] or 0)) < (4, 8):
+        raise InvalidRequest(f"{where}: role 'system' is not supported on this model")
+    before = messages[position - 1].role if position else ""
+    after = messages[position + 1].role if position + 1 < len(messages) else "assistant"
+    if before != "user" or after != "assistant":
+        raise InvalidRequest(
+            f"{where}: a system message must follow a user message "
+            "and be the last one or before an assistant's"
+        )
+    for number, block in enumerate(messages[position].blocks):
+        if block.type != "text":
+            raise InvalidRequest(f"{where}.content.{number}.type: Input should be 'text'")
+        _check_fields(block, f"{where}.content.{number}")
 
 
 def _check_turn(message: Message, where: str, called: set[str], *, last: bool) -> set[str]:

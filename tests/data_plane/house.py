@@ -36,6 +36,7 @@ DRAINED = "claude-drained"  # its provider is read to the end when the client le
 REFUSED = "claude-refused"  # nothing listens there
 SILENT = "claude-silent"  # connections open, nothing ever comes
 ALIASES = ["claude-scripted-latest", "vendor/claude-scripted"]
+SIMULATED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-sonnet-4-5"]
 FIRST_BYTE, IDLE = 0.7, 1.0  # seconds: the timeouts of HASTY
 PING_SECONDS = 0.4
 

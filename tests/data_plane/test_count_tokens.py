@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests import upstream as provider
-from tests.data_plane.house import HELLO, PROVIDER_KEY, SCRIPTED, House
+from tests.data_plane.house import HELLO, PROVIDER_KEY, SCRIPTED, SIMULATED, House
 from tests.upstream import Upstream
 
 PATH = "/v1/messages/count_tokens"
@@ -38,7 +38,7 @@ def test_a_providers_refusal_comes_back_unchanged(house: House, upstream: Upstre
 
 
 def test_a_simulated_models_count_is_the_usage_of_its_message(house: House) -> None:
-    asked = {"model": "claude-haiku-4-5", "messages": HELLO, "system": "Be brief."}
+    asked = {"model": SIMULATED[0], "messages": HELLO, "system": "Be brief."}
 
     count = house.post(asked, path=PATH)
     message = house.post({**asked, "max_tokens": 50})

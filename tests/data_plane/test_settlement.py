@@ -8,7 +8,7 @@ import pytest
 
 from gateway.metering.event import TokenUsage
 from tests import upstream as provider
-from tests.data_plane.house import ALIASES, SCRIPTED, House, body
+from tests.data_plane.house import ALIASES, SCRIPTED, SIMULATED, House, body
 from tests.upstream import Event, Upstream
 
 FULL = {
@@ -134,7 +134,7 @@ def test_what_is_refused_at_the_door_leaves_no_event(house: House) -> None:
 
 
 def test_a_simulated_answer_is_settled_like_any_other(house: House) -> None:
-    given = house.post(body("claude-haiku-4-5"))
+    given = house.post(body(SIMULATED[0]))
     event = house.usage(given.header("request-id"))
 
     usage = given.json["usage"]

@@ -31,8 +31,17 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         'messages: first message must use the "user" role',
     ),
     (
-        {"messages": [USER, {"role": "system", "content": "x"}]},
+        {"messages": [USER, {"role": "system", "content": "x"}], "model": "claude-sonnet-4-5"},
         "messages.1: role 'system' is not supported on this model",
+    ),
+    (
+        {"messages": [USER, {"role": "system", "content": "x"}, USER]},
+        "messages.1: a system message must follow a user message "
+        "and be the last one or before an assistant's",
+    ),
+    (
+        {"messages": [USER, {"role": "system", "content": [{"type": "image", "source": {}}]}]},
+        "messages.1.content.0.type: Input should be 'text'",
     ),
     (
         {"messages": [{"role": "user", "content": ""}]},
@@ -166,10 +175,29 @@ def test_a_whole_agent_turn_with_thinking_and_tools_is_accepted() -> None:
     assert refusal({"messages": messages, "tools": [TOOL], "thinking": {"type": "adaptive"}})[0] == 200
 
 
+@pytest.mark.parametrize(
+    "thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_01"}]
+)
+def test_a_thread_is_refused_by_the_code_on_which_sdks_send_the_history(thread: dict[str, Any]) -> None:
+    status, answer = refusal({"thread": thread})
+
+    assert (status, answer["error"]["details"]) == (400, {"error_code": "thread_unsupported_request"})
+    assert refusal({"thread": None})[0] == 200
+
+
+@pytest.mark.parametrize("model", ["claude-opus-5-5", "claude-opus-4-8", "a-model-of-ones-own"])
+def test_newer_models_take_a_system_message_after_a_users(model: str) -> None:
+    system = {"role": "system", "content": "Be brief."}
+
+    assert refusal({"messages": [USER, system], "model": model})[0] == 200
+    assert (
+        refusal({"messages": [USER, system, {"role": "assistant", "content": "Well"}], "model": model})[0]
+        == 200
+    )
+
+
 def refusal(fields: dict[str, Any], version: str = "2023-06-01") -> tuple[int, dict[str, Any]]:
-    body = json.dumps(
-        {"model": "claude-sonnet-4-5", "max_tokens": 2000, "messages": [USER], **fields}
-    ).encode()
+    body = json.dumps({"model": "claude-opus-5-5", "max_tokens": 2000, "messages": [USER], **fields}).encode()
 
     async def read() -> tuple[int, dict[str, Any]]:
         reply = await simulator.answer(body, version=version, delay=0, request_id="req_1")
