@@ -69,17 +69,18 @@ class Catalog(msgspec.Struct, frozen=True):
 EMPTY = Catalog({}, ())
 
 
-def catalog_of(models: list[tuple[CatalogModel, list[str]]]) -> Catalog:
-    """A catalog from models with their aliases, strongest claim first: a name once taken stays taken."""
+def catalog_of(*groups: list[tuple[CatalogModel, list[str]]]) -> Catalog:
+    """A catalog from groups of models with their aliases, the strongest claim first.
+
+    A name once taken stays taken: a configured alias hides a simulated model of that name.
+    """
     names: dict[str, CatalogModel] = {}
-    visible: list[CatalogModel] = []
-    for model, _ in models:
-        if model.name not in names:
-            names[model.name] = model
-            visible.append(model)
-    for model, aliases in models:
-        if names.get(model.name) is model:
+    for group in groups:
+        for model, _ in group:
+            names.setdefault(model.name, model)
+        for model, aliases in group:
             for alias in aliases:
                 names.setdefault(alias, model)
+    visible = [model for group in groups for model, _ in group if names[model.name] is model]
     visible.sort(key=lambda model: (model.created_at, model.name), reverse=True)
     return Catalog(names, tuple(visible))

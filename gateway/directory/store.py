@@ -42,7 +42,7 @@ SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens,
        ) AS aliases
   FROM gateway_model m
  WHERE m.origin <> 'simulator' OR %s
- ORDER BY m.origin, m.name
+ ORDER BY m.name
 """
 
 ROUTES: LiteralString = """
@@ -94,14 +94,18 @@ class DirectoryStore:
         return _principal(rows[0]) if rows else None
 
     async def catalog(self) -> Catalog:
-        """All models with their routes; `configured` sorts before `simulator` and so wins a name."""
+        """All models with their routes; what operators configured wins a name from the simulator."""
         models = await self._rows(MODELS, self._simulator)
         routes = await self._rows(ROUTES)
         targets = {
             model: tuple(self._target(row) for row in rows)
             for model, rows in itertools.groupby(routes, key=lambda row: row["model_id"])
         }
-        return catalog_of([(_model(row, targets.get(row["id"], ())), row["aliases"]) for row in models])
+        configured, simulated = [], []
+        for row in models:
+            group = simulated if row["origin"] == "simulator" else configured
+            group.append((_model(row, targets.get(row["id"], ())), row["aliases"]))
+        return catalog_of(configured, simulated)
 
     def _target(self, row: dict[str, Any]) -> Target:
         return Target(
