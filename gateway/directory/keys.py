@@ -64,8 +64,12 @@ class KeyCache:
         task = self._reading.get(digest)
         if task is None:
             task = self._reading[digest] = asyncio.create_task(self._read(secret, digest))
-            task.add_done_callback(lambda _: self._reading.pop(digest, None))
+            task.add_done_callback(lambda done: self._read_done(digest, done))
         return await asyncio.shield(task)
+
+    def _read_done(self, digest: bytes, done: asyncio.Task[Principal | None]) -> None:
+        if self._reading.get(digest) is done:
+            del self._reading[digest]
 
     async def _read(self, secret: str, digest: bytes) -> Principal | None:
         generation = self._generation
@@ -87,21 +91,26 @@ class KeyCache:
         """Forget one key; one that was found under an older pepper is kept under another digest, so doubt all."""
         if digest not in self._known and len(self._peppers) > 1:
             self.doubt_all()
-        self._generation += 1
+        self._changed()
         self._known.pop(digest, None)
         self._unknown.pop(digest, None)
 
     def forget_organization(self, organization_id: uuid.UUID) -> None:
-        self._generation += 1
+        self._changed()
         for digest in [d for d, (_, one) in self._known.items() if one.organization_id == organization_id]:
             del self._known[digest]
 
     def doubt_all(self) -> None:
         """Announcements may have been missed: read every key again, keeping the old for as long as Postgres is away."""
-        self._generation += 1
+        self._changed()
         self._unknown.clear()
         for digest, (_, principal) in self._known.items():
             self._known[digest] = (float("-inf"), principal)
+
+    def _changed(self) -> None:
+        """Queries under way may see the rows as they were: keep nothing of them, and let nobody else join them."""
+        self._generation += 1
+        self._reading.clear()
 
 
 def _put(cache: OrderedDict[bytes, V], key: bytes, value: V) -> None:
