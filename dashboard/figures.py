@@ -44,6 +44,11 @@ def exact_money(value: Decimal) -> str:
     return f"${int(whole):,}.{fraction.ljust(2, '0')}"
 
 
+def money_tick(value: Decimal) -> str:
+    """For an axis, whose steps are round: all digits of small amounts, `$1.2K` for large ones."""
+    return f"${compact(value)}" if value >= _SMALLEST_COMPACT else exact_money(value)
+
+
 def percent(part: int, whole: int) -> str:
     """One decimal; what rounds to nothing but is something is `<0.1%`."""
     if not whole:

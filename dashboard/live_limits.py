@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 import redis
 import structlog
@@ -44,19 +45,20 @@ class LiveLimits:
     """`available` is False while Valkey is away: there is nothing to draw then."""
 
     tier: str
+    as_of: datetime.datetime
     meters: list[Meter]
     available: bool
 
 
-def read(organization: Organization) -> LiveLimits:
+def read(organization: Organization, now: datetime.datetime) -> LiveLimits:
     limits = {name: value for name, value in organization.effective_limits().items() if name in LABELS}
     try:
         found = gauges.read(organization.id, limits)
     except redis.RedisError as problem:
         log.warning("gauges_not_read", error=repr(problem))
-        return LiveLimits(organization.tier.name, [], available=False)
+        return LiveLimits(organization.tier.name, now, [], available=False)
     meters = [_meter(name, found[name]) for name in LABELS if name in found]
-    return LiveLimits(organization.tier.name, meters, available=True)
+    return LiveLimits(organization.tier.name, now, meters, available=True)
 
 
 def _meter(name: str, gauge: Gauge) -> Meter:

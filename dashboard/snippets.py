@@ -12,7 +12,7 @@ from gateway.models.catalog import Origin
 
 FOLDER = settings.BASE_DIR / "examples"
 EXAMPLE_ADDRESS = "http://127.0.0.1:8000"
-EXAMPLE_MODEL = "claude-sonnet-4-5"
+EXAMPLE_MODEL = "claude-sonnet-5-5"
 EXAMPLE_KEY = "YOUR_API_KEY"
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from dashboard import figures
-from dashboard.charts.stacked_bars import SERIES_LIMIT, Chart, Column, Format, stacked_bars
+from dashboard.charts.stacked_bars import SERIES_LIMIT, Chart, Column, Unit, stacked_bars
 from dashboard.place import Place
 from dashboard.ranges import Range
 from gateway.metering import reports
@@ -17,6 +17,9 @@ from gateway.metering.reports import Bucket, Row
 from gateway.models import ApiKey
 
 OTHERS = "Other models"
+
+COUNTS = Unit(tick=figures.compact, short=figures.compact, exact=figures.count, whole=True)
+DOLLARS = Unit(tick=figures.money_tick, short=figures.money, exact=figures.exact_money, whole=False)
 
 Value = Callable[[Row], Decimal]
 
@@ -77,14 +80,12 @@ class Usage:
     @cached_property
     def charts(self) -> list[Chart]:
         return [
-            self._chart("requests", "Requests", lambda row: Decimal(row.requests), figures.compact, figures.count),
-            self._chart("tokens", "Tokens", lambda row: Decimal(_tokens(row)), figures.compact, figures.count),
-            self._chart("cost", "Cost", lambda row: row.cost, figures.money, figures.exact_money, whole=False),
+            self._chart("requests", "Requests", lambda row: Decimal(row.requests), COUNTS),
+            self._chart("tokens", "Tokens", lambda row: Decimal(_tokens(row)), COUNTS),
+            self._chart("cost", "Cost", lambda row: row.cost, DOLLARS),
         ]
 
-    def _chart(
-        self, key: str, title: str, value: Value, short: Format, exact: Format, *, whole: bool = True
-    ) -> Chart:
+    def _chart(self, key: str, title: str, value: Value, unit: Unit) -> Chart:
         names = self._names
         columns = [
             Column(bucket.start, bucket.start.strftime(self.range.bucket_format), _by_name(names, bucket.rows, value))
@@ -98,9 +99,7 @@ class Usage:
             names=names,
             columns=columns,
             labels=[start.strftime(self.range.label_format) for start in starts],
-            short=short,
-            exact=exact,
-            whole=whole,
+            unit=unit,
         )
 
     @cached_property

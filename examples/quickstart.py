@@ -6,7 +6,7 @@ client = Anthropic(
 )
 
 message = client.messages.create(
-    model="claude-sonnet-4-5",
+    model="claude-sonnet-5-5",
     max_tokens=256,
     messages=[{"role": "user", "content": "Say hello in five words."}],
 )

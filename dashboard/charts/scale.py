@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-_STEPS = (Decimal(1), Decimal("1.5"), Decimal(2), Decimal(3), Decimal(4), Decimal(5), Decimal(6), Decimal(8))
+_STEPS = tuple(Decimal(step) for step in ("1", "1.2", "1.6", "2", "2.4", "3", "4", "5", "6", "8"))
 
 
 def ceiling(largest: Decimal, *, whole: bool) -> Decimal:

@@ -20,6 +20,17 @@ Format = Callable[[Decimal], str]
 
 
 @dataclasses.dataclass(frozen=True)
+class Unit:
+    """How values are written: `tick` on the axis, `short` in the legend, `exact` in the table. With `whole` there
+    are no halves on the axis."""
+
+    tick: Format
+    short: Format
+    exact: Format
+    whole: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Column:
     """One bucket of time with one value per series, in the order of their names."""
 
@@ -84,30 +95,28 @@ def stacked_bars(
     names: Sequence[str],
     columns: Sequence[Column],
     labels: Sequence[str],
-    short: Format,
-    exact: Format,
-    whole: bool,
+    unit: Unit,
 ) -> Chart:
-    """`short` writes a value for the axis and the legend, `exact` for the table; `whole` asks for whole ticks."""
+    """`labels` name equal stretches of the axis, from its start."""
     totals = [sum((column.values[index] for column in columns), Decimal(0)) for index in range(len(names))]
     total = sum(totals, Decimal(0))
-    top = ceiling(max((sum(column.values, Decimal(0)) for column in columns), default=Decimal(0)), whole=whole)
+    top = ceiling(max((sum(column.values, Decimal(0)) for column in columns), default=Decimal(0)), whole=unit.whole)
     return Chart(
         key=key,
         title=title,
-        description=_description(title, spoken_range, names, totals, exact),
-        total=short(total),
-        exact_total=exact(total),
+        description=_description(title, spoken_range, names, totals, unit.exact),
+        total=unit.short(total),
+        exact_total=unit.exact(total),
         width=max(1, len(columns)),
-        bars=[_bar(index, column, names, top, exact) for index, column in enumerate(columns)],
-        ticks=[short(top), short(top / 2), "0"],
+        bars=[_bar(index, column, names, top, unit.exact) for index, column in enumerate(columns)],
+        ticks=[unit.tick(top), unit.tick(top / 2), "0"],
         labels=list(labels),
         legend=[
-            Legend(index + 1, name, short(value), exact(value))
+            Legend(index + 1, name, unit.short(value), unit.exact(value))
             for index, (name, value) in enumerate(zip(names, totals, strict=True))
         ],
         names=list(names),
-        rows=[_row(column, exact) for column in columns],
+        rows=[_row(column, unit.exact) for column in columns],
     )
 
 

@@ -48,4 +48,4 @@ def _usage(request: HttpRequest, place: Place) -> dict[str, object]:
 
 
 def _limits(place: Place) -> dict[str, object]:
-    return {"limits": live_limits.read(place.organization)}
+    return {"limits": live_limits.read(place.organization, timezone.now())}

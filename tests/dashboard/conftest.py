@@ -1,0 +1,141 @@
+"""A real gateway for the browser, with a database of its own and a stage of people and usage."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from gateway.supervisor.postgres import Postgres
+    from gateway.supervisor.valkey import Valkey
+    from tests.people import Cast
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+ARTIFACTS = PROJECT / "test-artifacts" / "dashboard"
+DATABASE = "dashboard_stage"
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """A running gateway: where it is, and what `stage.py` made."""
+
+    url: str
+    api_key: str
+    new_invite: str
+    known_invite: str
+    reset: str
+
+    def path(self, link: str) -> str:
+        """The path of a link that was printed."""
+        assert link.startswith(self.url), link
+        return link.removeprefix(self.url)
+
+
+@pytest.fixture
+def people(db: None) -> Cast:
+    from tests.people import cast
+
+    return cast()
+
+
+@pytest.fixture(scope="session")
+def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
+    """One for the whole run, with a database of its own, and Valkey's database number 3."""
+    _make_database(postgres_server.url)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(512)
+        port = listener.getsockname()[1]
+        environment = os.environ | {
+            "DATABASE_URL": postgres_server.url.replace(f"/{_name(postgres_server.url)}?", f"/{DATABASE}?"),
+            "REDIS_URL": f"{valkey_server.url}?db=3",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "GATEWAY_DRAIN_SECONDS": "0",
+        }
+        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True)
+        with _server(environment, listener), _process([sys.executable, "manage.py", "drain"], environment):
+            made = subprocess.run(
+                [sys.executable, "-m", "tests.dashboard.stage"],
+                cwd=PROJECT,
+                env=environment,
+                check=True,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            yield Site(url=f"http://127.0.0.1:{port}", **json.loads(made.stdout.splitlines()[-1]))
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+def _make_database(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {DATABASE}".encode())
+
+
+@contextmanager
+def _server(environment: Mapping[str, str], listener: socket.socket) -> Iterator[None]:
+    environment = {**environment, "GATEWAY_LISTEN_FD": str(listener.fileno())}
+    command = [sys.executable, "-m", "gateway.server"]
+    with _process(command, environment, pass_fds=(listener.fileno(),)) as process:
+        _wait_until_ready(f"http://127.0.0.1:{environment['PORT']}/readyz", process)
+        yield
+
+
+@contextmanager
+def _process(command: list[str], environment: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    with (ARTIFACTS / f"{command[-1]}.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log, **options)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            assert process.poll() is None and time.monotonic() < deadline, f"not ready: see {ARTIFACTS}"
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Debian's Chromium, which calls nobody."""
+    arguments = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--disable-quic",
+    ]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
+    return {**browser_type_launch_args, "executable_path": "/usr/bin/chromium", "args": arguments}

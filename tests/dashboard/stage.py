@@ -1,0 +1,124 @@
+"""Fills a migrated database for the browser: `python -m tests.dashboard.stage`, with the environment of the gateway.
+
+Ada runs Acme and belongs to Umbrella too; Nora belongs nowhere. Acme has a month of usage over several models, drained
+from real events; Umbrella has none. The last line of the output is a JSON object of what tests need.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import random
+import sys
+import uuid
+from collections.abc import Iterator
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
+django.setup()
+
+import redis
+from django.conf import settings
+from django.utils import timezone
+
+from admin_api.actions import api_keys, invites, memberships, passwords
+from admin_api.actor import SYSTEM
+from gateway.metering import event
+from gateway.metering.drain import Drain
+from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.models import ApiKey, Price
+from tests import people
+from tests.people import Cast
+
+MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
+DAYS = 30
+PER_DAY = 320
+
+
+def main() -> None:
+    cast = people.cast()
+    nora = people.person("Nora", None, None)
+    memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
+    key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
+    _drain(list(_events(cast, key)))
+    known = {
+        "api_key": secret,
+        "new_invite": _invite(cast, "grace@example.com"),
+        "known_invite": _invite(cast, nora.email),
+        "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
+    }
+    sys.stdout.write(json.dumps(known) + "\n")
+
+
+def _invite(cast: Cast, email: str) -> str:
+    _, token = invites.create(actor=SYSTEM, organization=cast.acme, email=email, role="developer")
+    return invites.link(token)
+
+
+def _drain(events: list[UsageEvent]) -> None:
+    url = settings.CONFIGURATION.redis_url
+    with redis.Redis.from_url(url) as client, client.pipeline(transaction=False) as commands:
+        for one in events:
+            commands.xadd(event.STREAM, {event.FIELD: event.encode(one)})
+        commands.execute()
+        drain = Drain(database_url=settings.CONFIGURATION.database_url, redis_url=url)
+        while client.xlen(event.STREAM):
+            drain.step()
+
+
+def _events(cast: Cast, key: ApiKey) -> Iterator[UsageEvent]:
+    """More by day than by night, more on working days; the same at every run save for the clock."""
+    dice = random.Random(7)
+    versions = {price.model_name: price.id for price in Price.objects.order_by("id")}
+    now = timezone.now()
+    for hours in range(DAYS * 24):
+        at = now - datetime.timedelta(hours=hours)
+        by_day = 0.35 + max(0.0, 1 - abs(at.hour - 14) / 9)
+        working = 1.0 if at.weekday() < 5 else 0.4
+        for _ in range(round(PER_DAY / 24 * by_day * working * dice.uniform(0.6, 1.5))):
+            moment = at - datetime.timedelta(seconds=dice.uniform(1, 3500))
+            yield _event(cast, key, dice, versions, moment)
+
+
+def _event(
+    cast: Cast, key: ApiKey, dice: random.Random, versions: dict[str, int], at: datetime.datetime
+) -> UsageEvent:
+    model = dice.choices(list(MODELS), list(MODELS.values()))[0]
+    failed = dice.random() < 0.012
+    usage = TokenUsage(
+        input_tokens=round(dice.lognormvariate(7.2, 0.9)),
+        cache_read_tokens=round(dice.lognormvariate(8.6, 1.0)) if dice.random() < 0.7 else 0,
+        cache_write_5m_tokens=round(dice.lognormvariate(6.5, 0.8)) if dice.random() < 0.3 else 0,
+        output_tokens=round(dice.lognormvariate(6.1, 0.8)),
+    )
+    return UsageEvent(
+        attempt_id=_attempt_id(dice, at),
+        request_id=f"req_{dice.getrandbits(64):016x}",
+        organization_id=cast.acme.id,
+        workspace_id="wrkspc_stage",
+        api_key_id=key.id,
+        endpoint="messages",
+        model_requested=model,
+        model=model,
+        provider="simulator",
+        upstream_model=model,
+        stream=True,
+        status=529 if failed else 200,
+        usage_source="reported",
+        usage=TokenUsage() if failed else usage,
+        latency_ms=dice.randint(900, 6000),
+        time_to_first_token_ms=None if failed else dice.randint(240, 900),
+        price_version=versions[model],
+    )
+
+
+def _attempt_id(dice: random.Random, at: datetime.datetime) -> uuid.UUID:
+    value = (int(at.timestamp() * 1000) << 80) | dice.getrandbits(80)
+    value = (value & ~(0xF << 76)) | (7 << 76)
+    return uuid.UUID(int=(value & ~(0x3 << 62)) | (2 << 62))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""Every page in a real browser: both themes, both widths, no error, no accessibility violation, nothing sideways."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.dashboard.conftest import ARTIFACTS, Site
+from tests.people import PASSWORD
+
+pytestmark = pytest.mark.slow
+
+ADA, MALLORY, NORA = "ada@example.com", "mallory@example.com", "nora@example.com"
+WIDTHS = {1280: 900, 360: 740}
+# Name of the page, who looks at it, its address.
+PAGES = [
+    ("sign-in", None, "/login"),
+    ("overview-24h", ADA, "/"),
+    ("overview-1h", ADA, "/?range=1h"),
+    ("overview-7d", ADA, "/?range=7d"),
+    ("overview-30d", ADA, "/?range=30d"),
+    ("overview-empty", MALLORY, "/"),
+    ("limits", ADA, "/limits"),
+    ("quickstart-python", ADA, "/quickstart"),
+    ("quickstart-typescript", ADA, "/quickstart?tab=typescript"),
+    ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
+    ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),
+    ("no-organization", NORA, "/"),
+    ("not-found", ADA, "/nowhere"),
+    ("not-found-anonymous", None, "/nowhere"),
+    ("invite", None, "new_invite"),
+    ("invite-known", None, "known_invite"),
+    ("invite-somebody-else", ADA, "new_invite"),
+    ("invite-gone", None, "/invites/nothing"),
+    ("reset", None, "reset"),
+    ("reset-gone", None, "/reset/nothing"),
+]
+
+
+@pytest.fixture(scope="session")
+def sessions(site: Site, browser: Browser) -> dict[str, list[dict[str, object]]]:
+    """The cookies of everybody who signs in, so that each signs in once."""
+    return {email: _signed_in_cookies(site, browser, email) for email in (ADA, MALLORY, NORA)}
+
+
+def _signed_in_cookies(site: Site, browser: Browser, email: str) -> list[dict[str, object]]:
+    with browser.new_context() as context:
+        page = context.new_page()
+        _sign_in(page, site, email)
+        return [dict(cookie) for cookie in context.cookies()]
+
+
+def _sign_in(page: Page, site: Site, email: str) -> None:
+    page.goto(f"{site.url}/login")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).not_to_have_url(re.compile("/login"))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("name", "who", "address"), PAGES, ids=[name for name, _, _ in PAGES])
+def test_a_page_looks_right_and_serves_everybody(
+    site: Site, browser: Browser, sessions: dict[str, list], name: str, who: str | None, address: str, theme: str, width: int
+) -> None:
+    path = address if address.startswith("/") else site.path(getattr(site, address))
+    viewport = {"width": width, "height": WIDTHS[width]}
+    with browser.new_context(viewport=viewport, color_scheme="light", reduced_motion="reduce") as context:
+        context.add_cookies([*sessions.get(who or "", []), {"name": "theme", "value": theme, "url": site.url}])
+        page = context.new_page()
+        problems = _problems(page, site.url + path)
+        page.goto(site.url + path, wait_until="load")
+        page.screenshot(path=ARTIFACTS / f"{name}-{theme}-{width}.png", full_page=True)
+        assert page.locator("html").get_attribute("data-theme") == theme
+        assert page.locator("h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        charts = page.locator("svg.chart-plot").count()
+        assert page.locator(".chart table").count() == charts
+        axe = Axe().run(page)
+        assert axe.violations_count == 0, axe.generate_report()
+        assert problems == []
+
+
+def _problems(page: Page, own: str) -> list[str]:
+    """Fills with errors of the console (a refused inline style or script is one) and failed requests.
+
+    That the page itself answers 404 is also written to the console, and is not an error of the page.
+    """
+    problems: list[str] = []
+
+    def written(message) -> None:  # type: ignore[no-untyped-def]
+        if message.type in ("error", "warning") and message.location.get("url") != own:
+            problems.append(message.text)
+
+    page.on("console", written)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(f"{request.url} {request.failure}"))
+    return problems
+
+
+def test_one_signs_in_by_keyboard_alone(site: Site, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/login")
+        expect(page.get_by_label("Email")).to_be_focused()
+        page.keyboard.type(ADA)
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to content")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_be_focused()
+
+
+def test_pages_work_without_javascript(site: Site, browser: Browser) -> None:
+    with browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}) as context:
+        page = context.new_page()
+        _sign_in(page, site, ADA)
+        page.get_by_role("link", name="7 d").click()
+        expect(page.get_by_role("heading", name="Usage in the last 7 days")).to_be_visible()
+        page.locator(".chart-cost summary").click()
+        expect(page.locator(".chart-cost table")).to_be_visible()
+        page.get_by_role("button", name="Menu", exact=True).click()
+        menu = page.get_by_role("dialog", name="Menu")
+        menu.get_by_role("button", name="Dark theme").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        expect(page).to_have_url(f"{site.url}/?range=7d")
+        page.get_by_role("button", name="Menu", exact=True).click()
+        menu.get_by_role("link", name="Quickstart").click()
+        page.get_by_role("link", name="Claude Code").click()
+        expect(page.locator("#snippet")).to_contain_text(f'ANTHROPIC_BASE_URL="{site.url}"')
+        page.get_by_role("button", name="Menu", exact=True).click()
+        menu.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_the_menu_of_a_phone_opens_and_closes_by_keyboard(
+    site: Site, browser: Browser, sessions: dict[str, list]
+) -> None:
+    with browser.new_context(viewport={"width": 360, "height": 740}) as context:
+        context.add_cookies(sessions[ADA])
+        page = context.new_page()
+        page.goto(site.url)
+        page.get_by_role("button", name="Menu", exact=True).focus()
+        page.keyboard.press("Enter")
+        menu = page.get_by_role("dialog", name="Menu")
+        expect(menu).to_be_visible()
+        page.screenshot(path=ARTIFACTS / "menu-light-360.png")
+        expect(menu.get_by_role("button", name="Close menu")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(menu).not_to_be_visible()
+        expect(page.get_by_role("button", name="Menu", exact=True)).to_be_focused()
+
+
+@pytest.fixture
+def overview(site: Site, browser: Browser, sessions: dict[str, list]) -> Iterator[tuple[BrowserContext, Page]]:
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        context.add_cookies(sessions[ADA])
+        page = context.new_page()
+        page.goto(site.url)
+        yield context, page
+
+
+def test_a_request_moves_the_gauges_and_then_the_usage(site: Site, overview: tuple[BrowserContext, Page]) -> None:
+    _, page = overview
+    requests = page.locator(".stat", has_text="Requests").locator(".stat-value")
+    before = int((requests.get_attribute("title") or "").replace(",", ""))
+    page.locator(".chart-tokens summary").click()
+    for _ in range(40):  # the bucket refills by three a second
+        _call(site)
+    note = page.locator("#meter-requests_per_minute-note")
+    expect(note).to_have_text(re.compile(r"^1[678]\d left, all of it in \d+\.\d s$"), timeout=4000)
+    expect(requests).to_have_attribute("title", f"{before + 40:,}", timeout=12000)
+    expect(page.locator(".chart-tokens table")).to_be_visible()
+
+
+def test_pause_stops_the_requests_and_resume_starts_them(overview: tuple[BrowserContext, Page]) -> None:
+    _, page = overview
+    with page.expect_request(re.compile("/limits$"), timeout=5000):
+        pass
+    pause = page.get_by_role("button", name="Pause live updates")
+    pause.click()
+    expect(pause).to_have_attribute("aria-pressed", "true")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(5500)
+    assert asked == []
+    pause.click()
+    with page.expect_request(re.compile("/limits$"), timeout=5000):
+        pass
+
+
+def test_a_session_that_ended_leads_a_live_page_to_sign_in(site: Site, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        _sign_in(page, site, ADA)
+        context.clear_cookies(name="session")
+        expect(page).to_have_url(re.compile("/login"), timeout=6000)
+
+
+def test_a_copy_button_copies_the_whole_snippet(site: Site, browser: Browser, sessions: dict[str, list]) -> None:
+    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        context.add_cookies(sessions[ADA])
+        page = context.new_page()
+        page.goto(f"{site.url}/quickstart")
+        page.get_by_role("button", name="Copy quickstart.py").click()
+        expect(page.get_by_text("Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == page.locator("#snippet").text_content()
+
+
+def test_the_first_request_turns_the_waiting_line_green(site: Site, browser: Browser, sessions: dict[str, list]) -> None:
+    with browser.new_context() as context:
+        context.add_cookies(sessions[MALLORY])
+        page = context.new_page()
+        page.goto(f"{site.url}/quickstart")
+        expect(page.get_by_text("Waiting for your first request")).to_be_visible()
+
+
+def _call(site: Site) -> None:
+    body = {"model": "claude-sonnet-5-5", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello"}]}
+    request = urllib.request.Request(
+        f"{site.url}/v1/messages",
+        data=json.dumps(body).encode(),
+        headers={"x-api-key": site.api_key, "content-type": "application/json", "anthropic-version": "2023-06-01"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
