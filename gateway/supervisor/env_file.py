@@ -30,5 +30,5 @@ def write_env(path: Path, values: Mapping[str, str], *, comment: str) -> None:
 
 
 def _quoted(value: str) -> str:
-    """As both a shell and python-dotenv read it."""
+    """As python-dotenv reads it; a shell too, unless there is a quote or a backslash in it."""
     return value if _PLAIN.fullmatch(value) else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -57,6 +57,7 @@ Family = Marked | WorkingIn
 
 def members(family: Family) -> list[psutil.Process]:
     """Its living processes, whoever started them."""
+    psutil.process_iter.cache_clear()  # it would take a stranger with a pid that passed on for the old process
     return [process for process in psutil.process_iter() if _belongs(process, family)]
 
 

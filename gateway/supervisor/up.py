@@ -52,6 +52,11 @@ def main(arguments: Sequence[str]) -> int:
     except (StartProblem, configuration.ConfigurationError) as problem:
         print(f"up: {problem}", file=sys.stderr, flush=True)
         return 1
+    except OSError as problem:
+        print(
+            f"up: {problem.strerror or problem}: {problem.filename or data_dir}", file=sys.stderr, flush=True
+        )
+        return 1
     return 0
 
 

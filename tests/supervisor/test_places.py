@@ -45,15 +45,17 @@ def test_an_ordinary_user_runs_it_in_a_long_path_with_spaces_under_a_closed_home
     python, packages = _python_of_an_ordinary_user()
     os.chown(closed_home, NOBODY.uid, NOBODY.gid)
     become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    home = {"HOME": str(closed_home), "PYTHONPATH": packages}
+    home = {"HOME": str(closed_home), "PYTHONPATH": packages, "GATEWAY_WEB_PROCESSES": "2"}
     stack = Stack(closed_home / LONG / ".data", prefix=become, python=python, extra=home)
 
     stack.start()
     answer = stack.ask()
+    webs = [child.environ()["GATEWAY_CHILD"] for child in _children_named(stack, "gateway.warm_server")]
     users = {process.uids().real for process in stack.processes()}
     status, _ = stack.stop()
 
     assert (answer.status_code, users, status) == (200, {65534}, 0)
+    assert sorted(webs) == ["web-1", "web-2"]
     assert (stack.data_dir / "postgres" / "PG_VERSION").exists()
     assert "system user" not in stack.output
 
@@ -131,6 +133,11 @@ def test_a_relative_folder_is_that_of_the_caller(scratch: Path) -> None:
     )
 
     assert told.stdout.strip() == str(scratch / "my data")
+
+
+def _children_named(stack: Stack, module: str) -> list[psutil.Process]:
+    assert stack.process is not None
+    return [child for child in psutil.Process(stack.process.pid).children() if module in child.cmdline()]
 
 
 def _python_of_an_ordinary_user() -> tuple[str, str]:

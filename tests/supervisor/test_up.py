@@ -12,9 +12,12 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
 from gateway.supervisor.env_file import read_env
+from gateway.supervisor.postgres import Postgres
+from gateway.supervisor.valkey import Valkey
 from tests.stack import CHILDREN, Stack, alive
 
 pytestmark = pytest.mark.slow
@@ -86,7 +89,7 @@ def test_a_killed_child_is_started_again_and_the_gateway_answers(gateway: Stack,
 
     before[name].kill()
 
-    assert _eventually(lambda: name in gateway.children() and gateway.children()[name] != before[name])
+    assert _eventually(lambda: gateway.children().get(name, before[name]) != before[name])
     assert _eventually(lambda: _answers(gateway))
     after = gateway.children()
     assert {other for other in CHILDREN if after.get(other) != before[other]} == {name}
@@ -156,6 +159,39 @@ def test_sigterm_ends_all_in_order_and_the_data_stays(gateway: Stack) -> None:
     assert gateway.api_key == key
     assert [folder for folder in sockets if folder.exists()] == []
     assert not (gateway.data_dir / "stack.env").exists()
+
+
+def test_even_frozen_children_end_within_ten_seconds_and_the_next_start_works(gateway: Stack) -> None:
+    gateway.start()
+    key = gateway.api_key
+    for process in gateway.processes():
+        process.suspend()
+
+    status, seconds = gateway.stop(signal.SIGTERM)
+
+    assert (status, gateway.processes()) == (0, [])
+    assert seconds < 10
+    gateway.start()
+    assert (gateway.ask().status_code, gateway.api_key) == (200, key)
+    gateway.stop()
+
+
+def test_given_stores_are_used_instead_of_embedded_ones(
+    scratch: Path, postgres_server: Postgres, valkey_server: Valkey
+) -> None:
+    administration = postgres_server.url.replace("/gateway?", "/postgres?")
+    with psycopg.connect(administration, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE elsewhere")
+    database = postgres_server.url.replace("/gateway?", "/elsewhere?")
+    stack = Stack(scratch / ".data", extra={"DATABASE_URL": database, "REDIS_URL": valkey_server.url})
+
+    stack.start()
+    answer, children, files = stack.ask(), sorted(stack.children()), list(stack.data_dir.iterdir())
+    status, _ = stack.stop()
+
+    assert (answer.status_code, status) == (200, 0)
+    assert children == ["beat", "drain", "web", "worker"]
+    assert {"postgres", "valkey"}.isdisjoint(path.name for path in files)
 
 
 def test_ctrl_c_with_an_open_stream_ends_all_within_ten_seconds(gateway: Stack) -> None:
