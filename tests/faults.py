@@ -126,8 +126,8 @@ class FaultProxy:
             await asyncio.gather(
                 self._forward(reader, there, to_client=False), self._forward(back, writer, to_client=True)
             )
-        except OSError:
-            pass  # either side is gone; both are closed below
+        except (OSError, asyncio.CancelledError):
+            pass  # either side or the proxy itself is gone; both connections are closed below
         finally:
             for end in (writer, there):
                 if end is not None:

@@ -290,8 +290,8 @@ class Upstream:
                 request.finished_at = time.monotonic()
                 if not goes_on:
                     return
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the other side is gone, and `closed_at` says when
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the other side is gone, and `closed_at` says when; or the test run ends
         finally:
             writer.close()
 

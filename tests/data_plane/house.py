@@ -73,6 +73,7 @@ class Gateway:
     """One web process, `python -m gateway.server`, on a free port."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.log = log
         self._process = subprocess.Popen(
@@ -98,6 +99,17 @@ class Gateway:
                 pass
             time.sleep(0.05)
         raise RuntimeError(f"the gateway is not ready:\n{self.log.read_text()[-4000:]}")
+
+    def terminate(self) -> None:
+        """Ask it to end, without waiting."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self, within: float) -> int:
+        """Its exit code, once it has ended."""
+        return self._process.wait(within)
 
     def close(self) -> None:
         self._process.terminate()
@@ -125,6 +137,8 @@ class House:
         self.valkey = valkey
         self.environment = environment
         self.key = ""
+        self._events: list[UsageEvent] = []
+        self._seen = "-"
         self._numbers = itertools.count(1)
 
     @property
@@ -225,16 +239,18 @@ class House:
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             if found := self.events(request_id):
-                assert len(found) == 1, found
+                assert len(found) == 1, f"{request_id} was settled {len(found)} times"
                 return found[0]
             time.sleep(0.02)
         raise AssertionError(f"{request_id} was not settled within {within} s")
 
     def events(self, request_id: str | None = None) -> list[UsageEvent]:
         """All settled events, or those of one request."""
-        entries = cast(list[tuple[bytes, dict[bytes, bytes]]], self.valkey.xrange(STREAM))
-        events = [decode_event(fields[FIELD.encode()]) for _, fields in entries]
-        return [event for event in events if request_id in (None, event.request_id)]
+        entries = cast(list[tuple[bytes, dict[bytes, bytes]]], self.valkey.xrange(STREAM, min=self._seen))
+        for entry, fields in entries:
+            self._seen = "(" + entry.decode()
+            self._events.append(decode_event(fields[FIELD.encode()]))
+        return [event for event in self._events if request_id in (None, event.request_id)]
 
 
 class Tenant(msgspec.Struct):

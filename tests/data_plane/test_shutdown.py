@@ -1,0 +1,111 @@
+"""SIGTERM: unready at once, streams finish while there is time, the rest end with an error and are settled."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import stream_grammar
+from tests import upstream as provider
+from tests.data_plane import wire
+from tests.data_plane.house import Gateway, House, body
+from tests.data_plane.wire import Answer, Wire
+from tests.upstream import Hang, Pause, Send, Upstream, chunk, stream_head
+
+DRAIN_SECONDS = 1.5
+
+
+@pytest.fixture
+def ending(house: House, tmp_path: Path) -> Iterator[Gateway]:
+    """A web process that drains for 1.5 s."""
+    gateway = Gateway(
+        house.environment | {"GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS)}, tmp_path / "gateway.log"
+    )
+    try:
+        gateway.wait_until_ready()
+        yield gateway
+    finally:
+        gateway.close()
+
+
+def test_streams_finish_or_end_with_an_error_and_everything_is_settled(
+    house: House, upstream: Upstream, ending: Gateway
+) -> None:
+    frames = provider.frames()
+    short = upstream.script(provider.streamed(frames, delay=0.07))
+    endless = upstream.script(
+        Send(stream_head() + b"".join(map(chunk, frames[:4]))),
+        [part for _ in range(400) for part in (Pause(0.05), Send(chunk(frames[3])))],
+    )
+    silent = upstream.script(Send(stream_head() + b"".join(map(chunk, frames[:4]))), Hang())
+    unanswered = upstream.script(Hang())
+
+    async def talk() -> list[Answer]:
+        asked = [body(script=name, stream=True) for name in (short, endless, silent)] + [
+            body(script=unanswered)
+        ]
+        answers = [asyncio.create_task(wire.ask(ending.port, house.message(one))) for one in asked]
+        await asyncio.sleep(0.3)
+        ending.terminate()
+        return await asyncio.gather(*answers)
+
+    began = time.monotonic()
+    finished, *broken, refused = asyncio.run(talk())
+    code = ending.wait(8)
+
+    assert stream_grammar.read(finished.body)[-1] == {"type": "message_stop"}
+    for answer in broken:
+        assert stream_grammar.read(answer.body, may_fail=True)[-1]["type"] == "error"
+        assert answer.complete
+    assert refused.status in (503, 529)
+    assert refused.json["error"]["type"] in ("api_error", "overloaded_error")
+    assert DRAIN_SECONDS < time.monotonic() - began < DRAIN_SECONDS + 3.5
+    assert code in (0, -signal.SIGTERM)
+    assert house.usage(finished.header("request-id")).usage_source == "reported"
+    for answer in (*broken, refused):
+        assert house.usage(answer.header("request-id")).usage_source == "estimated"
+
+
+def test_a_draining_process_is_unready_and_takes_no_new_work(
+    house: House, upstream: Upstream, ending: Gateway
+) -> None:
+    slow = upstream.script(provider.streamed(provider.frames(), delay=0.1))
+
+    async def talk() -> tuple[Answer, Answer | None]:
+        idle = await Wire.connect(ending.port)
+        await idle.ask(wire.request("GET", "/readyz", []))
+        stream = asyncio.create_task(wire.ask(ending.port, house.message(body(script=slow, stream=True))))
+        await asyncio.sleep(0.2)
+        ending.terminate()
+        await asyncio.sleep(0.2)
+        try:
+            ready: Answer | None = await idle.ask(wire.request("GET", "/readyz", []))
+        except (OSError, asyncio.IncompleteReadError):
+            ready = None  # the connection was closed, which says the same
+        return await stream, ready
+
+    stream, ready = asyncio.run(talk())
+
+    assert stream_grammar.read(stream.body)[-1] == {"type": "message_stop"}
+    assert ready is None or ready.status == 503
+
+
+def test_a_killed_process_harms_only_its_own_streams(
+    house: House, upstream: Upstream, ending: Gateway
+) -> None:
+    slow = upstream.script(provider.streamed(provider.frames(), delay=0.1))
+
+    async def talk() -> Answer:
+        there = await Wire.connect(ending.port)
+        await there.send(house.message(body(script=slow, stream=True)))
+        here = asyncio.create_task(wire.ask(house.port, house.message(body(script=slow, stream=True))))
+        await asyncio.sleep(0.3)
+        ending.kill()
+        return await here
+
+    assert stream_grammar.read(asyncio.run(talk()).body)[-1] == {"type": "message_stop"}
