@@ -73,9 +73,12 @@ class Ledger:
         """A drain in this process, on which tests call `step`."""
         return Drain(database_url=self.database_url, redis_url=self.redis_url)
 
-    def drain_all(self) -> Drain:
-        drain = self.drain()
+    def drain_all(self, drain: Drain | None = None) -> Drain:
+        """Step a drain, a new one unless given, until nothing is left."""
+        drain = drain or self.drain()
+        deadline = time.monotonic() + 20
         while self.waiting():
+            assert time.monotonic() < deadline, f"{self.waiting()} entries are never drained"
             drain.step()
         return drain
 

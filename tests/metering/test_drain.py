@@ -131,8 +131,7 @@ def test_an_emptied_valkey_gets_its_group_again(ledger: Ledger) -> None:
     sent = usage_event()
     ledger.send([sent])
 
-    while ledger.waiting():
-        drain.step()
+    ledger.drain_all(drain)
 
     assert ledger.attempts() == {sent.attempt_id}
 
@@ -245,8 +244,7 @@ def test_a_price_made_later_is_found(ledger: Ledger) -> None:
     drain = ledger.drain()
     for _ in range(2):
         ledger.send([usage_event(price_version=ledger.price())])
-        while ledger.waiting():
-            drain.step()
+        ledger.drain_all(drain)
 
     assert (drain.recorded, drain.rejected) == (2, 0)
 
