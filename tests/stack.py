@@ -133,7 +133,7 @@ class Stack:
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            if child.status() != psutil.STATUS_ZOMBIE and (name := _name(child)) is not None:
+            if (name := _name(child)) is not None:
                 found[name] = child
         return found
 
@@ -160,7 +160,14 @@ class Stack:
 
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
     """Those that still run; a zombie has ended."""
-    return [process for process in processes if process.is_running() and process.status() != "zombie"]
+    return [process for process in processes if _runs(process)]
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def free_port() -> int:
@@ -170,17 +177,13 @@ def free_port() -> int:
 
 
 def _name(process: psutil.Process) -> str | None:
+    """Which child this is; None when it is another, or ended while we looked."""
+    words = {"gateway.warm_server": "web", "worker": "worker", "beat": "beat", "drain": "drain"}
+    programs = {"postgres": "postgres", "valkey-server": "valkey"}
     try:
-        line = process.cmdline()
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        found = (words[word] for word in process.cmdline() if word in words)
+        return next(found, programs.get(process.name()))
     except psutil.Error:
         return None
-    marks = {
-        "gateway.warm_server": "web",
-        "worker": "worker",
-        "beat": "beat",
-        "drain": "drain",
-    }
-    for word in line:
-        if word in marks:
-            return marks[word]
-    return {"postgres": "postgres", "valkey-server": "valkey"}.get(process.name())

@@ -20,6 +20,7 @@ from gateway.supervisor.problem import StartProblem
 from gateway.supervisor.program import Program
 from gateway.supervisor.signals import Signals
 from gateway.supervisor.supervisor import Plan, Supervisor
+from tests.stack import alive
 
 SLEEP = "import time; time.sleep(60)"
 STUBBORN = (
@@ -93,7 +94,7 @@ def test_a_killed_childs_own_children_end_before_it_is_started_again(
 
     run(service=WITH_A_CHILD, on_ready=kill_the_elder)
 
-    assert [process for process in seen[0] if process.is_running() and process.status() != "zombie"] == []
+    assert alive(seen[0]) == []
 
 
 def test_the_front_waits_at_its_gate_until_the_job_is_done(run: Callable[..., None], tmp_path: Path) -> None:
