@@ -1,0 +1,75 @@
+"""Valkey away under load: answers go on by the local limit, usage waits on disk, the ledger ends exact."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from tests.outages.load import Load, percentile
+from tests.outages.site import Site, until
+
+AWAY = 20.0 if os.environ.get("GATEWAY_LONG_TESTS") else 2.5  # seconds
+WITHIN = 0.2
+
+
+@pytest.mark.parametrize("how", ["frozen", "killed", "killed and emptied"])
+def test_valkey_away_delays_no_answer_and_loses_no_usage(
+    site: Site, how: str
+) -> None:
+    load = Load(site, site.house.tenant())
+    with load:
+        time.sleep(1)
+        gone = time.monotonic()
+        _take_away(site, how)
+        time.sleep(AWAY)
+        spooled = site.spooled_bytes()
+        back = time.monotonic()
+        _bring_back(site, how)
+        time.sleep(1.5)
+    replayed = until(lambda: site.spooled_bytes() == 0, 15, "the spool was not replayed")
+    settled = load.wait_for_ledger()
+
+    print(_figures(f"Valkey {how}", load, gone, back, spooled, replayed, settled))
+    assert load.failures() == {}
+    assert spooled > 0, "nothing was spooled"
+    added = load.added()
+    assert percentile(added, 0.99) < WITHIN, added[-10:]
+    load.assert_ledger_is_exact(lost_at_most=_undrained(load, gone) if "emptied" in how else frozenset())
+
+
+def _take_away(site: Site, how: str) -> None:
+    if how == "frozen":
+        site.valkey.freeze()
+    else:
+        site.valkey.kill(forget="emptied" in how)
+
+
+def _bring_back(site: Site, how: str) -> None:
+    if how == "frozen":
+        site.valkey.thaw()
+    else:
+        site.valkey.start()
+
+
+def _undrained(load: Load, gone: float) -> frozenset[str]:
+    """What Valkey had confirmed and the drain not yet taken when Valkey lost all it held: a second at most."""
+    return frozenset(
+        str(asked.request_id)
+        for asked in load.asked
+        if asked.answer is not None and gone - 1.0 < asked.answer.ended_at < gone + 0.1
+    )
+
+
+def _figures(
+    name: str, load: Load, gone: float, back: float, spooled: int, replayed: float, settled: float
+) -> str:
+    added = load.added()
+    rows = len({row.request_id for row in load._site.rows(load.tenant.key_id)})
+    return (
+        f"\n{name} for {back - gone:.1f} s: {len(load.asked)} requests, {len(load.calls())} calls, {rows} rows; "
+        f"added p50 {percentile(added, 0.5) * 1000:.0f} ms, p99 {percentile(added, 0.99) * 1000:.0f} ms, "
+        f"max {added[-1] * 1000:.0f} ms; spooled {spooled} bytes, replayed after {replayed:.1f} s, "
+        f"ledger after {settled:.1f} s"
+    )
