@@ -15,6 +15,7 @@ from gateway.simulator import composition, request, rules, stream, tokens
 _JSON = (b"content-type", b"application/json")
 _SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 _SIMULATED = (b"x-simulated", b"true")
+_LARGE = 64 * 1024  # bytes; reading more would hold up the event loop, so it is done in a thread
 
 
 @dataclass(slots=True)
@@ -38,15 +39,13 @@ async def answer(body: bytes, *, version: str, delay: float, request_id: str = "
     before a JSON answer; `request_id` goes into an error body. A refusal comes back as status 400.
     """
     try:
-        asked = request.parse(body)
-        rules.check(asked, version)
-        message = composition.compose(asked)
+        small = len(body) <= _LARGE
+        streamed, parts = _parts(body, version) if small else await asyncio.to_thread(_parts, body, version)
     except GatewayError as refusal:
         return SimulatedReply(refusal.status, [_JSON, _SIMULATED], _one(envelope(refusal, request_id), 0))
-    message.id = f"msg_01{secrets.token_hex(11)}"
-    if asked.stream:
-        return SimulatedReply(200, [_SSE, _SIMULATED], _paced(stream.frames(message), delay))
-    return SimulatedReply(200, [_JSON, _SIMULATED], _one(msgspec.json.encode(message), delay))
+    if streamed:
+        return SimulatedReply(200, [_SSE, _SIMULATED], _paced(parts, delay))
+    return SimulatedReply(200, [_JSON, _SIMULATED], _one(parts[0], delay))
 
 
 def count_tokens(body: bytes) -> int:
@@ -57,6 +56,15 @@ def count_tokens(body: bytes) -> int:
     asked = request.parse(body)
     rules.check_prompt(asked)
     return tokens.of_prompt(asked)
+
+
+def _parts(body: bytes, version: str) -> tuple[bool, list[bytes]]:
+    """Whether a stream was asked for, and its frames, or the one JSON document."""
+    asked = request.parse(body)
+    rules.check(asked, version)
+    message = composition.compose(asked)
+    message.id = f"msg_01{secrets.token_hex(11)}"
+    return asked.stream, stream.frames(message) if asked.stream else [msgspec.json.encode(message)]
 
 
 async def _one(body: bytes, delay: float) -> AsyncGenerator[bytes, None]:

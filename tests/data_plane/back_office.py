@@ -29,6 +29,7 @@ from admin_api.actor import SYSTEM  # noqa: E402
 from admin_api.catalog import Rates, RouteTo, Timeouts  # noqa: E402
 from gateway import credentials  # noqa: E402
 from gateway.directory import publish  # noqa: E402
+from gateway.metering import reports  # noqa: E402
 from gateway.models import ApiKey, Organization, Tier, Workspace  # noqa: E402
 
 
@@ -105,9 +106,16 @@ def key_status(*, id: str, status: str) -> dict[str, Any]:
     return {}
 
 
+def used(*, organization: str) -> dict[str, Any]:
+    """What reports say of the last and the next hour."""
+    row, hour = Organization.objects.get(name=organization), datetime.timedelta(hours=1)
+    sums = reports.totals(row.id, start=timezone.now() - hour, end=timezone.now() + hour)
+    return {"requests": sums.requests, "output_tokens": sums.output_tokens}
+
+
 WISHES: dict[str, Callable[..., dict[str, Any]]] = {
     act.__name__: act
-    for act in (provider, model, organization, workspace, limits, api_key, adopt, key_status)
+    for act in (provider, model, organization, workspace, limits, api_key, adopt, key_status, used)
 }
 
 if __name__ == "__main__":

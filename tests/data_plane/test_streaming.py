@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import time
 
+import psutil
 import pytest
 
 from tests import stream_grammar
@@ -162,6 +164,29 @@ def test_many_streams_at_once_are_all_paced(house: House, upstream: Upstream) ->
 
     assert {answer.body for answer in answers} == {b"".join(FRAMES)}
     assert max(answer.took for answer in answers) < 0.05 * len(FRAMES) + 1.0
+
+
+def test_a_reader_that_stops_reading_holds_the_provider_up_and_not_the_memory(
+    house: House, upstream: Upstream
+) -> None:
+    large = provider.frame(
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x" * 64_000}}
+    )
+    script = upstream.script(
+        Send(stream_head()), *map(Send, map(chunk, FRAMES[:3])), [Send(chunk(large))] * 1_000
+    )
+    process = psutil.Process(house.gateway.pid)
+
+    with socket.create_connection(("127.0.0.1", house.port)) as connection:
+        connection.sendall(house.message(body(script=script, stream=True)))
+        before = process.memory_info().rss
+        time.sleep(1.5)
+        grown = process.memory_info().rss - before
+    (received,) = upstream.received(script)
+
+    assert grown < 16 << 20
+    assert received.closed.wait(3), "the provider goes on for nobody"
+    assert received.closed_at is not None and received.closed_at - received.at > 1.5, "it had sent everything"
 
 
 def _rest(position: int) -> provider.Script:

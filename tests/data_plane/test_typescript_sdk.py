@@ -57,6 +57,8 @@ def test_tools_and_thinking(report: dict[str, Any]) -> None:
         {"city": "simulated city"},
     )
     assert "21 degrees" in tools["answer"]
+    assert report["tool_runner"]["called"] == ["simulated word"]
+    assert "means something" in report["tool_runner"]["answer"]
     assert report["thinking"] == {"types": ["thinking", "text"], "signed": True}
 
 

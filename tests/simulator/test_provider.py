@@ -285,6 +285,24 @@ def test_a_reply_can_be_closed_before_during_and_after_reading() -> None:
     assert [asyncio.run(close_early(count)) for count in (0, 2)] == [[], []]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_large_prompt_does_not_hold_up_the_event_loop(stream: bool) -> None:
+    blocks = [{"type": "text", "text": "word"}] * 150_000
+    prompt = body(messages=[{"role": "user", "content": blocks}], stream=stream)
+
+    async def answer() -> float:
+        work = asyncio.create_task(simulator.answer(prompt, version="2023-06-01", delay=0))
+        longest = 0.0
+        while not work.done():
+            before = time.monotonic()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.monotonic() - before)
+        assert (await work).status == 200
+        return longest
+
+    assert asyncio.run(answer()) < 0.25
+
+
 def ask(**fields: Any) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(raw(**fields))
     assert answer["type"] == "message", answer
