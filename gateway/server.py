@@ -47,7 +47,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # `consumers/client_address.py` reads them, from trusted proxies only
+        proxy_headers=False,  # `client_address.py` reads them, from trusted proxies only
         timeout_keep_alive=75,
         timeout_graceful_shutdown=round(configuration.drain_seconds) + MARGIN_SECONDS,
         backlog=2048,

@@ -42,7 +42,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "dashboard.request_ids.request_ids",
+    "gateway.request_ids.request_ids",
     "django.middleware.security.SecurityMiddleware",
     "dashboard.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",

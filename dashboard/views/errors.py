@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from dashboard.request_ids import request_id_of
+from gateway.request_ids import request_id_of
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

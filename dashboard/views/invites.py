@@ -14,9 +14,9 @@ from admin_api.actions import invites
 from dashboard.client_address import client_address
 from dashboard.passwords import NewPasswordField
 from dashboard.place import SESSION_KEY
-from dashboard.request_ids import request_id_of
 from gateway.errors import GatewayError
 from gateway.models import Invite, User
+from gateway.request_ids import request_id_of
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods
 from admin_api.actions import passwords
 from dashboard.client_address import client_address
 from dashboard.passwords import NewPasswordField
-from dashboard.request_ids import request_id_of
 from gateway.errors import GatewayError
+from gateway.request_ids import request_id_of
 
 
 class NewPasswordForm(forms.Form):

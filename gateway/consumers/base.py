@@ -14,8 +14,8 @@ import structlog
 from channels.generic.http import AsyncHttpConsumer
 
 from gateway import metrics
+from gateway.client_address import client_address
 from gateway.consumers import access_log
-from gateway.consumers.client_address import client_address
 from gateway.consumers.headers import check_host, read
 from gateway.consumers.request_body import ClientGone, discard_body
 from gateway.engine.attempt import ProviderError
@@ -151,7 +151,8 @@ class GatewayConsumer(AsyncHttpConsumer):
     def address(self) -> str:
         """The client's address, for throttling and the log."""
         peer = (self.scope.get("client") or ("",))[0]
-        return client_address(peer, self.headers, self.plane.configuration.proxies)
+        forwarded_for = self.headers.get(b"x-forwarded-for", b"").decode("latin-1")
+        return client_address(peer, forwarded_for, self.plane.configuration.proxies)
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import functools
 import ipaddress
 
-from gateway.consumers.headers import Headers
 
-
-def client_address(peer: str, headers: Headers, trusted_proxies: tuple[str, ...]) -> str:
-    """The rightmost address of `x-forwarded-for` that is not a trusted proxy, if the peer is one."""
+def client_address(peer: str, forwarded_for: str, trusted_proxies: tuple[str, ...]) -> str:
+    """The rightmost address of the header `x-forwarded-for` that is not a trusted proxy, if the peer is one."""
     if not trusted_proxies or not _trusted(peer, trusted_proxies):
         return peer
-    for hop in reversed(headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")):
+    for hop in reversed(forwarded_for.split(",")):
         hop = hop.strip()
         if not _is_address(hop):
             return peer
