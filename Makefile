@@ -35,7 +35,7 @@ lint: .venv/.installed-dev ## Check style, types, layers, and that no migration 
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	.venv/bin/lint-imports
-	@export DATA_DIR=/nonexistent DATABASE_URL=postgresql:///none?host=/nonexistent REDIS_URL=unix:///nonexistent; \
+	@export GATEWAY_LOG_LEVEL=ERROR DATA_DIR=/nonexistent DATABASE_URL=postgresql:///none?host=/nonexistent REDIS_URL=unix:///nonexistent; \
 	for name in SECRET_KEY GATEWAY_KEY_PEPPER GATEWAY_DATA_ENCRYPTION_KEYS; do \
 		export $$name="$$($(RUN) -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())')"; \
 	done; \

@@ -11,7 +11,9 @@ from gateway.gate import wait_at_gate
 
 
 class Command(BaseCommand):
-    help = "Bring the database up to date (migrate), then set up a new installation (bootstrap). Safe to repeat."
+    help = (
+        "Bring the database up to date (migrate), then set up a new installation (bootstrap). Safe to repeat."
+    )
     requires_system_checks: Sequence[str] = ()
 
     def handle(self, *args: object, **options: object) -> None:
