@@ -53,6 +53,7 @@ class FrontDoor:
         self._starting = asyncio.Lock()
         self._django: Application | None = None
         self._data_plane: Application | None = None
+        self._busiest: dict[str, Application] = {}
         self._hello: Application | None = None
         self._health: dict[str, Application] = {}
 
@@ -60,7 +61,8 @@ class FrontDoor:
         if self.plane is None:
             await self.start()
         path: str = scope["path"]
-        await self._application(path, scope["method"])(scope, receive, send)
+        application = self._busiest.get(path) or self._application(path, scope["method"])
+        await application(scope, receive, send)
 
     async def lifespan(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
@@ -77,6 +79,7 @@ class FrontDoor:
             plane = Plane(self.configuration)
             await plane.start()
             self._data_plane = URLRouter(_routes(plane))
+            self._busiest = {"/v1/messages": MessagesConsumer.as_asgi(plane=plane)}
             self._hello = HelloConsumer.as_asgi(plane=plane)
             self._health = dict(_health(plane).pages)
             self.plane = plane

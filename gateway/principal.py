@@ -25,11 +25,11 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Workspace(msgspec.Struct, frozen=True):
-    """A workspace that a principal may use; `limits` as stored, by name."""
+    """A workspace that a principal may use, and the limits that its requests there are under, the widest first."""
 
     id: str
     is_default: bool
-    limits: dict[str, int | None]
+    scopes: tuple[Scope, ...]
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -46,21 +46,30 @@ class Principal(msgspec.Struct, frozen=True):
     refusal: str
     expires_at: float | None
     workspaces: tuple[Workspace, ...]
-    organization_limits: dict[str, int]
-    key_limits: dict[str, int | None]
     reserve_worst_case: bool
 
-    def scopes(self, workspace: Workspace) -> tuple[Scope, ...]:
-        """The limits that a request in `workspace` is under, the widest first."""
-        tag = f"gw:{{{self.organization_id}}}:limit"
-        candidates = (
-            Scope("organization", f"{tag}:organization", _ordered(self.organization_limits)),
-            Scope("workspace", f"{tag}:workspace:{workspace.id}", _ordered(workspace.limits)),
-            Scope("api_key", f"{tag}:key:{self.key_id}", _ordered(self.key_limits)),
-        )
-        return (candidates[0], *(scope for scope in candidates[1:] if any(scope.limits)))
+
+Limits = dict[str, int | None]
 
 
-def _ordered(limits: dict[str, int] | dict[str, int | None]) -> tuple[int, int, int, int, int]:
+def scopes_of(
+    organization_id: uuid.UUID,
+    organization: Limits,
+    workspace_id: str,
+    workspace: Limits,
+    key_id: str,
+    key: Limits,
+) -> tuple[Scope, ...]:
+    """The scopes of one key in one workspace: the organization always, the others where they have limits."""
+    tag = f"gw:{{{organization_id}}}:limit"
+    candidates = (
+        Scope("organization", f"{tag}:organization", _ordered(organization)),
+        Scope("workspace", f"{tag}:workspace:{workspace_id}", _ordered(workspace)),
+        Scope("api_key", f"{tag}:key:{key_id}", _ordered(key)),
+    )
+    return (candidates[0], *(scope for scope in candidates[1:] if any(scope.limits)))
+
+
+def _ordered(limits: Limits) -> tuple[int, int, int, int, int]:
     values = [limits.get(name) or 0 for name in LIMITS]
     return (values[0], values[1], values[2], values[3], values[4])

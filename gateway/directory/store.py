@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
-from gateway.principal import Principal, Workspace
+from gateway.principal import Principal, Workspace, scopes_of
 
 log = structlog.get_logger(__name__)
 
@@ -101,7 +101,8 @@ class DirectoryStore:
             model: tuple(self._target(row) for row in rows)
             for model, rows in itertools.groupby(routes, key=lambda row: row["model_id"])
         }
-        configured, simulated = [], []
+        configured: list[tuple[CatalogModel, list[str]]] = []
+        simulated: list[tuple[CatalogModel, list[str]]] = []
         for row in models:
             group = simulated if row["origin"] == "simulator" else configured
             group.append((_model(row, targets.get(row["id"], ())), row["aliases"]))
@@ -142,8 +143,18 @@ class DirectoryStore:
 
 def _principal(row: dict[str, Any]) -> Principal:
     expires_at: datetime.datetime | None = row["expires_at"]
-    workspaces = [one for one in row["workspaces"] or [] if not one["archived"]]
-    merged = {**row["tier_limits"], **row["organization_limits"]}
+    organization = {**row["tier_limits"], **row["organization_limits"]}
+    workspaces = tuple(
+        Workspace(
+            one["id"],
+            one["is_default"],
+            scopes_of(
+                row["organization_id"], organization, one["id"], one["limits"], row["id"], row["key_limits"]
+            ),
+        )
+        for one in row["workspaces"] or []
+        if not one["archived"]
+    )
     return Principal(
         key_id=row["id"],
         kind=row["kind"],
@@ -151,9 +162,7 @@ def _principal(row: dict[str, Any]) -> Principal:
         organization_name=row["organization_name"],
         refusal=_refusal(row, usable=bool(workspaces)),
         expires_at=expires_at.timestamp() if expires_at else None,
-        workspaces=tuple(Workspace(one["id"], one["is_default"], one["limits"]) for one in workspaces),
-        organization_limits={name: value for name, value in merged.items() if value is not None},
-        key_limits=row["key_limits"],
+        workspaces=workspaces,
         reserve_worst_case=row["reserve_worst_case"],
     )
 

@@ -58,7 +58,7 @@ async def _admit(call: Call, plane: Plane) -> Admission:
     """A pool of its own, as large as the limit of requests, so that counting never costs a message."""
     scopes = tuple(
         msgspec.structs.replace(scope, key=scope.key + ":count", limits=(scope.limits[0], 0, 0, 0, 0))
-        for scope in call.principal.scopes(call.workspace)
+        for scope in call.workspace.scopes
     )
     admission = await plane.limiter.admit(scopes, str(new_attempt_id()), 0, 0)
     if admission.refusal is not None:

@@ -47,8 +47,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 async def serve(call: Call, plane: Plane) -> Answer:
     """Raises `GatewayError`; its headers then hold the tenant's limits too."""
-    admission = await _admit(call, plane)
-    settlement = Settlement(call, admission, plane.limiter, plane.expectations, plane.spool)
+    attempt_id = new_attempt_id()
+    admission = await _admit(call, str(attempt_id), plane)
+    settlement = Settlement(call, admission, attempt_id, plane.limiter, plane.expectations, plane.spool)
     own_headers = limit_headers.of(admission)
     try:
         found = await _first_working_target(call, plane, settlement)
@@ -66,7 +67,7 @@ async def serve(call: Call, plane: Plane) -> Answer:
     return Answer(headers, stream=_live(found, call, plane, settlement))
 
 
-async def _admit(call: Call, plane: Plane) -> Admission:
+async def _admit(call: Call, lease: str, plane: Plane) -> Admission:
     """Reserve under all limits of the caller, or refuse; while usage cannot be recorded nobody is served."""
     if not plane.limiter.valkey.available and plane.spool.full:
         raise Unavailable("Usage cannot be recorded at the moment. Please try again later.")
@@ -77,9 +78,7 @@ async def _admit(call: Call, plane: Plane) -> Admission:
         estimate = plane.expectations.input_tokens(principal.key_id, model.name, estimate)
         output = plane.expectations.output_tokens(principal.key_id, model.name, output)
     started = time.perf_counter()
-    admission = await plane.limiter.admit(
-        principal.scopes(call.workspace), str(new_attempt_id()), estimate, output
-    )
+    admission = await plane.limiter.admit(call.workspace.scopes, lease, estimate, output)
     metrics.admission(time.perf_counter() - started)
     if admission.refusal is not None:
         error = admission.refusal.error()

@@ -44,17 +44,26 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Settlement:
-    """The account of one call: failed attempts are recorded, the last one settles the admission."""
+    """The account of one call: failed attempts are recorded, the last one settles the admission.
+
+    `attempt_id` is the first attempt's, which is the admission's lease too.
+    """
 
     def __init__(
-        self, call: Call, admission: Admission, limiter: Limiter, expectations: Expectations, spool: Spool
+        self,
+        call: Call,
+        admission: Admission,
+        attempt_id: uuid.UUID,
+        limiter: Limiter,
+        expectations: Expectations,
+        spool: Spool,
     ) -> None:
         self._call = call
         self._admission = admission
         self._limiter = limiter
         self._expectations = expectations
         self._spool = spool
-        self._attempt_id = uuid.UUID(admission.lease)
+        self._attempt_id = attempt_id
         self._attempt = 1
         self._target: Target | None = None
         self._first_token: float | None = None

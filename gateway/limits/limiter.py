@@ -7,6 +7,7 @@ holds the event is told through the future whether Valkey has it.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -52,14 +53,10 @@ class Limiter:
     ) -> Admission:
         """Reserve one request and its tokens under all scopes, or under none (then `refusal` says why)."""
         if self.valkey.available:
-            keys: list[Argument] = []
-            arguments: list[Argument] = [lease, LEASE_MS, input_tokens, output_tokens]
-            for scope in scopes:
-                keys += (scope.key, scope.key + ":leases")
-                arguments += scope.limits
-            call = self.valkey.call(ADMIT, keys, arguments)
+            keys, limits = _flat(scopes)
+            arguments: tuple[Argument, ...] = (lease, LEASE_MS, input_tokens, output_tokens, *limits)
             try:
-                reply = await call
+                reply = await self.valkey.call(ADMIT, keys, arguments)
             except ValkeyUnavailable:
                 pass
             except hiredis.ReplyError as problem:
@@ -82,19 +79,17 @@ class Limiter:
         if admission.local:
             self._local.settle(admission, input_tokens, output_tokens)
             return self.append(event) if event else _done()
-        keys: list[Argument] = [self._stream]
-        arguments: list[Argument] = [
+        keys, limits = _flat(admission.scopes)
+        reserved = (admission.input_tokens, admission.output_tokens)
+        arguments: tuple[Argument, ...] = (
             admission.lease,
             event,
-            admission.input_tokens,
-            admission.output_tokens,
+            *reserved,
             input_tokens,
             output_tokens,
-        ]
-        for scope in admission.scopes:
-            keys += (scope.key, scope.key + ":leases")
-            arguments += scope.limits
-        return self.valkey.call(SETTLE, keys, arguments)
+            *limits,
+        )
+        return self.valkey.call(SETTLE, (self._stream, *keys), arguments)
 
     def append(self, event: bytes) -> asyncio.Future[Any]:
         """Append a usage event that settles nothing: a failed attempt, or one that was spooled."""
@@ -128,6 +123,13 @@ class Limiter:
             for admission in list(self._open.values()):
                 keys = [scope.key + ":leases" for scope in admission.scopes]
                 self.valkey.call(RENEW, keys, [admission.lease, LEASE_MS]).add_done_callback(_ignore)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _flat(scopes: tuple[Scope, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Keys and limits of all scopes in the scripts' order."""
+    keys = tuple(key for scope in scopes for key in (scope.key, scope.key + ":leases"))
+    return keys, tuple(limit for scope in scopes for limit in scope.limits)
 
 
 def _admission(

@@ -70,18 +70,10 @@ class UpstreamClient:
         self._transport = AiohttpTransport(client=self._make_session)
 
     async def post(
-        self,
-        url: httpx.URL,
-        *,
-        headers: list[tuple[bytes, bytes]],
-        body: bytes,
-        connect: float,
-        first_byte: float,
+        self, url: httpx.URL, *, headers: httpx.Headers, body: bytes, connect: float, first_byte: float
     ) -> Reply:
         """Send one request and wait for the answer's head. Timeouts are seconds; `first_byte` spans everything."""
-        request = httpx.Request(
-            "POST", url, headers=headers, content=body, extensions={"timeout": {"connect": connect}}
-        )
+        request = _request(url, headers, body, connect)
         try:
             async with asyncio.timeout(first_byte):
                 return Reply(await self._transport.handle_async_request(request))
@@ -107,6 +99,21 @@ class UpstreamClient:
             max_line_size=64 * 1024,
             max_field_size=64 * 1024,
         )
+
+
+def _request(url: httpx.URL, headers: httpx.Headers, body: bytes, connect: float) -> httpx.Request:
+    """A request from ready headers: given a stream, httpx does not work them over again; aiohttp adds host and
+    length. Guessing the headers' encoding anew for every request would cost as much as sending it."""
+    request = httpx.Request(
+        "POST",
+        url,
+        headers=headers,
+        stream=httpx.ByteStream(body),
+        extensions={"timeout": {"connect": connect}},
+    )
+    request.headers.encoding = "latin-1"
+    request.read()
+    return request
 
 
 def _kind(problem: BaseException) -> Kind:

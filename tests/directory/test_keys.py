@@ -18,8 +18,8 @@ ACME = uuid.uuid4()
 
 
 def principal(key_id: str = "apikey_1") -> Principal:
-    workspaces = (Workspace("wrkspc_1", True, {}),)
-    return Principal(key_id, "api", ACME, "Acme", "", None, workspaces, {}, {}, False)
+    workspaces = (Workspace("wrkspc_1", True, ()),)
+    return Principal(key_id, "api", ACME, "Acme", "", None, workspaces, False)
 
 
 class Store:
