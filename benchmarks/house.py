@@ -1,0 +1,302 @@
+"""Everything that runs during a benchmark, in a scratch folder of its own and gone afterwards.
+
+The gateway's web process has one core to itself; the provider, the load, PostgreSQL, Valkey and the drain
+share another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+import psycopg
+import yaml
+from cryptography.fernet import Fernet
+
+from benchmarks.meter import seconds_of, with_children
+from benchmarks.script import SCRIPTS
+from gateway.supervisor.database_place import find_place
+from gateway.supervisor.family import kill
+from gateway.supervisor.postgres import Postgres
+from gateway.supervisor.private_folder import make_private_folder
+from gateway.supervisor.program import Program, last_lines, spawn
+from gateway.supervisor.system_user import SystemUser
+from gateway.supervisor.valkey import Valkey, wheel_binary
+
+PROJECT = Path(__file__).resolve().parent.parent
+OURS = ("GATEWAY_", "UPSTREAM_", "ANTHROPIC_", "OPENAI_", "DJANGO_")
+ORGANIZATION = "Benchmark"
+START_SECONDS = 30.0
+# Every limit there is, and each so high that nothing is refused.
+PLENTY = 1_000_000_000
+LIMITS = {
+    "requests_per_minute": PLENTY,
+    "tokens_per_minute": PLENTY,
+    "input_tokens_per_minute": PLENTY,
+    "output_tokens_per_minute": PLENTY,
+    "concurrent_requests": 100_000,
+}
+
+
+class Cores(msgspec.Struct, frozen=True):
+    """Which processor core the gateway has, and which one everything else shares."""
+
+    gateway: int
+    rest: int
+
+    @classmethod
+    def available(cls) -> Cores:
+        """The first two that this process may use; with a single one, everything shares it."""
+        cores = sorted(os.sched_getaffinity(0))
+        return cls(cores[0], cores[1 % len(cores)])
+
+
+@dataclass
+class House:
+    """What a round needs: two addresses, a key, and who is who among the processes.
+
+    `answered` counts the answers that the gateway gave, in every round.
+    """
+
+    folder: Path
+    cores: Cores
+    key: str
+    gateway_port: int
+    provider_port: int
+    worker: int
+    company: tuple[int, ...]
+    environment: dict[str, str]
+    answered: int = 0
+
+    def rest(self) -> None:
+        """Return when nothing of ours works any more: the drain has caught up, at most 20 s later."""
+        deadline = time.monotonic() + 20
+        before = self._seconds()
+        while time.monotonic() < deadline:
+            time.sleep(0.25)
+            now = self._seconds()
+            if now - before <= 0.03:
+                return
+            before = now
+
+    def recorded(self, expected: int) -> int:
+        """How many attempts are in the ledger; waits until there are `expected`, at most 30 s."""
+        deadline = time.monotonic() + 30
+        while True:
+            with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
+                row = connection.execute("SELECT count(*) FROM usage_event").fetchone()
+            assert row is not None
+            if row[0] >= expected or time.monotonic() > deadline:
+                return int(row[0])
+            time.sleep(0.5)
+
+    def _seconds(self) -> float:
+        roots = [psutil.Process(pid) for pid in (self.worker, *self.company)]
+        return sum(seconds_of(process) for root in roots for process in with_children(root))
+
+
+@contextlib.contextmanager
+def open_house(*, server: tuple[str, ...] = ("-m", "gateway.server")) -> Iterator[House]:
+    """Start everything, pin it to its core, and end it whatever happens. `server` is what Python runs as the web."""
+    cores = Cores.available()
+    os.sched_setaffinity(0, {cores.rest})
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(_scratch_folder())
+        postgres, valkey = _stores(folder, stack)
+        environment = _environment(postgres, valkey, folder)
+        stores = [
+            stack.enter_context(
+                _running(store.program(stack=folder, log=folder / "stores.log", environment=os.environ))
+            )
+            for store in (postgres, valkey)
+        ]
+        provider_socket, gateway_socket = _listener(stack), _listener(stack)
+        key = _furnish(folder, environment, provider_port=_port(provider_socket))
+        programs = _Programs(folder, environment)
+        drain = stack.enter_context(_running(programs.python("drain", "manage.py", "drain")))
+        provider = stack.enter_context(
+            _running(programs.python("provider", "-m", "benchmarks.provider", listener=provider_socket))
+        )
+        with _on_core(cores.gateway):
+            web = programs.python("web", *server, listener=gateway_socket)
+            worker = stack.enter_context(_running(web))
+        _wait_until_ready(_port(gateway_socket), web, worker)
+        yield House(
+            folder=folder,
+            cores=cores,
+            key=key,
+            gateway_port=_port(gateway_socket),
+            provider_port=_port(provider_socket),
+            worker=worker.pid,
+            company=(os.getpid(), *(process.pid for process in stores), drain.pid, provider.pid),
+            environment=environment,
+        )
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="gw-bench-"))
+    folder.chmod(0o711)  # root's PostgreSQL works as another user
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stores(folder: Path, stack: contextlib.ExitStack) -> tuple[Postgres, Valkey]:
+    place = find_place(folder)
+    postgres = Postgres(
+        data=place.data,
+        sockets=_sockets("postgres", place.user, stack),
+        binaries=place.binaries,
+        user=place.user,
+    )
+    postgres.initialize()
+    if place.data.parent != folder:
+        stack.callback(shutil.rmtree, place.data.parent, ignore_errors=True)
+    return postgres, Valkey(
+        data=folder / "valkey", sockets=_sockets("valkey", None, stack), binary=wheel_binary()
+    )
+
+
+def _sockets(name: str, user: SystemUser | None, stack: contextlib.ExitStack) -> Path:
+    folder = make_private_folder(name, user)
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _environment(postgres: Postgres, valkey: Valkey, folder: Path) -> dict[str, str]:
+    """A gateway with the settings that an operator has who sets none."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return given | {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "GATEWAY_KEY_PEPPER": secrets.token_urlsafe(48),
+        "GATEWAY_DATA_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "GATEWAY_DRAIN_SECONDS": "1",
+        "DATABASE_URL": postgres.url,
+        "REDIS_URL": valkey.url,
+        "DATA_DIR": str(folder),
+        "HOST": "127.0.0.1",
+    }
+
+
+def _furnish(folder: Path, environment: dict[str, str], *, provider_port: int) -> str:
+    """The catalog, the tier and the organization, as an operator declares them; a key for it."""
+    file = folder / "gateway.yaml"
+    file.write_text(yaml.safe_dump(_declaration(provider_port)))
+    _manage(environment, "migrate", "--verbosity=0")
+    _manage(environment, "apply", str(file))
+    return _manage(
+        environment, "create_api_key", "--organization", ORGANIZATION, "--name", "load"
+    ).splitlines()[-1]
+
+
+def _declaration(provider_port: int) -> dict[str, object]:
+    price = {"input": 3, "output": 15, "cache_read": 0.3, "cache_write_5m": 3.75, "cache_write_1h": 6}
+    address = f"http://127.0.0.1:{provider_port}"
+    return {
+        "providers": {"scripted": {"dialect": "anthropic", "base_url": address, "api_key": "sk-scripted"}},
+        "models": {
+            script.model: {"price": price, "routes": [{"provider": "scripted", "model": script.model}]}
+            for script in SCRIPTS.values()
+        },
+        "tiers": {"benchmark": LIMITS},
+        "organizations": {ORGANIZATION: {"tier": "benchmark"}},
+    }
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class _Programs:
+    """Python programs of this house."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def python(self, name: str, *arguments: str, listener: socket.socket | None = None) -> Program:
+        """One that finds its socket's descriptor in `GATEWAY_LISTEN_FD`."""
+        inherited = () if listener is None else (listener.fileno(),)
+        extra = {"GATEWAY_LISTEN_FD": str(inherited[0])} if inherited else {}
+        return Program(
+            name=name,
+            command=(sys.executable, *arguments),
+            stack=self.folder,
+            folder=PROJECT,
+            log=self.folder / f"{name}.log",
+            environment=self.environment | extra,
+            descriptors=inherited,
+        )
+
+
+@contextlib.contextmanager
+def _running(program: Program) -> Iterator[subprocess.Popen[bytes]]:
+    """Start `program`, wait until it is ready, and end it with all its helpers whatever happens."""
+    process = spawn(program)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not program.ready():
+            _check_started(program, process, deadline)
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.send_signal(program.stop_signal)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        kill(program.family)
+        process.wait()
+
+
+def _wait_until_ready(port: int, program: Program, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).close()
+            return
+        except OSError:
+            pass
+        _check_started(program, process, deadline)
+        time.sleep(0.05)
+
+
+def _check_started(program: Program, process: subprocess.Popen[bytes], deadline: float) -> None:
+    if process.poll() is not None or time.monotonic() > deadline:
+        raise RuntimeError(f"{program.name} did not start:\n" + "\n".join(last_lines(program.log, 20)))
+
+
+@contextlib.contextmanager
+def _on_core(core: int) -> Iterator[None]:
+    """What is started here stays on that core."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usual)
+
+
+def _listener(stack: contextlib.ExitStack) -> socket.socket:
+    return stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=2048))
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])

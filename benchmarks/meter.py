@@ -1,0 +1,74 @@
+"""Reading the machine: processor time of processes and cores, and memory, from `/proc`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+import psutil
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """Seconds since some start each. `busy` and `stolen` are by core number; `stolen` is part of `busy`.
+
+    `worker` is the gateway's web process, `company` everything else that belongs to the benchmark.
+    """
+
+    wall: float
+    worker: float
+    company: float
+    busy: dict[int, float]
+    stolen: dict[int, float]
+
+
+class Meter:
+    """Reads the processes and cores it was made for. Reading costs some milliseconds of processor time."""
+
+    def __init__(self, *, worker: int, company: Iterable[int], cores: Iterable[int]) -> None:
+        self._worker = psutil.Process(worker)
+        self._company = [psutil.Process(pid) for pid in company]
+        self._cores = tuple(cores)
+
+    def before(self) -> Reading:
+        """What takes long is read first, so that the last thing read is the clock."""
+        company = self._company_seconds()
+        return self._reading(company)
+
+    def after(self) -> Reading:
+        reading = self._reading(0.0)
+        return msgspec.structs.replace(reading, company=self._company_seconds())
+
+    def _reading(self, company: float) -> Reading:
+        times = psutil.cpu_times(percpu=True)
+        return Reading(
+            wall=time.perf_counter(),
+            worker=seconds_of(self._worker),
+            company=company,
+            busy={core: sum(times[core][:8]) - times[core].idle - times[core].iowait for core in self._cores},
+            stolen={core: times[core].steal for core in self._cores},
+        )
+
+    def _company_seconds(self) -> float:
+        return sum(seconds_of(process) for root in self._company for process in with_children(root))
+
+
+def seconds_of(process: psutil.Process) -> float:
+    """User and system time of a process, 0 once it is gone."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
+def with_children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process in MB (1,000,000 bytes)."""
+    return float(psutil.Process(pid).memory_info().rss / 1e6)

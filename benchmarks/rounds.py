@@ -1,0 +1,148 @@
+"""Loads of several kinds in turns (A B C, A B C, ...), so that a busy neighbour disturbs all of them alike."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from benchmarks.house import PROJECT, House
+from benchmarks.load import Order, Outcome
+from benchmarks.script import BURST, JSON, PACED, Script
+
+# A round in which others had more than this share of the gateway's core is repeated.
+QUIET = 0.05
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """One sort of load. `direct` goes to the provider without the gateway between."""
+
+    name: str
+    script: Script
+    connections: int
+    direct: bool = False
+
+    @property
+    def stagger(self) -> float:
+        return self.script.pace * len(self.script.answer)
+
+
+JSON_1 = Kind("json-1", JSON, 1)
+JSON_16 = Kind("json-16", JSON, 16)
+JSON_256 = Kind("json-256", JSON, 256)
+BURST_16 = Kind("burst-16", BURST, 16)
+PACED_64 = Kind("paced-64", PACED, 64)
+DIRECT_JSON_1 = Kind("direct-json-1", JSON, 1, direct=True)
+DIRECT_PACED_64 = Kind("direct-paced-64", PACED, 64, direct=True)
+LAST = Kind("to the last", JSON, 16)  # what --full goes on with
+KINDS = (JSON_16, JSON_256, BURST_16, PACED_64, DIRECT_PACED_64, JSON_1, DIRECT_JSON_1)
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What one load came to. Shares are of one core: 1.0 is a core fully used.
+
+    `others_*` is what neither the gateway nor the benchmark used of a core, `stolen` what the machine below
+    this one took of the gateway's; both disturb.
+    """
+
+    kind: str
+    requests: int
+    events: int
+    seconds: float
+    requests_per_second: float
+    cpu_ms_per_request: float
+    cpu_us_per_event: float
+    whole_p50_ms: float
+    whole_p99_ms: float
+    first_p50_ms: float
+    first_p99_ms: float
+    gateway_core_busy: float
+    gateway_share: float
+    others_on_gateway_core: float
+    load_core_busy: float
+    others_on_load_core: float
+    stolen: float
+    faults: dict[str, int]
+
+    @property
+    def quiet(self) -> bool:
+        return self.others_on_gateway_core <= QUIET
+
+
+def in_turns(
+    house: House, kinds: Sequence[Kind], *, rounds: int, seconds: float, told: Callable[[Round], None]
+) -> list[Round]:
+    """`rounds` rounds of every kind after a short one that is not counted; disturbed ones once more, if any."""
+    for kind in kinds:
+        one_round(house, kind, seconds=min(1.0, seconds))
+    done: list[Round] = []
+    for turn in range(2 * rounds):
+        for kind in kinds:
+            so_far = [one for one in done if one.kind == kind.name]
+            if turn < rounds or sum(one.quiet for one in so_far) < rounds:
+                done.append(one_round(house, kind, seconds=seconds))
+                told(done[-1])
+    return done
+
+
+def one_round(house: House, kind: Kind, *, seconds: float, most_requests: int = 0) -> Round:
+    """One load on a house at rest."""
+    house.rest()
+    order = Order(
+        script=kind.script.name,
+        port=house.provider_port if kind.direct else house.gateway_port,
+        key=house.key,
+        connections=kind.connections,
+        seconds=seconds,
+        worker=house.worker,
+        company=list(house.company),
+        cores=[house.cores.gateway, house.cores.rest],
+        stagger=kind.stagger,
+        most_requests=most_requests,
+    )
+    outcome = _load(order)
+    if not kind.direct:
+        house.answered += outcome.requests
+    return _round(house, kind, outcome)
+
+
+def _load(order: Order) -> Outcome:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.load"],
+        cwd=PROJECT,
+        input=msgspec.json.encode(order),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return msgspec.json.decode(done.stdout, type=Outcome)
+
+
+def _round(house: House, kind: Kind, outcome: Outcome) -> Round:
+    before, after = outcome.before, outcome.after
+    wall = after.wall - before.wall
+    mine, rest = house.cores.gateway, house.cores.rest
+    worker = after.worker - before.worker
+    gateway_busy, load_busy = (after.busy[core] - before.busy[core] for core in (mine, rest))
+    company = after.company - before.company
+    return Round(
+        kind=kind.name,
+        requests=outcome.requests,
+        events=outcome.events,
+        seconds=outcome.seconds,
+        requests_per_second=outcome.requests / outcome.seconds,
+        cpu_ms_per_request=1e3 * worker / max(outcome.requests, 1),
+        cpu_us_per_event=1e6 * worker / outcome.events if outcome.events else 0.0,
+        whole_p50_ms=outcome.whole_ms.p50,
+        whole_p99_ms=outcome.whole_ms.p99,
+        first_p50_ms=outcome.first_ms.p50,
+        first_p99_ms=outcome.first_ms.p99,
+        gateway_core_busy=gateway_busy / wall,
+        gateway_share=worker / wall,
+        others_on_gateway_core=max(0.0, gateway_busy - worker) / wall,
+        load_core_busy=load_busy / wall,
+        others_on_load_core=max(0.0, load_busy - company) / wall,
+        stolen=(after.stolen[mine] - before.stolen[mine]) / wall,
+        faults=outcome.faults,
+    )
