@@ -29,7 +29,9 @@ class Frame:
 
     @cached_property
     def user(self) -> User | None:
-        user = getattr(self._request, "user", None)  # absent where a request failed before the session was read
+        user = getattr(
+            self._request, "user", None
+        )  # absent where a request failed before the session was read
         return user if isinstance(user, User) else None
 
     @cached_property
@@ -53,4 +55,6 @@ class Frame:
     @property
     def path(self) -> str:
         """Where to come back to after a change of theme or organization: a page, never the target of a form."""
-        return self._request.get_full_path() if self._request.method in ("GET", "HEAD") else self._request.path
+        return (
+            self._request.get_full_path() if self._request.method in ("GET", "HEAD") else self._request.path
+        )

@@ -81,5 +81,9 @@ def _note(name: str, gauge: Gauge, state: str) -> str:
     warning = {"calm": "", "high": "Filling up. ", "full": "Nearly used up. "}[state]
     if name == "concurrent_requests":
         return warning + f"{figures.count(gauge.remaining)} more may start"
-    refill = f", all of it in {figures.duration(gauge.resets_in_seconds * 1000)}" if gauge.resets_in_seconds >= 1 else ""
+    refill = (
+        f", all of it in {figures.duration(gauge.resets_in_seconds * 1000)}"
+        if gauge.resets_in_seconds >= 1
+        else ""
+    )
     return warning + f"{figures.count(gauge.remaining)} left{refill}"

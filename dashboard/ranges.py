@@ -12,7 +12,8 @@ DAY = datetime.timedelta(days=1)
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """`count` buckets of `width`; the axis names the start of every `label_every`-th in `label_format`."""
+    """`count` bars, each of `merged` buckets of `width`; the axis names the start of every `label_every`-th bar in
+    `label_format`."""
 
     key: str
     label: str
@@ -22,6 +23,7 @@ class Range:
     label_every: int
     label_format: str
     bucket_format: str
+    merged: int = 1
     whole_days: bool = False
 
     def span(self, now: datetime.datetime) -> tuple[datetime.datetime, datetime.datetime]:
@@ -30,13 +32,24 @@ class Range:
         at = now.astimezone(datetime.UTC)
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
         end = midnight + ((at - midnight) // step + 1) * step
-        return end - self.count * LENGTHS[self.width], end
+        return end - self.count * self.merged * LENGTHS[self.width], end
 
 
 RANGES = (
     Range("1h", "1 h", "the last hour", Width.MINUTE, 60, 15, "%H:%M", "%b %-d, %H:%M"),
     Range("24h", "24 h", "the last 24 hours", Width.HOUR, 24, 6, "%H:%M", "%b %-d, %H:%M"),
-    Range("7d", "7 d", "the last 7 days", Width.HOUR, 168, 24, "%a %-d", "%b %-d, %H:%M", whole_days=True),
+    Range(
+        "7d",
+        "7 d",
+        "the last 7 days",
+        Width.HOUR,
+        28,
+        4,
+        "%a %-d",
+        "%b %-d, %H:%M",
+        merged=6,
+        whole_days=True,
+    ),
     Range("30d", "30 d", "the last 30 days", Width.DAY, 30, 6, "%b %-d", "%b %-d", whole_days=True),
 )
 DEFAULT = RANGES[1]

@@ -1,12 +1,17 @@
-"""Turns what actions and `access` raise into pages."""
+"""Turns what actions, `access` and the stores raise into pages."""
 
 from __future__ import annotations
 
+import redis
+import structlog
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
 from dashboard.views import errors
 from gateway.errors import GatewayError, NotFound, PermissionDenied
+
+log = structlog.get_logger(__name__)
 
 
 class RefusalMiddleware(MiddlewareMixin):
@@ -18,4 +23,7 @@ class RefusalMiddleware(MiddlewareMixin):
             return errors.forbidden(request, exception)
         if isinstance(exception, GatewayError) and exception.status < 500:
             return errors.bad_request(request, exception)
+        if isinstance(exception, (OperationalError, redis.RedisError)):
+            log.error("store_away", error=repr(exception))
+            return errors.unavailable(request, exception)
         return None

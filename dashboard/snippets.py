@@ -36,7 +36,11 @@ SNIPPETS = (
     Snippet("typescript", "TypeScript", "quickstart.ts", "typescript", setup="npm install @anthropic-ai/sdk"),
     Snippet("curl", "curl", "quickstart.sh", "shell"),
     Snippet(
-        "claude-code", "Claude Code", "claude-code.sh", "shell", setup="npm install -g @anthropic-ai/claude-code"
+        "claude-code",
+        "Claude Code",
+        "claude-code.sh",
+        "shell",
+        setup="npm install -g @anthropic-ai/claude-code",
     ),
 )
 CLAUDE_CODE_SETTINGS = Snippet("settings", "~/.claude/settings.json", "claude-code-settings.json", "json")

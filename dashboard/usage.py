@@ -27,14 +27,14 @@ Value = Callable[[Row], Decimal]
 @dataclasses.dataclass(frozen=True)
 class Usage:
     range: Range
-    buckets: list[Bucket]
+    bars: list[Bucket]
     as_of: datetime.datetime
     ever: bool
     whole_organization: bool
 
     @cached_property
     def rows(self) -> list[Row]:
-        return [row for bucket in self.buckets for row in bucket.rows]
+        return [row for bar in self.bars for row in bar.rows]
 
     @property
     def requests(self) -> int:
@@ -88,10 +88,10 @@ class Usage:
     def _chart(self, key: str, title: str, value: Value, unit: Unit) -> Chart:
         names = self._names
         columns = [
-            Column(bucket.start, bucket.start.strftime(self.range.bucket_format), _by_name(names, bucket.rows, value))
-            for bucket in self.buckets
+            Column(bar.start, bar.start.strftime(self.range.bucket_format), _by_name(names, bar.rows, value))
+            for bar in self.bars
         ]
-        starts = [bucket.start for bucket in self.buckets[:: self.range.label_every]]
+        starts = [bar.start for bar in self.bars[:: self.range.label_every]]
         return stacked_bars(
             key=key,
             title=title,
@@ -126,7 +126,7 @@ def read(place: Place, chosen: Range, now: datetime.datetime) -> Usage:
     )
     return Usage(
         range=chosen,
-        buckets=buckets if all_keys else _of_keys(buckets, _own_keys(place)),
+        bars=_merged(buckets if all_keys else _of_keys(buckets, _own_keys(place)), chosen.merged),
         as_of=now,
         ever=reports.has_usage(organization_id),
         whole_organization=all_keys,
@@ -134,13 +134,25 @@ def read(place: Place, chosen: Range, now: datetime.datetime) -> Usage:
 
 
 def _own_keys(place: Place) -> set[str]:
-    return set(ApiKey.objects.filter(organization=place.organization, created_by=place.user).values_list("id", flat=True))
+    return set(
+        ApiKey.objects.filter(organization=place.organization, created_by=place.user).values_list(
+            "id", flat=True
+        )
+    )
 
 
 def _of_keys(buckets: Sequence[Bucket], keys: set[str]) -> list[Bucket]:
     return [
         dataclasses.replace(bucket, rows=[row for row in bucket.rows if row.dimensions["api_key_id"] in keys])
         for bucket in buckets
+    ]
+
+
+def _merged(buckets: Sequence[Bucket], size: int) -> list[Bucket]:
+    """Every `size` neighbours as one; what they hold stays rows of their own."""
+    groups = [buckets[first : first + size] for first in range(0, len(buckets), size)]
+    return [
+        Bucket(group[0].start, group[-1].end, [row for one in group for row in one.rows]) for group in groups
     ]
 
 

@@ -129,7 +129,9 @@ CSRF_COOKIE_SECURE = _secure
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
-SECURE_REFERRER_POLICY = "same-origin"  # with `no-referrer` browsers send `Origin: null`, and no form would pass
+SECURE_REFERRER_POLICY = (
+    "same-origin"  # with `no-referrer` browsers send `Origin: null`, and no form would pass
+)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CONFIGURATION.trusted_proxies else None
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -100,7 +100,9 @@ def stacked_bars(
     """`labels` name equal stretches of the axis, from its start."""
     totals = [sum((column.values[index] for column in columns), Decimal(0)) for index in range(len(names))]
     total = sum(totals, Decimal(0))
-    top = ceiling(max((sum(column.values, Decimal(0)) for column in columns), default=Decimal(0)), whole=unit.whole)
+    top = ceiling(
+        max((sum(column.values, Decimal(0)) for column in columns), default=Decimal(0)), whole=unit.whole
+    )
     return Chart(
         key=key,
         title=title,

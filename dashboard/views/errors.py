@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from dashboard.frame import frame
 from gateway.request_ids import request_id_of
 
 
@@ -18,16 +19,29 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _framed(request, 404, "There is no such page", "It may have moved, or it belongs to somebody else.")
+    return _framed(
+        request, 404, "There is no such page", "It may have moved, or it belongs to somebody else."
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    words = "The mistake is ours and has been logged. Try again; if it stays, tell your operator the request id."
+    words = (
+        "The mistake is ours and has been logged. Try again; if it stays, tell your operator the request id."
+    )
     return _plain(request, 500, "Something went wrong", words)
 
 
+def unavailable(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    words = (
+        "A part of the gateway is away for the moment. API requests with known keys go on. Try again shortly."
+    )
+    return _plain(request, 503, "Not available right now", words)
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    words = "This form was open for too long, or cookies are blocked. Go back, reload the page and send it again."
+    words = (
+        "This form was open for too long, or cookies are blocked. Go back, reload the page and send it again."
+    )
     return _plain(request, 403, "This form has expired", words)
 
 
@@ -36,8 +50,9 @@ def _framed(request: HttpRequest, status: int, title: str, words: str) -> HttpRe
 
 
 def _plain(request: HttpRequest, status: int, title: str, words: str) -> HttpResponse:
-    """Touches neither session nor database, and no context processor."""
-    page = render_to_string("dashboard/error_plain.html", _context(request, status, title, words))
+    """Touches neither session nor database: of the frame it asks only for the theme."""
+    context = _context(request, status, title, words) | frame(request)
+    page = render_to_string("dashboard/error_plain.html", context)
     return HttpResponse(page, status=status)
 
 

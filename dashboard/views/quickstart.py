@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,6 +13,7 @@ from dashboard import snippets
 from dashboard.fragments import wants_fragment
 from dashboard.place import Place, member_page
 from gateway.metering import reports
+from gateway.models import Organization
 from gateway.quickstart import FILE_NAME
 
 
@@ -24,6 +27,7 @@ def quickstart(request: HttpRequest, place: Place) -> HttpResponse:
         "claude_code_settings": snippets.CLAUDE_CODE_SETTINGS if snippet.key == "claude-code" else None,
         "base_url": settings.CONFIGURATION.base_url,
         "quickstart_file": FILE_NAME,
+        "make_key": _make_key(place.organization),
         "placeholder": snippets.EXAMPLE_KEY,
         "arrived": reports.has_usage(place.organization.id),
     }
@@ -35,4 +39,11 @@ def quickstart(request: HttpRequest, place: Place) -> HttpResponse:
 def first_request(request: HttpRequest, place: Place) -> HttpResponse:
     if not wants_fragment(request):
         return redirect("quickstart")
-    return render(request, "dashboard/first_request.html", {"arrived": reports.has_usage(place.organization.id)})
+    return render(
+        request, "dashboard/first_request.html", {"arrived": reports.has_usage(place.organization.id)}
+    )
+
+
+def _make_key(organization: Organization) -> str:
+    """For a shell: names may hold anything."""
+    return f"python manage.py create_api_key --organization {shlex.quote(organization.name)} --name first"

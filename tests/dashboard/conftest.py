@@ -67,7 +67,9 @@ def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
             "PORT": str(port),
             "GATEWAY_DRAIN_SECONDS": "0",
         }
-        subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True)
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True
+        )
         with _server(environment, listener), _process([sys.executable, "manage.py", "drain"], environment):
             made = subprocess.run(
                 [sys.executable, "-m", "tests.dashboard.stage"],
@@ -100,7 +102,9 @@ def _server(environment: Mapping[str, str], listener: socket.socket) -> Iterator
 
 
 @contextmanager
-def _process(command: list[str], environment: Mapping[str, str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    command: list[str], environment: Mapping[str, str], **options: Any
+) -> Iterator[subprocess.Popen[bytes]]:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     with (ARTIFACTS / f"{command[-1]}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log, **options)

@@ -17,6 +17,11 @@ from tests.people import PASSWORD
 pytestmark = pytest.mark.slow
 
 ADA, MALLORY, NORA = "ada@example.com", "mallory@example.com", "nora@example.com"
+# Everything to press that is not a link within a sentence (WCAG 2.5.8).
+SMALL_TARGETS = """[...document.querySelectorAll("button, summary, input, nav a, a.button, a.brand")]
+    .filter(one => one.checkVisibility() && one.type !== "hidden")
+    .filter(one => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24)
+    .map(one => one.outerHTML)"""
 WIDTHS = {1280: 900, 360: 740}
 # Name of the page, who looks at it, its address.
 PAGES = [
@@ -68,12 +73,21 @@ def _sign_in(page: Page, site: Site, email: str) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("name", "who", "address"), PAGES, ids=[name for name, _, _ in PAGES])
 def test_a_page_looks_right_and_serves_everybody(
-    site: Site, browser: Browser, sessions: dict[str, list], name: str, who: str | None, address: str, theme: str, width: int
+    site: Site,
+    browser: Browser,
+    sessions: dict[str, list],
+    name: str,
+    who: str | None,
+    address: str,
+    theme: str,
+    width: int,
 ) -> None:
     path = address if address.startswith("/") else site.path(getattr(site, address))
     viewport = {"width": width, "height": WIDTHS[width]}
     with browser.new_context(viewport=viewport, color_scheme="light", reduced_motion="reduce") as context:
-        context.add_cookies([*sessions.get(who or "", []), {"name": "theme", "value": theme, "url": site.url}])
+        context.add_cookies(
+            [*sessions.get(who or "", []), {"name": "theme", "value": theme, "url": site.url}]
+        )
         page = context.new_page()
         problems = _problems(page, site.url + path)
         page.goto(site.url + path, wait_until="load")
@@ -81,6 +95,7 @@ def test_a_page_looks_right_and_serves_everybody(
         assert page.locator("html").get_attribute("data-theme") == theme
         assert page.locator("h1").count() == 1
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(SMALL_TARGETS) == []
         charts = page.locator("svg.chart-plot").count()
         assert page.locator(".chart table").count() == charts
         axe = Axe().run(page)
@@ -119,6 +134,14 @@ def test_one_signs_in_by_keyboard_alone(site: Site, browser: Browser) -> None:
         expect(page.get_by_text("Skip to content")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_be_focused()
+
+
+@pytest.mark.parametrize(("system", "ground"), [("light", "rgb(250, 249, 247)"), ("dark", "rgb(19, 18, 17)")])
+def test_without_a_choice_the_system_decides(site: Site, browser: Browser, system: str, ground: str) -> None:
+    with browser.new_context(color_scheme=system) as context:
+        page = context.new_page()
+        page.goto(f"{site.url}/login")
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == ground
 
 
 def test_pages_work_without_javascript(site: Site, browser: Browser) -> None:
@@ -162,7 +185,9 @@ def test_the_menu_of_a_phone_opens_and_closes_by_keyboard(
 
 
 @pytest.fixture
-def overview(site: Site, browser: Browser, sessions: dict[str, list]) -> Iterator[tuple[BrowserContext, Page]]:
+def overview(
+    site: Site, browser: Browser, sessions: dict[str, list]
+) -> Iterator[tuple[BrowserContext, Page]]:
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.add_cookies(sessions[ADA])
         page = context.new_page()
@@ -170,7 +195,9 @@ def overview(site: Site, browser: Browser, sessions: dict[str, list]) -> Iterato
         yield context, page
 
 
-def test_a_request_moves_the_gauges_and_then_the_usage(site: Site, overview: tuple[BrowserContext, Page]) -> None:
+def test_a_request_moves_the_gauges_and_then_the_usage(
+    site: Site, overview: tuple[BrowserContext, Page]
+) -> None:
     _, page = overview
     requests = page.locator(".stat", has_text="Requests").locator(".stat-value")
     before = int((requests.get_attribute("title") or "").replace(",", ""))
@@ -207,7 +234,9 @@ def test_a_session_that_ended_leads_a_live_page_to_sign_in(site: Site, browser: 
         expect(page).to_have_url(re.compile("/login"), timeout=6000)
 
 
-def test_a_copy_button_copies_the_whole_snippet(site: Site, browser: Browser, sessions: dict[str, list]) -> None:
+def test_a_copy_button_copies_the_whole_snippet(
+    site: Site, browser: Browser, sessions: dict[str, list]
+) -> None:
     with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
         context.add_cookies(sessions[ADA])
         page = context.new_page()
@@ -217,7 +246,9 @@ def test_a_copy_button_copies_the_whole_snippet(site: Site, browser: Browser, se
         assert page.evaluate("navigator.clipboard.readText()") == page.locator("#snippet").text_content()
 
 
-def test_the_first_request_turns_the_waiting_line_green(site: Site, browser: Browser, sessions: dict[str, list]) -> None:
+def test_the_first_request_turns_the_waiting_line_green(
+    site: Site, browser: Browser, sessions: dict[str, list]
+) -> None:
     with browser.new_context() as context:
         context.add_cookies(sessions[MALLORY])
         page = context.new_page()
@@ -226,11 +257,19 @@ def test_the_first_request_turns_the_waiting_line_green(site: Site, browser: Bro
 
 
 def _call(site: Site) -> None:
-    body = {"model": "claude-sonnet-5-5", "max_tokens": 16, "messages": [{"role": "user", "content": "Hello"}]}
+    body = {
+        "model": "claude-sonnet-5-5",
+        "max_tokens": 16,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
     request = urllib.request.Request(
         f"{site.url}/v1/messages",
         data=json.dumps(body).encode(),
-        headers={"x-api-key": site.api_key, "content-type": "application/json", "anthropic-version": "2023-06-01"},
+        headers={
+            "x-api-key": site.api_key,
+            "content-type": "application/json",
+            "anthropic-version": "2023-06-01",
+        },
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 200

@@ -1,0 +1,178 @@
+"""Signing in: the page, its refusals, and what it must not tell."""
+
+from __future__ import annotations
+
+import pytest
+import redis
+from django.conf import settings
+from django.test import Client
+from django.urls import get_resolver
+
+from gateway.models import User
+from tests.people import PASSWORD, Cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_counted(valkey: redis.Redis) -> None:
+    """Every test begins with an empty Valkey."""
+
+
+def sign_in(client: Client, email: str, password: str, **more: str) -> object:
+    return client.post("/login", {"login": email, "password": password, **more})
+
+
+def test_the_right_password_opens_the_overview(client: Client, people: Cast) -> None:
+    answer = sign_in(client, "ADA@example.com ", PASSWORD)
+    assert (answer.status_code, answer["location"]) == (302, "/")
+    assert client.get("/").status_code == 200
+
+
+def test_the_page_has_the_labels_that_people_look_for(client: Client) -> None:
+    page = client.get("/login").content.decode()
+    assert '<label class="field-label" for="id_login">Email</label>' in page
+    assert '<label class="field-label" for="id_password">Password</label>' in page
+    assert ">Sign in</button>" in page
+
+
+def test_unknown_wrong_and_inactive_are_answered_alike(client: Client, people: Cast) -> None:
+    User.objects.filter(pk=people.bill.pk).update(is_active=False)
+    answers = [
+        sign_in(client, "nobody@example.com", PASSWORD),
+        sign_in(client, "ada@example.com", "wrong"),
+        sign_in(client, "bill@example.com", PASSWORD),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert [list(answer.context["form"].non_field_errors()) for answer in answers] == [
+        ["The email or the password is not right."]
+    ] * 3
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
+def test_the_eleventh_failure_of_an_account_is_refused_from_any_address(
+    client: Client, people: Cast, email: str
+) -> None:
+    statuses = [
+        client.post("/login", {"login": email, "password": "wrong"}, REMOTE_ADDR=f"10.0.0.{n}").status_code
+        for n in range(11)
+    ]
+    assert statuses == [200] * 10 + [429]
+    refused = client.post("/login", {"login": email, "password": PASSWORD}, REMOTE_ADDR="10.0.0.99")
+    assert (refused.status_code, refused["retry-after"]) == (429, "900")
+    assert "Too many failed attempts. Wait 15 minutes and try again." in refused.content.decode()
+
+
+def test_neither_host_nor_spelling_begins_a_new_count(client: Client, people: Cast) -> None:
+    spellings = ["ada@example.com", "ADA@example.com", " Ada@Example.com"]
+    statuses = [
+        client.post(
+            "/login",
+            {"login": spellings[n % 3], "password": "wrong"},
+            REMOTE_ADDR=f"10.0.0.{n}",
+            HTTP_HOST=f"localhost:{n + 1}",
+        ).status_code
+        for n in range(11)
+    ]
+    assert statuses == [200] * 10 + [429]
+
+
+def test_the_eleventh_failure_from_an_address_is_refused_for_any_account(
+    client: Client, people: Cast
+) -> None:
+    statuses = [sign_in(client, f"person{n}@example.com", "wrong").status_code for n in range(11)]
+    assert statuses == [200] * 10 + [429]
+    elsewhere = client.post(
+        "/login", {"login": "ada@example.com", "password": PASSWORD}, REMOTE_ADDR="10.9.9.9"
+    )
+    assert elsewhere.status_code == 302
+
+
+def test_an_invented_forwarded_address_does_not_begin_a_new_count(client: Client) -> None:
+    statuses = [
+        client.post(
+            "/login",
+            {"login": f"person{n}@example.com", "password": "wrong"},
+            headers={"x-forwarded-for": f"203.0.113.{n}"},
+        ).status_code
+        for n in range(11)
+    ]
+    assert statuses == [200] * 10 + [429]
+
+
+def test_signing_in_does_not_use_up_the_failures(client: Client, people: Cast) -> None:
+    for _ in range(12):
+        assert sign_in(client, "ada@example.com", PASSWORD).status_code == 302
+        client.post("/logout")
+
+
+@pytest.mark.parametrize(
+    ("following", "arrives"),
+    [
+        ("/quickstart?tab=curl", "/quickstart?tab=curl"),
+        ("//evil.example", "/"),
+        ("https://evil.example/", "/"),
+        ("http://localhost/elsewhere", "/"),
+        ("/\\evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+def test_next_is_followed_only_within_the_site(
+    client: Client, people: Cast, following: str, arrives: str
+) -> None:
+    assert sign_in(client, "ada@example.com", PASSWORD, next=following)["location"] == arrives
+
+
+def test_the_session_gets_a_new_key_and_ends_on_the_server(client: Client, people: Cast) -> None:
+    client.get("/login")
+    client.session.save()
+    sign_in(client, "ada@example.com", PASSWORD)
+    first = client.cookies["session"].value
+    sign_out = client.post("/logout")
+    assert sign_out["location"] == "/login"
+    stolen = Client()
+    stolen.cookies["session"] = first
+    assert stolen.get("/").status_code == 302
+
+
+def test_signing_out_needs_post_and_a_token(people: Cast) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(people.ada, backend=settings.AUTHENTICATION_BACKENDS[0])
+    assert client.get("/logout").status_code == 405
+    assert client.post("/logout").status_code == 403
+    assert client.get("/").status_code == 200
+
+
+def test_on_plain_http_cookies_are_plain(client: Client, people: Cast) -> None:
+    page = client.get("/login")
+    answer = sign_in(client, "ada@example.com", PASSWORD)
+    cookies = {**page.cookies, **answer.cookies}
+    assert {"session", "csrf"} <= set(cookies)
+    assert [name for name, cookie in cookies.items() if cookie["secure"] or name.startswith("__")] == []
+    assert all(cookie["httponly"] and cookie["samesite"] == "Lax" for cookie in cookies.values())
+    assert "strict-transport-security" not in answer.headers
+
+
+def test_no_page_of_the_library_is_reachable(client: Client) -> None:
+    patterns = [
+        pattern for include in get_resolver().url_patterns for pattern in getattr(include, "url_patterns", [])
+    ]
+    of_allauth = {
+        str(one.pattern) for one in patterns if one.callback and "allauth" in one.callback.__module__
+    }
+    assert of_allauth == set()
+    for path in (
+        "/signup",
+        "/signup/",
+        "/accounts/signup/",
+        "/password/reset/",
+        "/email/",
+        "/login/code/",
+        "/inactive/",
+    ):
+        assert client.get(path).status_code == 404, path
+
+
+def test_a_fragment_of_an_ended_session_sends_the_whole_page_to_sign_in(client: Client) -> None:
+    answer = client.get("/limits", headers={"hx-request": "true"})
+    assert (answer.status_code, answer["hx-redirect"], answer.content) == (401, "/login", b"")
