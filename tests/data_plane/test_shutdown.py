@@ -95,6 +95,18 @@ def test_a_draining_process_is_unready_and_takes_no_new_work(
     assert ready is None or ready.status == 503
 
 
+def test_an_idle_connection_does_not_hold_up_the_end(house: House, ending: Gateway) -> None:
+    async def talk() -> float:
+        idle = await Wire.connect(ending.port)
+        assert (await idle.ask(house.message(body()))).status == 200
+        ending.terminate()
+        began = time.monotonic()
+        await asyncio.to_thread(ending.wait, 5)
+        return time.monotonic() - began
+
+    assert asyncio.run(talk()) < 1.2
+
+
 def test_a_killed_process_harms_only_its_own_streams(
     house: House, upstream: Upstream, ending: Gateway
 ) -> None:
