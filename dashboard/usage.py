@@ -74,7 +74,7 @@ class Usage:
         """Mean time to the first token of the attempts that have one."""
         measured = sum(row.first_tokens for row in self.rows)
         if not measured:
-            return "–"
+            return "n/a"
         return figures.duration(Decimal(sum(row.time_to_first_token_ms for row in self.rows)) / measured)
 
     @cached_property

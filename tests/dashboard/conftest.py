@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 if TYPE_CHECKING:
     from gateway.supervisor.postgres import Postgres
@@ -72,7 +73,14 @@ def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
         )
         with _server(environment, listener), _process([sys.executable, "manage.py", "drain"], environment):
             made = subprocess.run(
-                [sys.executable, "-m", "tests.dashboard.stage"],
+                [
+                    sys.executable,
+                    "manage.py",
+                    "shell",
+                    "-v0",
+                    "-c",
+                    "from tests.dashboard import stage; stage.main()",
+                ],
                 cwd=PROJECT,
                 env=environment,
                 check=True,
@@ -130,9 +138,13 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Debian's Chromium, which calls nobody."""
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, which calls nobody.
+
+    Not the plugin's fixture, which lives as long as the whole run: playwright keeps an event loop running in the
+    main thread, and no asynchronous test could follow.
+    """
     arguments = [
         "--disable-background-networking",
         "--disable-component-update",
@@ -142,4 +154,8 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     ]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")
-    return {**browser_type_launch_args, "executable_path": "/usr/bin/chromium", "args": arguments}
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments) as browser,
+    ):
+        yield browser

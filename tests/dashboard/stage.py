@@ -1,4 +1,4 @@
-"""Fills a migrated database for the browser: `python -m tests.dashboard.stage`, with the environment of the gateway.
+"""Fills a migrated database for the browser; run through `manage.py shell`, with the environment of the gateway.
 
 Ada runs Acme and belongs to Umbrella too; Nora belongs nowhere. Acme has a month of usage over several models, drained
 from real events; Umbrella has none. The last line of the output is a JSON object of what tests need.
@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import random
 import sys
 import uuid
 from collections.abc import Iterator
-
-import django
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
-django.setup()
 
 import redis
 from django.conf import settings
@@ -118,7 +112,3 @@ def _attempt_id(dice: random.Random, at: datetime.datetime) -> uuid.UUID:
     value = (int(at.timestamp() * 1000) << 80) | dice.getrandbits(80)
     value = (value & ~(0xF << 76)) | (7 << 76)
     return uuid.UUID(int=(value & ~(0x3 << 62)) | (2 << 62))
-
-
-if __name__ == "__main__":
-    main()
