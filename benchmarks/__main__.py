@@ -72,8 +72,10 @@ def _measure(house: House, options: argparse.Namespace, console: Console) -> Rep
 
 
 def _line(one: Round) -> str:
-    disturbed = "" if one.quiet else f"  [yellow]disturbed: others had {one.others_on_gateway_core:.0%}[/]"
-    cpu = f"{one.cpu_ms_per_request:.3f} CPU-ms each" if one.gateway_share > 0.02 else ""
+    disturbed = (
+        "" if one.quiet else f"  [yellow]disturbed: others had {one.use.others_on_gateway_core:.0%}[/]"
+    )
+    cpu = f"{one.cpu_ms_per_request:.3f} CPU-ms each" if one.use.worker > 0.02 else ""
     return f"  {one.kind:<16}{one.requests_per_second:>8,.0f}/s  {cpu}{disturbed}"
 
 

@@ -20,13 +20,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-import psutil
 import psycopg
 import yaml
 from cryptography.fernet import Fernet
 
-from benchmarks.meter import seconds_of, with_children
+from benchmarks.meter import QUIET, Cores, Meter, Use
 from benchmarks.script import SCRIPTS
 from gateway.supervisor.database_place import find_place
 from gateway.supervisor.family import kill
@@ -40,6 +38,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 OURS = ("GATEWAY_", "UPSTREAM_", "ANTHROPIC_", "OPENAI_", "DJANGO_")
 ORGANIZATION = "Benchmark"
 START_SECONDS = 30.0
+GLANCE_SECONDS = 0.25
+IDLE = 0.12  # share of a core that idling processes may use
 # Every limit there is, and each so high that nothing is refused.
 PLENTY = 1_000_000_000
 LIMITS = {
@@ -49,19 +49,6 @@ LIMITS = {
     "output_tokens_per_minute": PLENTY,
     "concurrent_requests": 100_000,
 }
-
-
-class Cores(msgspec.Struct, frozen=True):
-    """Which processor core the gateway has, and which one everything else shares."""
-
-    gateway: int
-    rest: int
-
-    @classmethod
-    def available(cls) -> Cores:
-        """The first two that this process may use; with a single one, everything shares it."""
-        cores = sorted(os.sched_getaffinity(0))
-        return cls(cores[0], cores[1 % len(cores)])
 
 
 @dataclass
@@ -81,16 +68,23 @@ class House:
     environment: dict[str, str]
     answered: int = 0
 
-    def rest(self) -> None:
-        """Return when nothing of ours works any more: the drain has caught up, at most 20 s later."""
-        deadline = time.monotonic() + 20
-        before = self._seconds()
-        while time.monotonic() < deadline:
-            time.sleep(0.25)
-            now = self._seconds()
-            if now - before <= 0.03:
+    def rest(self, *, patience: float) -> None:
+        """Return when nothing of ours works any more (the drain has caught up; at most 20 s later), and when
+        nobody else uses the gateway's core much, for which we wait `patience` seconds at most."""
+        meter = self.meter()
+        started = time.monotonic()
+        before = meter.before()
+        while (waited := time.monotonic() - started) < 20:
+            time.sleep(GLANCE_SECONDS)
+            now = meter.before()
+            used = Use.between(before, now, self.cores)
+            ours = used.worker + used.company
+            if ours <= IDLE and (used.others_on_gateway_core <= QUIET or waited > patience):
                 return
             before = now
+
+    def meter(self) -> Meter:
+        return Meter(worker=self.worker, company=self.company, cores=(self.cores.gateway, self.cores.rest))
 
     def recorded(self, expected: int) -> int:
         """How many attempts are in the ledger; waits until there are `expected`, at most 30 s."""
@@ -102,10 +96,6 @@ class House:
             if row[0] >= expected or time.monotonic() > deadline:
                 return int(row[0])
             time.sleep(0.5)
-
-    def _seconds(self) -> float:
-        roots = [psutil.Process(pid) for pid in (self.worker, *self.company)]
-        return sum(seconds_of(process) for root in roots for process in with_children(root))
 
 
 @contextlib.contextmanager

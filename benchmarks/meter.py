@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 
 import msgspec
 import psutil
+
+# Where others have more than this share of the gateway's core, a figure is disturbed.
+QUIET = 0.05
+
+
+class Cores(msgspec.Struct, frozen=True):
+    """Which processor core the gateway has, and which one everything else shares."""
+
+    gateway: int
+    rest: int
+
+    @classmethod
+    def available(cls) -> Cores:
+        """The first two that this process may use; with a single one, everything shares it."""
+        cores = sorted(os.sched_getaffinity(0))
+        return cls(cores[0], cores[1 % len(cores)])
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -20,6 +37,40 @@ class Reading(msgspec.Struct, frozen=True):
     company: float
     busy: dict[int, float]
     stolen: dict[int, float]
+
+
+class Use(msgspec.Struct, frozen=True):
+    """Shares of one core between two readings: 1.0 is a core fully used.
+
+    `others_*` is what neither the gateway nor the benchmark used of a core, `stolen` what the machine below
+    this one took of the gateway's; both disturb.
+    """
+
+    worker: float
+    company: float
+    gateway_core_busy: float
+    load_core_busy: float
+    others_on_gateway_core: float
+    others_on_load_core: float
+    stolen: float
+
+    @classmethod
+    def between(cls, before: Reading, after: Reading, cores: Cores) -> Use:
+        wall = after.wall - before.wall
+        worker = (after.worker - before.worker) / wall
+        company = (after.company - before.company) / wall
+        gateway_busy, load_busy = (
+            (after.busy[core] - before.busy[core]) / wall for core in (cores.gateway, cores.rest)
+        )
+        return cls(
+            worker=worker,
+            company=company,
+            gateway_core_busy=gateway_busy,
+            load_core_busy=load_busy,
+            others_on_gateway_core=max(0.0, gateway_busy - worker),
+            others_on_load_core=max(0.0, load_busy - company),
+            stolen=(after.stolen[cores.gateway] - before.stolen[cores.gateway]) / wall,
+        )
 
 
 class Meter:

@@ -89,6 +89,9 @@ def show(report: Report, console: Console) -> None:
     ledger = report.ledger
     lost = "" if ledger.answered == ledger.recorded else "  [bold red]These differ.[/]"
     console.print(f"Answers: {ledger.answered:,}; attempts in the ledger: {ledger.recorded:,}.{lost}")
+    if disturbed := [kind for kind in _kinds(report.rounds) if not chosen(report.rounds, kind)[0].quiet]:
+        names = ", ".join(disturbed)
+        console.print(f"[yellow]No quiet round of: {names}. Their least disturbed one was taken.[/]")
     for fault, count in report.faults.items():
         console.print(f"[bold red]Wrong answers: {fault}: {count}[/]")
 
@@ -120,7 +123,7 @@ def _rounds(rounds: Sequence[Round]) -> Table:
         "others there",
     ):
         table.add_column(heading, justify="right")
-    for kind in dict.fromkeys(one.kind for one in rounds):
+    for kind in _kinds(rounds):
         of_kind = [one for one in rounds if one.kind == kind]
         count = chosen(rounds, kind)
         table.add_row(
@@ -130,12 +133,16 @@ def _rounds(rounds: Sequence[Round]) -> Table:
             f"{sum(one.requests for one in count):,}",
             _span([one.cpu_ms_per_request for one in count], "{:.3f}"),
             _span([one.requests_per_second for one in count], "{:,.0f}"),
-            _span([one.gateway_share for one in count], "{:.0%}"),
-            _span([one.others_on_gateway_core for one in count], "{:.0%}"),
-            _span([one.load_core_busy for one in count], "{:.0%}"),
-            _span([one.others_on_load_core for one in count], "{:.0%}"),
+            _span([one.use.worker for one in count], "{:.0%}"),
+            _span([one.use.others_on_gateway_core for one in count], "{:.0%}"),
+            _span([one.use.load_core_busy for one in count], "{:.0%}"),
+            _span([one.use.others_on_load_core for one in count], "{:.0%}"),
         )
     return table
+
+
+def _kinds(rounds: Sequence[Round]) -> list[str]:
+    return list(dict.fromkeys(one.kind for one in rounds))
 
 
 def _span(values: Sequence[float], form: str) -> str:

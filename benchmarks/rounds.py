@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from benchmarks.house import PROJECT, House
-from benchmarks.load import Order, Outcome
+from benchmarks.load import Order, Outcome, Quantiles
+from benchmarks.meter import QUIET, Use
 from benchmarks.script import BURST, JSON, PACED, Script
 
-# A round in which others had more than this share of the gateway's core is repeated.
-QUIET = 0.05
+# Others' share of the gateway's core is waited out for so many seconds before each round.
+PATIENCE = 4.0
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -41,11 +42,7 @@ KINDS = (JSON_16, JSON_256, BURST_16, PACED_64, DIRECT_PACED_64, JSON_1, DIRECT_
 
 
 class Round(msgspec.Struct, frozen=True):
-    """What one load came to. Shares are of one core: 1.0 is a core fully used.
-
-    `others_*` is what neither the gateway nor the benchmark used of a core, `stolen` what the machine below
-    this one took of the gateway's; both disturb.
-    """
+    """What one load came to; `use` tells who used the cores meanwhile."""
 
     kind: str
     requests: int
@@ -54,31 +51,25 @@ class Round(msgspec.Struct, frozen=True):
     requests_per_second: float
     cpu_ms_per_request: float
     cpu_us_per_event: float
-    whole_p50_ms: float
-    whole_p99_ms: float
-    first_p50_ms: float
-    first_p99_ms: float
-    gateway_core_busy: float
-    gateway_share: float
-    others_on_gateway_core: float
-    load_core_busy: float
-    others_on_load_core: float
-    stolen: float
+    whole_ms: Quantiles
+    first_ms: Quantiles
+    use: Use
     faults: dict[str, int]
 
     @property
     def quiet(self) -> bool:
-        return self.others_on_gateway_core <= QUIET
+        return self.use.others_on_gateway_core <= QUIET
 
 
 def in_turns(
     house: House, kinds: Sequence[Kind], *, rounds: int, seconds: float, told: Callable[[Round], None]
 ) -> list[Round]:
-    """`rounds` rounds of every kind after a short one that is not counted; disturbed ones once more, if any."""
+    """`rounds` rounds of every kind after a short one that is not counted; as many more where some were disturbed
+    (but a single round stays single)."""
     for kind in kinds:
-        one_round(house, kind, seconds=min(1.0, seconds))
+        one_round(house, kind, seconds=min(0.5, seconds))
     done: list[Round] = []
-    for turn in range(2 * rounds):
+    for turn in range(2 * rounds if rounds > 1 else 1):
         for kind in kinds:
             so_far = [one for one in done if one.kind == kind.name]
             if turn < rounds or sum(one.quiet for one in so_far) < rounds:
@@ -89,7 +80,7 @@ def in_turns(
 
 def one_round(house: House, kind: Kind, *, seconds: float, most_requests: int = 0) -> Round:
     """One load on a house at rest."""
-    house.rest()
+    house.rest(patience=min(PATIENCE, 2 * seconds))
     order = Order(
         script=kind.script.name,
         port=house.provider_port if kind.direct else house.gateway_port,
@@ -120,12 +111,7 @@ def _load(order: Order) -> Outcome:
 
 
 def _round(house: House, kind: Kind, outcome: Outcome) -> Round:
-    before, after = outcome.before, outcome.after
-    wall = after.wall - before.wall
-    mine, rest = house.cores.gateway, house.cores.rest
-    worker = after.worker - before.worker
-    gateway_busy, load_busy = (after.busy[core] - before.busy[core] for core in (mine, rest))
-    company = after.company - before.company
+    worker = outcome.after.worker - outcome.before.worker
     return Round(
         kind=kind.name,
         requests=outcome.requests,
@@ -134,15 +120,8 @@ def _round(house: House, kind: Kind, outcome: Outcome) -> Round:
         requests_per_second=outcome.requests / outcome.seconds,
         cpu_ms_per_request=1e3 * worker / max(outcome.requests, 1),
         cpu_us_per_event=1e6 * worker / outcome.events if outcome.events else 0.0,
-        whole_p50_ms=outcome.whole_ms.p50,
-        whole_p99_ms=outcome.whole_ms.p99,
-        first_p50_ms=outcome.first_ms.p50,
-        first_p99_ms=outcome.first_ms.p99,
-        gateway_core_busy=gateway_busy / wall,
-        gateway_share=worker / wall,
-        others_on_gateway_core=max(0.0, gateway_busy - worker) / wall,
-        load_core_busy=load_busy / wall,
-        others_on_load_core=max(0.0, load_busy - company) / wall,
-        stolen=(after.stolen[mine] - before.stolen[mine]) / wall,
+        whole_ms=outcome.whole_ms,
+        first_ms=outcome.first_ms,
+        use=Use.between(outcome.before, outcome.after, house.cores),
         faults=outcome.faults,
     )
