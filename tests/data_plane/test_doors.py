@@ -73,6 +73,6 @@ def test_the_metrics_name_no_tenant(house: House) -> None:
 
     metrics = house.get("/metrics", key="", headers=()).body.decode()
 
-    assert "claude-scripted" in metrics
+    assert 'gateway_upstream_attempts_total{outcome="ok",provider="scripted"}' in metrics
     for secret in (tenant.name, tenant.id, tenant.key_id, tenant.key, "Acme"):
         assert secret not in metrics

@@ -180,7 +180,7 @@ def test_a_providers_own_error_event_is_passed_on_and_ends_the_stream(
     house: House, upstream: Upstream
 ) -> None:
     frame = provider.frame(provider.error("overloaded_error", "Overloaded"))
-    script = upstream.script(provider.streamed([*FRAMES[:5], frame]))
+    script = upstream.script(provider.streamed([*FRAMES[:5], frame], delay=0.03))
 
     answer = house.post(body(script=script, stream=True))
 
