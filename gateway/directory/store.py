@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import itertools
 from typing import Any, LiteralString
@@ -52,6 +53,9 @@ SELECT r.model_id, r.upstream_model, r.priority, r.weight, p.name AS provider, p
  ORDER BY r.model_id, r.priority, r.id
 """
 
+# For a query with all its waiting: a Postgres that takes connections and says nothing must not hold a request.
+ANSWER_SECONDS = 3.0
+
 
 class StoreUnavailable(Exception):
     """Postgres did not answer; what is cached goes on being used."""
@@ -78,6 +82,7 @@ class DirectoryStore:
             },
             check=AsyncConnectionPool.check_connection,
         )
+        self._asking: set[asyncio.Task[list[dict[str, Any]]]] = set()
 
     async def open(self) -> None:
         await self._pool.open()
@@ -134,11 +139,29 @@ class DirectoryStore:
             return ""
 
     async def _rows(self, query: LiteralString, *arguments: object) -> list[dict[str, Any]]:
+        """A query that is given up goes on in the background: psycopg takes seconds to cancel one that hangs."""
+        asking = asyncio.create_task(self._ask(query, arguments))
+        self._asking.add(asking)
+        asking.add_done_callback(self._asked)
+        try:
+            done, _ = await asyncio.wait({asking}, timeout=ANSWER_SECONDS)
+        finally:
+            asking.cancel()
+        if not done:
+            raise StoreUnavailable(f"no answer within {ANSWER_SECONDS:g} s")
+        return asking.result()
+
+    async def _ask(self, query: LiteralString, arguments: tuple[object, ...]) -> list[dict[str, Any]]:
         try:
             async with self._pool.connection() as connection:
                 return await (await connection.execute(query, arguments)).fetchall()
         except (psycopg.OperationalError, PoolTimeout, PoolClosed) as problem:
             raise StoreUnavailable(str(problem)) from problem
+
+    def _asked(self, asking: asyncio.Task[list[dict[str, Any]]]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # told to whoever still waits
 
 
 def _principal(row: dict[str, Any]) -> Principal:

@@ -1,6 +1,7 @@
 // Talks to a gateway with the official TypeScript SDK and prints what it saw as one line of JSON.
 // Environment: ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY, MODEL.
 import Anthropic from "@anthropic-ai/sdk";
+import { betaTool } from "@anthropic-ai/sdk/helpers/beta/json-schema";
 
 const model = process.env.MODEL;
 const client = new Anthropic({ maxRetries: 0 });
@@ -51,6 +52,19 @@ async function thinking() {
   return { types: final.content.map((block) => block.type), signed: final.content[0].signature.length > 0 };
 }
 
+async function toolRunner() {
+  const called = [];
+  const lookUp = betaTool({
+    name: "look_up",
+    description: "Looks a word up",
+    inputSchema: { type: "object", properties: { word: { type: "string" } }, required: ["word"] },
+    run: ({ word }) => { called.push(word); return `${word} means something`; },
+  });
+  const asked = [{ role: "user", content: "Please use look_up now" }];
+  const final = await client.beta.messages.toolRunner({ model, max_tokens: 300, messages: asked, tools: [lookUp] });
+  return { called, answer: final.content[0].text };
+}
+
 async function failure(what) {
   try {
     await what();
@@ -68,6 +82,7 @@ console.log(JSON.stringify({
   raw_stream: await rawStream(),
   stream_helper: await streamHelper(),
   tools: await tools(),
+  tool_runner: await toolRunner(),
   thinking: await thinking(),
   counted: (await client.messages.countTokens({ model, messages })).input_tokens,
   models: ids,
