@@ -21,6 +21,7 @@ CAPACITY = 10_000
 KNOWN_SECONDS = 300.0
 UNHEARD_SECONDS = 10.0  # re-read this often while no announcements can be heard
 UNKNOWN_SECONDS = 60.0
+AWAY_SECONDS = 5.0  # while Postgres does not answer, what is known is used for so long between two questions
 
 V = TypeVar("V")
 
@@ -43,8 +44,7 @@ class KeyCache:
         entry = self._known.get(digest)
         if entry is None:
             return None
-        lifetime = KNOWN_SECONDS if self.listening else UNHEARD_SECONDS
-        return entry[1] if time.monotonic() - entry[0] < lifetime else None
+        return entry[1] if time.monotonic() - entry[0] < self._lifetime else None
 
     async def find(self, secret: str) -> Principal | None:
         """The principal from the store. Raises `StoreUnavailable` only if nothing older is known."""
@@ -56,8 +56,18 @@ class KeyCache:
             return await self._read_once(secret, digest)
         except StoreUnavailable:
             if digest in self._known:
-                return self._known[digest][1]
+                return self._trust_for_now(digest)
             raise
+
+    def _trust_for_now(self, digest: bytes) -> Principal:
+        """What was known, and fresh for a while: each question to a Postgres that hangs takes seconds."""
+        principal = self._known[digest][1]
+        self._known[digest] = (time.monotonic() - self._lifetime + AWAY_SECONDS, principal)
+        return principal
+
+    @property
+    def _lifetime(self) -> float:
+        return KNOWN_SECONDS if self.listening else UNHEARD_SECONDS
 
     async def _read_once(self, secret: str, digest: bytes) -> Principal | None:
         """One query however many requests wait for it; a waiter that is cancelled leaves it running."""
