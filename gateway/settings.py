@@ -91,6 +91,7 @@ def _database(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": host,
         "PORT": str(parts.port or query.pop("port", "")),
+        "CONN_HEALTH_CHECKS": True,  # else each pooled connection fails once after a restart of PostgreSQL
         "CONN_MAX_AGE": 0,  # > 0 leaks connections under ASGI; the pool keeps them instead
         "OPTIONS": {
             **query,
