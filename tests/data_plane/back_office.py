@@ -21,7 +21,7 @@ django.setup()
 from decimal import Decimal  # noqa: E402
 
 from django.conf import settings  # noqa: E402
-from django.db import transaction  # noqa: E402
+from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from admin_api.actions import api_keys, models, organizations, providers, workspaces  # noqa: E402
@@ -121,4 +121,5 @@ WISHES: dict[str, Callable[..., dict[str, Any]]] = {
 if __name__ == "__main__":
     for line in sys.stdin:
         wish = json.loads(line)
+        connection.close()  # Postgres may have been away since the last one
         print(json.dumps(WISHES[wish.pop("do")](**wish)), flush=True)

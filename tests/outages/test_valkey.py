@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,11 +24,10 @@ def test_valkey_away_delays_no_answer_and_loses_no_usage(
     with load:
         time.sleep(1)
         gone = time.monotonic()
-        _take_away(site, how)
-        time.sleep(AWAY)
-        spooled = site.spooled_bytes()
-        back = time.monotonic()
-        _bring_back(site, how)
+        with _away(site, how):
+            time.sleep(AWAY)
+            spooled = site.spooled_bytes()
+            back = time.monotonic()
         time.sleep(1.5)
     replayed = until(lambda: site.spooled_bytes() == 0, 15, "the spool was not replayed")
     settled = load.wait_for_ledger()
@@ -39,18 +40,16 @@ def test_valkey_away_delays_no_answer_and_loses_no_usage(
     load.assert_ledger_is_exact(lost_at_most=_undrained(load, gone) if "emptied" in how else frozenset())
 
 
-def _take_away(site: Site, how: str) -> None:
+@contextlib.contextmanager
+def _away(site: Site, how: str) -> Iterator[None]:
     if how == "frozen":
         site.valkey.freeze()
     else:
         site.valkey.kill(forget="emptied" in how)
-
-
-def _bring_back(site: Site, how: str) -> None:
-    if how == "frozen":
-        site.valkey.thaw()
-    else:
-        site.valkey.start()
+    try:
+        yield
+    finally:
+        site.valkey.thaw() if how == "frozen" else site.valkey.start()
 
 
 def _undrained(load: Load, gone: float) -> frozenset[str]:
