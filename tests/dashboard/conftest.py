@@ -36,6 +36,7 @@ class Site:
 
     url: str
     api_key: str
+    fresh_api_key: str
     new_invite: str
     known_invite: str
     reset: str

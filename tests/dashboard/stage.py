@@ -1,7 +1,8 @@
 """Fills a migrated database for the browser; run through `manage.py shell`, with the environment of the gateway.
 
-Ada runs Acme and belongs to Umbrella too; Nora belongs nowhere. Acme has a month of usage over several models, drained
-from real events; Umbrella has none. The last line of the output is a JSON object of what tests need.
+Ada runs Acme and belongs to Umbrella too; Nora belongs nowhere; Ingrid of Initech is about to try it. Acme has a
+month of usage over several models, drained from real events; Umbrella has none. The last line of the output is a
+JSON object of what tests need.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
-from admin_api.actions import api_keys, invites, memberships, passwords
+from admin_api.actions import api_keys, invites, memberships, organizations, passwords
 from admin_api.actor import SYSTEM
 from gateway.metering import event
 from gateway.metering.drain import Drain
 from gateway.metering.event import TokenUsage, UsageEvent
-from gateway.models import ApiKey, Price
+from gateway.models import ApiKey, Organization, Price, User
 from tests import people
 from tests.people import Cast
 
@@ -34,16 +35,24 @@ PER_DAY = 320
 def main() -> None:
     cast = people.cast()
     nora = people.person("Nora", None, None)
+    initech = organizations.create(actor=SYSTEM, name="Initech", tier=cast.acme.tier)
+    ingrid = people.person("Ingrid", initech, "developer")
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
     _drain(list(_events(cast, key)))
     known = {
         "api_key": secret,
+        "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")
+
+
+def _fresh_key(organization: Organization, user: User) -> str:
+    _, secret = api_keys.create(actor=SYSTEM, organization=organization, name="First", created_by=user)
+    return secret
 
 
 def _invite(cast: Cast, email: str) -> str:

@@ -201,7 +201,7 @@ def test_a_request_moves_the_gauges_and_then_the_usage(
     before = int((requests.get_attribute("title") or "").replace(",", ""))
     page.locator(".chart-tokens summary").click()
     for _ in range(40):  # the bucket refills by three a second
-        _call(site)
+        _call(site, site.api_key)
     note = page.locator("#meter-requests_per_minute-note")
     expect(note).to_have_text(re.compile(r"^1[678]\d left, all of it in \d+\.\d s$"), timeout=4000)
     expect(requests).to_have_attribute("title", f"{before + 40:,}", timeout=12000)
@@ -244,17 +244,34 @@ def test_a_copy_button_copies_the_whole_snippet(
         assert page.evaluate("navigator.clipboard.readText()") == page.locator("#snippet").text_content()
 
 
-def test_the_first_request_turns_the_waiting_line_green(
+def test_the_first_request_turns_the_waiting_line_green(site: Site, chromium: Browser) -> None:
+    with chromium.new_context() as context:
+        page = context.new_page()
+        _sign_in(page, site, "ingrid@example.com")
+        page.goto(f"{site.url}/quickstart")
+        expect(page.get_by_text("Waiting for your first request")).to_be_visible()
+        _call(site, site.fresh_api_key)
+        expect(page.get_by_text("Your first request has arrived.")).to_be_visible(timeout=8000)
+
+
+def test_the_organization_switcher_switches_and_closes(
     site: Site, chromium: Browser, sessions: dict[str, list]
 ) -> None:
     with chromium.new_context() as context:
-        context.add_cookies(sessions[MALLORY])
         page = context.new_page()
-        page.goto(f"{site.url}/quickstart")
-        expect(page.get_by_text("Waiting for your first request")).to_be_visible()
+        _sign_in(page, site, ADA)
+        switcher = page.locator("header details.switcher")
+        switcher.locator("summary").click()
+        page.keyboard.press("Escape")
+        expect(switcher).not_to_have_attribute("open", "")
+        switcher.locator("summary").click()
+        page.screenshot(path=ARTIFACTS / "switcher-light-1280.png")
+        switcher.get_by_role("button", name="Umbrella").click()
+        expect(switcher.locator("summary")).to_contain_text("Umbrella")
+        expect(page.get_by_text("No requests yet")).to_be_visible()
 
 
-def _call(site: Site) -> None:
+def _call(site: Site, key: str) -> None:
     body = {
         "model": "claude-sonnet-5-5",
         "max_tokens": 16,
@@ -264,7 +281,7 @@ def _call(site: Site) -> None:
         f"{site.url}/v1/messages",
         data=json.dumps(body).encode(),
         headers={
-            "x-api-key": site.api_key,
+            "x-api-key": key,
             "content-type": "application/json",
             "anthropic-version": "2023-06-01",
         },

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 import redis
 from django.conf import settings
@@ -151,6 +156,22 @@ def test_on_plain_http_cookies_are_plain(client: Client, people: Cast) -> None:
     assert [name for name, cookie in cookies.items() if cookie["secure"] or name.startswith("__")] == []
     assert all(cookie["httponly"] and cookie["samesite"] == "Lax" for cookie in cookies.values())
     assert "strict-transport-security" not in answer.headers
+
+
+def test_on_https_cookies_are_secure_and_bound_to_the_host() -> None:
+    names = (
+        "SESSION_COOKIE_NAME",
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_NAME",
+        "CSRF_COOKIE_SECURE",
+        "SECURE_HSTS_SECONDS",
+    )
+    script = f"import json; from gateway import settings; print(json.dumps([getattr(settings, n) for n in {names}]))"
+    environment = os.environ | {"GATEWAY_PUBLIC_URL": "https://gateway.example.com"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=settings.BASE_DIR, capture_output=True
+    )
+    assert json.loads(done.stdout) == ["__Host-session", True, "__Host-csrf", True, 31_536_000]
 
 
 def test_no_page_of_the_library_is_reachable(client: Client) -> None:

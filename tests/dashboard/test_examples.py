@@ -1,0 +1,51 @@
+"""The snippets run as they are shown, with a key in its place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.dashboard.conftest import PROJECT, Site
+
+pytestmark = pytest.mark.slow
+
+
+def example(site: Site, file: str, folder: Path) -> Path:
+    """The file as a reader pastes it."""
+    text = (PROJECT / "examples" / file).read_text()
+    copy = folder / file
+    copy.write_text(text.replace("http://127.0.0.1:8000", site.url).replace("YOUR_API_KEY", site.api_key))
+    return copy
+
+
+def test_the_python_example_prints_an_answer(site: Site, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, example(site, "quickstart.py", tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, bool(done.stdout.strip())) == (0, True), done.stderr
+
+
+def test_the_curl_example_prints_an_answer(site: Site, tmp_path: Path) -> None:
+    assert shutil.which("curl"), "curl is not installed"
+    done = subprocess.run(
+        ["sh", example(site, "quickstart.sh", tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert '"type":"message"' in done.stdout.replace(" ", ""), done.stdout + done.stderr
+
+
+def test_claude_code_starts_with_the_address_and_a_bearer_token(site: Site, tmp_path: Path) -> None:
+    """A stand-in for `claude` tells what it was started with."""
+    stand_in = tmp_path / "claude"
+    stand_in.write_text(
+        '#!/bin/sh\necho "$ANTHROPIC_BASE_URL $ANTHROPIC_AUTH_TOKEN ${ANTHROPIC_API_KEY-unset}"\n'
+    )
+    stand_in.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "ANTHROPIC_API_KEY": "of-before"}
+    script = example(site, "claude-code.sh", tmp_path)
+    done = subprocess.run(["sh", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [site.url, site.api_key, "unset"]
