@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from gateway.models import User
+from gateway.models import ApiKey, User
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,10 @@ class Actor:
     @classmethod
     def user(cls, user: User, *, ip_address: str | None = None, request_id: str = "") -> Actor:
         return cls("user", user.id, ip_address, request_id)
+
+    @classmethod
+    def api_key(cls, key: ApiKey, *, ip_address: str | None = None, request_id: str = "") -> Actor:
+        return cls("api_key", key.id, ip_address, request_id)
 
 
 SYSTEM = Actor("system")

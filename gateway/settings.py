@@ -170,6 +170,19 @@ STORAGES = {
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
 
-REST_FRAMEWORK = {"DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]}
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["admin_api.content.ObjectParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "admin_api.content.AnyAccept",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "admin_api.authentication.AdminKeyAuthentication",
+        "admin_api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["admin_api.caller.IsCaller"],
+    "DEFAULT_VERSIONING_CLASS": "admin_api.versions.AnthropicVersion",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nothing
+    "EXCEPTION_HANDLER": "admin_api.envelope.exception_handler",
+}
+
 LOGGING_CONFIG = None  # Django's own is left out: every process that reads these settings logs alike
 logs.configure(level=CONFIGURATION.log_level, secrets=CONFIGURATION.secret_values)

@@ -1,12 +1,16 @@
-"""Everything that Django itself answers: pages, health. `/v1` of the data plane is routed in `asgi.py`."""
+"""Everything that Django itself answers: pages, and the Admin API. `/v1` of the data plane is routed in `asgi.py`.
 
-from django.urls import include, path
+Imported with the first request that is Django's, and Django REST framework with it.
+"""
+
+from django.urls import include, path, re_path
 
 urlpatterns = [
+    re_path(r"^v1/(?:v1/)?organizations/", include("admin_api.urls")),
     path("", include("dashboard.urls")),
 ]
 
-handler400 = "dashboard.views.errors.bad_request"
-handler403 = "dashboard.views.errors.forbidden"
-handler404 = "dashboard.views.errors.not_found"
-handler500 = "dashboard.views.errors.server_error"
+handler400 = "gateway.error_handlers.bad_request"
+handler403 = "gateway.error_handlers.forbidden"
+handler404 = "gateway.error_handlers.not_found"
+handler500 = "gateway.error_handlers.server_error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 if TYPE_CHECKING:
+    from gateway.supervisor.valkey import Valkey
+    from tests.admin_api.door import Door
     from tests.people import Cast
 
 
@@ -27,3 +30,27 @@ def committed_people(django_db_setup: None, django_db_blocker: DjangoDbBlocker) 
 
     with committed(django_db_blocker):
         yield cast()
+
+
+@pytest.fixture(scope="session")
+def door(
+    django_db_setup: None, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Door]:
+    """A web process on the very database that the tests' own Django uses: what they commit, it sees."""
+    from django.conf import settings
+
+    from tests.admin_api.door import Door
+    from tests.data_plane.house import Gateway
+
+    configured = settings.CONFIGURATION.database_url
+    name = settings.DATABASES["default"]["NAME"]
+    before, _, after = configured.partition("?")
+    environment = os.environ | {"DATABASE_URL": f"{before.rpartition('/')[0]}/{name}?{after}"}
+    gateway = Gateway(
+        environment | {"GATEWAY_DRAIN_SECONDS": "0"}, tmp_path_factory.mktemp("door") / "gateway.log"
+    )
+    try:
+        gateway.wait_until_ready()
+        yield Door(gateway.port)
+    finally:
+        gateway.close()

@@ -1,0 +1,35 @@
+"""Who calls the Admin API; DRF knows it as `request.auth`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from admin_api.actor import Actor
+from gateway.errors import AuthenticationFailed
+from gateway.models import Organization
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which itself imports this module, through its settings
+
+MISSING = "x-api-key header is required"
+
+
+@dataclasses.dataclass(frozen=True)
+class Caller:
+    """An Admin key, or an admin who is signed in: may administer the organization and nothing else."""
+
+    organization: Organization
+    actor: Actor
+
+
+class IsCaller(BasePermission):
+    """Nobody gets anything of the Admin API without a credential; there is no public part."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.auth, Caller):
+            raise AuthenticationFailed(MISSING)
+        return True
