@@ -145,9 +145,14 @@ class Settlement:
             return
         try:
             self._spool.append(event)
-        except SpoolFull:
+        except (SpoolFull, OSError) as problem:
             # Requests are refused before the spool is full; this one was under way already.
-            log.critical("usage_event_lost", request_id=self._call.request_id, event=event.decode())
+            log.critical(
+                "usage_event_lost",
+                request_id=self._call.request_id,
+                error=str(problem),
+                record=event.decode(),
+            )
 
     def _event(self, outcome: Outcome, target: Target) -> UsageEvent:
         call, usage = self._call, outcome.usage
