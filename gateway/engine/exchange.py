@@ -69,7 +69,7 @@ async def serve(call: Call, plane: Plane) -> Answer:
 
 async def _admit(call: Call, lease: str, plane: Plane) -> Admission:
     """Reserve under all limits of the caller, or refuse; while usage cannot be recorded nobody is served."""
-    if not plane.limiter.valkey.available and plane.spool.full:
+    if plane.usage_cannot_be_recorded():
         raise Unavailable("Usage cannot be recorded at the moment. Please try again later.")
     principal, model = call.principal, call.model
     estimate = quick_estimate(call.body.raw)

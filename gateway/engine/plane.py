@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 
 import structlog
@@ -24,6 +25,7 @@ from gateway.upstreams.client import UpstreamClient
 log = structlog.get_logger(__name__)
 
 REPLAY_SECONDS = 1.0
+ALARM_SECONDS = 1.0
 
 
 class OpenWork(Protocol):
@@ -57,6 +59,7 @@ class Plane:
         self.open: set[OpenWork] = set()
         self.background: set[asyncio.Task[None]] = set()
         self.draining = False
+        self._next_alarm = 0.0
         self._replaying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -93,6 +96,16 @@ class Plane:
         """Hold on to a task that outlives its request."""
         self.background.add(task)
         task.add_done_callback(self.background.discard)
+
+    def usage_cannot_be_recorded(self) -> bool:
+        """Valkey is away and the spool at its bound; said loudly, once a second at most."""
+        if self.limiter.valkey.available or not self.spool.full:
+            return False
+        now = time.monotonic()
+        if now >= self._next_alarm:
+            self._next_alarm = now + ALARM_SECONDS
+            log.critical("usage_spool_full", bytes=self.spool.size, max_mb=self.configuration.spool_max_mb)
+        return True
 
     async def _replay(self) -> None:
         """Bring spooled usage to Valkey whenever it is there, also what processes before this one left."""
