@@ -19,6 +19,9 @@ from gateway.asgi import application, front_door
 # What uvicorn adds to our own drain before it cancels tasks that we should have ended.
 MARGIN_SECONDS = 2
 
+# While work is open, new requests are still taken for so long: a balancer has to see `/readyz` say no first.
+FAREWELL_SECONDS = 5.0
+
 
 class Server(uvicorn.Server):
     """Drains the data plane beside uvicorn's own waiting for connections."""
@@ -27,6 +30,7 @@ class Server(uvicorn.Server):
         draining = None
         if front_door.plane is not None:
             draining = asyncio.create_task(front_door.plane.drain(front_door.configuration.drain_seconds))
+            await asyncio.wait({draining}, timeout=FAREWELL_SECONDS)
         await super().shutdown(sockets)
         if draining is not None:
             draining.cancel()
