@@ -26,6 +26,7 @@ from gateway.ids import new_request_id
 
 log = structlog.get_logger(__name__)
 
+LISTEN_AFTER_SECONDS = 0.1
 JSON = (b"content-type", b"application/json")
 
 
@@ -44,6 +45,9 @@ class GatewayConsumer(AsyncHttpConsumer):
         self.organization_id: str | None = None
         self.status = 0
         self._interrupting = False
+        self._client_left = False
+        self._task: asyncio.Task[Any] | None = None
+        self._watch: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     async def answer(self) -> None:
         """Read the request and send a whole answer, or raise `GatewayError` before anything was sent."""
@@ -63,12 +67,12 @@ class GatewayConsumer(AsyncHttpConsumer):
                 raise
             self.status = CLIENT_CLOSED
         finally:
+            if self._watch is not None:
+                self._watch.cancel()
             self.plane.open.discard(self)
             seconds = time.perf_counter() - self.started
             metrics.request_answered(self.endpoint, self.status, seconds)
             access_log.write(self, seconds)
-
-    _client_left = False
 
     def interrupt(self) -> None:
         """The process stops: end this request with an error that tells the client to come back."""
@@ -132,9 +136,15 @@ class GatewayConsumer(AsyncHttpConsumer):
             headers.append((b"anthropic-organization-id", self.organization_id.encode()))
         await self.base_send({"type": "http.response.start", "status": status, "headers": headers})
 
-    def watch_disconnect(self) -> asyncio.Task[None]:
-        """From here on the request is cancelled when its client leaves; cancel the task when it is answered."""
-        return asyncio.create_task(self._cancel_on_disconnect())
+    def watch_disconnect(self) -> None:
+        """From here on the request is cancelled when its client leaves.
+
+        Most requests are answered before it is worth a task of its own to listen for that.
+        """
+        self._watch = asyncio.get_running_loop().call_later(LISTEN_AFTER_SECONDS, self._start_listening)
+
+    def _start_listening(self) -> None:
+        self._watch = asyncio.create_task(self._cancel_on_disconnect())
 
     async def _cancel_on_disconnect(self) -> None:
         while (await self.receive())["type"] != "http.disconnect":

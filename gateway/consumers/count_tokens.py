@@ -18,14 +18,11 @@ class CountTokensConsumer(MessagesConsumer):
 
     async def answer(self) -> None:
         call = await self._call()
-        watch = self.watch_disconnect()
-        try:
-            count = await counting.count(call, self.plane)
-            headers = [*count.headers, (b"x-gateway-token-count", count.source.encode())]
-            body = count.body or msgspec.json.encode({"input_tokens": count.input_tokens})
-            await self.send_json(200, body, headers)
-        finally:
-            watch.cancel()
+        self.watch_disconnect()
+        count = await counting.count(call, self.plane)
+        headers = [*count.headers, (b"x-gateway-token-count", count.source.encode())]
+        body = count.body or msgspec.json.encode({"input_tokens": count.input_tokens})
+        await self.send_json(200, body, headers)
 
     async def _call(self) -> Call:
         version = request_headers.version_of(self.headers)

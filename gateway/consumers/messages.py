@@ -27,17 +27,14 @@ class MessagesConsumer(GatewayConsumer):
 
     async def answer(self) -> None:
         call = await self._call()
-        watch = self.watch_disconnect()
-        try:
-            answer = await exchange.serve(call, self.plane)
-            if answer.stream is not None:
-                await self._stream(answer.stream, answer.headers)
-            else:
-                length = (b"content-length", b"%d" % len(answer.body))
-                await self.start(200, [*answer.headers, length])
-                await self.base_send({"type": "http.response.body", "body": answer.body})
-        finally:
-            watch.cancel()
+        self.watch_disconnect()
+        answer = await exchange.serve(call, self.plane)
+        if answer.stream is not None:
+            await self._stream(answer.stream, answer.headers)
+        else:
+            length = (b"content-length", b"%d" % len(answer.body))
+            await self.start(200, [*answer.headers, length])
+            await self.base_send({"type": "http.response.body", "body": answer.body})
 
     async def _call(self) -> Call:
         version = request_headers.version_of(self.headers)

@@ -96,7 +96,7 @@ async def read_reply(call: Call, target: Target, dialects: Dialects) -> bytes:
         if reply.status != 200:
             raise await _refused(reply, target, call)
         _check_encoding(reply)
-        return await _read_all(reply, MAX_ERROR_BYTES, target.timeouts.idle)
+        return await reply.read_all(MAX_ERROR_BYTES, target.timeouts.idle)
     except UpstreamFailure as failure:
         raise _failed(failure, target, call) from failure
     finally:
@@ -123,27 +123,17 @@ async def _open_stream(call: Call, reply: Reply, target: Target) -> OpenStream:
 
 
 async def _whole_message(reply: Reply, target: Target) -> JsonAnswer:
-    body = await _read_all(reply, MAX_REPLY_BYTES, target.timeouts.first_byte_of(stream=False))
+    body = await reply.read_all(MAX_REPLY_BYTES, target.timeouts.first_byte_of(stream=False))
     message = read_message(body)
     if message is None:
         raise _garbage(target, "an answer that is not a message")
     return JsonAnswer(reply.headers, body, message)
 
 
-async def _read_all(reply: Reply, limit: int, seconds: float) -> bytes:
-    parts, size = [], 0
-    while chunk := await reply.read(seconds):
-        size += len(chunk)
-        if size > limit:
-            raise UpstreamFailure(Kind.BROKEN, f"an answer of more than {limit} bytes")
-        parts.append(chunk)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
 async def _refused(reply: Reply, target: Target, call: Call) -> AttemptFailed:
     """The provider said no: its own words for the caller's mistakes, ours for the operator's."""
     status = reply.status
-    body = await _read_all(reply, MAX_ERROR_BYTES, target.timeouts.idle)
+    body = await reply.read_all(MAX_ERROR_BYTES, target.timeouts.idle)
     detail = wire_errors.read(body)
     log.log(
         _level(status),

@@ -15,12 +15,13 @@ from gateway.upstreams.client import UpstreamClient
 
 
 class Reply(Protocol):
-    """What every dialect brings back; `read` raises `UpstreamFailure`."""
+    """What every dialect brings back; the reading methods raise `UpstreamFailure`."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
 
     async def read(self, seconds: float) -> bytes: ...
+    async def read_all(self, limit: int, seconds: float) -> bytes: ...
     async def aclose(self) -> None: ...
 
 
@@ -35,6 +36,9 @@ class SimulatorReply:
 
     async def read(self, seconds: float) -> bytes:
         return await anext(self._chunks, b"")
+
+    async def read_all(self, limit: int, seconds: float) -> bytes:
+        return b"".join([chunk async for chunk in self._chunks])
 
     async def aclose(self) -> None:
         await self._simulated.aclose()
@@ -59,7 +63,10 @@ class Dialects:
                 first_byte=target.timeouts.first_byte_of(stream=call.stream),
             )
         if target.dialect == "simulator":
-            return SimulatorReply(await answer(body, version=call.version, delay=self._simulator_delay))
+            simulated = await answer(
+                body, version=call.version, delay=self._simulator_delay, request_id=call.request_id
+            )
+            return SimulatorReply(simulated)
         raise InternalError(
             f"The model {call.model.name} is served in a dialect that this gateway does not speak yet."
         )

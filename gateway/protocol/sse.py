@@ -80,6 +80,13 @@ def data_of(frame: bytes) -> bytes | None:
     return b"\n".join(lines) if lines else None
 
 
+def is_empty(frame: bytes) -> bool:
+    """Whether a frame without data is harmless: comments, blank lines and fields that only set something."""
+    return all(
+        not line or line.startswith((b":", b"event:", b"id:", b"retry:")) for line in _LINE.split(frame)
+    )
+
+
 def frame(event: str, data: bytes) -> bytes:
     """One event; `data` is JSON, which never holds a raw line end."""
     return b"event: %b\ndata: %b\n\n" % (event.encode(), data)

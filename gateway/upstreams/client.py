@@ -32,6 +32,9 @@ class UpstreamFailure(Exception):
         self.kind = kind
 
 
+_BREAKS = (httpx.HTTPError, aiohttp.ClientError, OSError)  # a TimeoutError is an OSError too
+
+
 class Reply:
     """A provider's answer whose head has come. Read it to the end or `abort` it."""
 
@@ -48,14 +51,26 @@ class Reply:
         try:
             async with asyncio.timeout(seconds):
                 return await anext(self._chunks, b"")
-        except TimeoutError:
-            raise UpstreamFailure(Kind.TIMEOUT, f"no data for {seconds:g} seconds") from None
         except asyncio.CancelledError:
             # A cancelled iterator is spent, the connection is not: who drains it reads on with a new one.
             self._chunks = self._response.stream.__aiter__()  # type: ignore[union-attr]
             raise
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as problem:
-            raise UpstreamFailure(Kind.BROKEN, _cause(problem)) from problem
+        except _BREAKS as problem:
+            raise _failure(problem, f"no data for {seconds:g} seconds") from problem
+
+    async def read_all(self, limit: int, seconds: float) -> bytes:
+        """The whole rest within `seconds`; raises `UpstreamFailure`, also beyond `limit` bytes."""
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(seconds):
+                async for chunk in self._chunks:
+                    size += len(chunk)
+                    if size > limit:
+                        raise UpstreamFailure(Kind.BROKEN, f"an answer of more than {limit} bytes")
+                    parts.append(chunk)
+        except _BREAKS as problem:
+            raise _failure(problem, f"no whole answer within {seconds:g} seconds") from problem
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def aclose(self) -> None:
         """Give the connection back to the pool, or cut it if the answer was not read to its end."""
@@ -77,10 +92,8 @@ class UpstreamClient:
         try:
             async with asyncio.timeout(first_byte):
                 return Reply(await self._transport.handle_async_request(request))
-        except TimeoutError:
-            raise UpstreamFailure(Kind.TIMEOUT, f"no answer within {first_byte:g} seconds") from None
-        except (httpx.HTTPError, aiohttp.ClientError, OSError, ValueError) as problem:
-            raise UpstreamFailure(_kind(problem), _cause(problem)) from problem
+        except (*_BREAKS, ValueError) as problem:
+            raise _failure(problem, f"no answer within {first_byte:g} seconds") from problem
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -116,16 +129,11 @@ def _request(url: httpx.URL, headers: httpx.Headers, body: bytes, connect: float
     return request
 
 
-def _kind(problem: BaseException) -> Kind:
+def _failure(problem: BaseException, waited: str) -> UpstreamFailure:
     """The transport calls every lost connection a connect timeout; aiohttp's own exception tells more."""
-    cause = problem.__cause__ or problem
+    cause = problem.__cause__ if isinstance(problem, httpx.HTTPError) else problem
     if isinstance(cause, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
-        return Kind.CONNECT
+        return UpstreamFailure(Kind.CONNECT, type(cause).__name__)
     if isinstance(cause, TimeoutError):
-        return Kind.TIMEOUT
-    return Kind.BROKEN
-
-
-def _cause(problem: BaseException) -> str:
-    cause = problem.__cause__ or problem
-    return f"{type(cause).__name__}"
+        return UpstreamFailure(Kind.TIMEOUT, waited)
+    return UpstreamFailure(Kind.BROKEN, type(cause).__name__)

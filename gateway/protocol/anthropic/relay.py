@@ -106,6 +106,8 @@ class StreamReader:
                 self._read(data)
                 if self.ended:
                     return b"".join(frames[: position + 1])
+            elif not sse.is_empty(frame):
+                raise MalformedStream("a frame that is no event")
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def _read(self, data: bytes) -> None:
