@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import math
 
 import redis
 import structlog
@@ -68,8 +69,8 @@ def _meter(name: str, gauge: Gauge) -> Meter:
     return Meter(
         name=name,
         label=LABELS[name],
-        used=figures.count(used),
-        limit=figures.count(gauge.limit),
+        used=figures.compact(used),
+        limit=figures.compact(gauge.limit),
         left=figures.count(gauge.remaining),
         used_percent=percent,
         state=state,
@@ -81,9 +82,5 @@ def _note(name: str, gauge: Gauge, state: str) -> str:
     warning = {"calm": "", "high": "Filling up. ", "full": "Nearly used up. "}[state]
     if name == "concurrent_requests":
         return warning + f"{figures.count(gauge.remaining)} more may start"
-    refill = (
-        f", all of it in {figures.duration(gauge.resets_in_seconds * 1000)}"
-        if gauge.resets_in_seconds >= 1
-        else ""
-    )
+    refill = f", full again in {math.ceil(gauge.resets_in_seconds)} s" if gauge.resets_in_seconds else ""
     return warning + f"{figures.count(gauge.remaining)} left{refill}"

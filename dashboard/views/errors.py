@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -11,7 +12,13 @@ from gateway.request_ids import request_id_of
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _plain(request, 400, "This request is not right", "The address or the form was not understood.")
+    words = "The address or the form was not understood."
+    if isinstance(exception, DisallowedHost):
+        words = (
+            "This gateway does not know the host name in your address bar. Its operator sets GATEWAY_PUBLIC_URL, "
+            "or adds the name to GATEWAY_ALLOWED_HOSTS."
+        )
+    return _plain(request, 400, "This request is not right", words)
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

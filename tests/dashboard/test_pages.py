@@ -234,6 +234,13 @@ def raising(problem: Exception) -> Any:
     return read
 
 
+def test_an_unknown_host_name_is_explained_and_not_repeated(client: Client) -> None:
+    answer = client.get("/login", HTTP_HOST="evil.example")
+    assert answer.status_code == 400
+    assert "GATEWAY_ALLOWED_HOSTS" in answer.content.decode()
+    assert "evil.example" not in answer.content.decode()
+
+
 def test_an_expired_form_is_explained(people: Cast) -> None:
     client = Client(enforce_csrf_checks=True)
     answer = client.post("/login", {"login": "ada@example.com", "password": "x"})

@@ -68,6 +68,12 @@ def test_the_eleventh_failure_of_an_account_is_refused_from_any_address(
     assert "Too many failed attempts. Wait 15 minutes and try again." in refused.content.decode()
 
 
+def test_a_flood_of_forms_from_one_address_is_refused_with_our_page(client: Client) -> None:
+    answers = [client.post("/login", {}) for _ in range(31)]
+    assert [answer.status_code for answer in answers] == [200] * 30 + [429]
+    assert '<h1 class="entrance-title">Too many requests</h1>' in answers[-1].content.decode()
+
+
 def test_neither_host_nor_spelling_begins_a_new_count(client: Client, people: Cast) -> None:
     spellings = ["ada@example.com", "ADA@example.com", " Ada@Example.com"]
     statuses = [
