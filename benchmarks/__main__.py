@@ -72,9 +72,7 @@ def _measure(house: House, options: argparse.Namespace, console: Console) -> Rep
 
 
 def _line(one: Round) -> str:
-    disturbed = (
-        "" if one.quiet else f"  [yellow]disturbed: others had {one.use.others_on_gateway_core:.0%}[/]"
-    )
+    disturbed = "" if one.quiet else f"  [yellow]disturbed: others had {one.disturbed:.0%}[/]"
     cpu = f"{one.cpu_ms_per_request:.3f} CPU-ms each" if one.use.worker > 0.02 else ""
     return f"  {one.kind:<16}{one.requests_per_second:>8,.0f}/s  {cpu}{disturbed}"
 

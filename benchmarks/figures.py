@@ -109,7 +109,7 @@ class _Medians:
 def chosen(rounds: Sequence[Round], kind: str) -> list[Round]:
     """The rounds of a kind that count: the quiet ones, or the one that was disturbed least."""
     of_kind = [one for one in rounds if one.kind == kind]
-    least = min(of_kind, key=lambda one: one.use.others_on_gateway_core)
+    least = min(of_kind, key=lambda one: one.disturbed)
     return [one for one in of_kind if one.quiet] or [least]
 
 

@@ -64,7 +64,7 @@ class House:
     gateway_port: int
     provider_port: int
     worker: int
-    company: tuple[int, ...]
+    company: int
     environment: dict[str, str]
     answered: int = 0
 
@@ -102,26 +102,17 @@ class House:
 def open_house(*, server: tuple[str, ...] = ("-m", "gateway.server")) -> Iterator[House]:
     """Start everything, pin it to its core, and end it whatever happens. `server` is what Python runs as the web."""
     cores = Cores.available()
-    os.sched_setaffinity(0, {cores.rest})
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, _on_core(cores.rest):
         folder = stack.enter_context(_scratch_folder())
-        postgres, valkey = _stores(folder, stack)
-        environment = _environment(postgres, valkey, folder)
-        stores = [
-            stack.enter_context(
-                _running(store.program(stack=folder, log=folder / "stores.log", environment=os.environ))
-            )
-            for store in (postgres, valkey)
-        ]
+        environment = _start_stores(folder, stack)
         provider_socket, gateway_socket = _listener(stack), _listener(stack)
         key = _furnish(folder, environment, provider_port=_port(provider_socket))
         programs = _Programs(folder, environment)
-        drain = stack.enter_context(_running(programs.python("drain", "manage.py", "drain")))
-        provider = stack.enter_context(
-            _running(programs.python("provider", "-m", "benchmarks.provider", listener=provider_socket))
-        )
+        stack.enter_context(_running(programs.python("drain", "manage.py", "drain")))
+        provider = programs.python("provider", "-m", "benchmarks.provider", listener=provider_socket)
+        stack.enter_context(_running(provider))
+        web = programs.python("web", *server, listener=gateway_socket)
         with _on_core(cores.gateway):
-            web = programs.python("web", *server, listener=gateway_socket)
             worker = stack.enter_context(_running(web))
         _wait_until_ready(_port(gateway_socket), web, worker)
         yield House(
@@ -131,7 +122,7 @@ def open_house(*, server: tuple[str, ...] = ("-m", "gateway.server")) -> Iterato
             gateway_port=_port(gateway_socket),
             provider_port=_port(provider_socket),
             worker=worker.pid,
-            company=(os.getpid(), *(process.pid for process in stores), drain.pid, provider.pid),
+            company=os.getpid(),
             environment=environment,
         )
 
@@ -144,6 +135,17 @@ def _scratch_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_stores(folder: Path, stack: contextlib.ExitStack) -> dict[str, str]:
+    """PostgreSQL and Valkey; the environment of a gateway that uses them."""
+    postgres, valkey = _stores(folder, stack)
+    for store in (postgres, valkey):
+        program = store.program(
+            stack=folder, log=folder / f"{type(store).__name__}.log", environment=os.environ
+        )
+        stack.enter_context(_running(program))
+    return _environment(postgres, valkey, folder)
 
 
 def _stores(folder: Path, stack: contextlib.ExitStack) -> tuple[Postgres, Valkey]:

@@ -37,7 +37,7 @@ class Order(msgspec.Struct, frozen=True):
     connections: int
     seconds: float
     worker: int
-    company: list[int]
+    company: int
     cores: list[int]
     stagger: float = 0.0
     most_requests: int = 0

@@ -74,11 +74,14 @@ class Use(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """Reads the processes and cores it was made for. Reading costs some milliseconds of processor time."""
+    """Reads the processes and cores it was made for. Reading costs some milliseconds of processor time.
 
-    def __init__(self, *, worker: int, company: Iterable[int], cores: Iterable[int]) -> None:
+    `company` is the process that started all the others.
+    """
+
+    def __init__(self, *, worker: int, company: int, cores: Iterable[int]) -> None:
         self._worker = psutil.Process(worker)
-        self._company = [psutil.Process(pid) for pid in company]
+        self._company = psutil.Process(company)
         self._cores = tuple(cores)
 
     def before(self) -> Reading:
@@ -101,7 +104,8 @@ class Meter:
         )
 
     def _company_seconds(self) -> float:
-        return sum(seconds_of(process) for root in self._company for process in with_children(root))
+        everybody = with_children(self._company)
+        return sum(seconds_of(process) for process in everybody if process != self._worker)
 
 
 def seconds_of(process: psutil.Process) -> float:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import cProfile
 import os
 import signal
-import time
 from pathlib import Path
 from types import FrameType
 
 from gateway import server
 
-PROFILE = cProfile.Profile(time.thread_time)  # processor time, which no neighbour lengthens
+PROFILE = cProfile.Profile()
 
 
 def _begin(signum: int, frame: FrameType | None) -> None:

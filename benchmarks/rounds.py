@@ -13,8 +13,10 @@ from benchmarks.load import Order, Outcome, Quantiles
 from benchmarks.meter import QUIET, Use
 from benchmarks.script import BURST, JSON, PACED, Script
 
+# Further turns for what was disturbed.
+EXTRA_TURNS = 2
 # Others' share of the gateway's core is waited out for so many seconds before each round.
-PATIENCE = 4.0
+PATIENCE = 2.0
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -42,7 +44,10 @@ KINDS = (JSON_16, JSON_256, BURST_16, PACED_64, DIRECT_PACED_64, JSON_1, DIRECT_
 
 
 class Round(msgspec.Struct, frozen=True):
-    """What one load came to; `use` tells who used the cores meanwhile."""
+    """What one load came to; `use` tells who used the cores meanwhile.
+
+    `disturbed` is the share that others had of the core that counts: the gateway's, or without it the load's.
+    """
 
     kind: str
     requests: int
@@ -54,22 +59,23 @@ class Round(msgspec.Struct, frozen=True):
     whole_ms: Quantiles
     first_ms: Quantiles
     use: Use
+    disturbed: float
     faults: dict[str, int]
 
     @property
     def quiet(self) -> bool:
-        return self.use.others_on_gateway_core <= QUIET
+        return self.disturbed <= QUIET
 
 
 def in_turns(
     house: House, kinds: Sequence[Kind], *, rounds: int, seconds: float, told: Callable[[Round], None]
 ) -> list[Round]:
-    """`rounds` rounds of every kind after a short one that is not counted; as many more where some were disturbed
-    (but a single round stays single)."""
+    """`rounds` rounds of every kind after a short one that is not counted; a few more where some were disturbed (but
+    a single round stays single)."""
     for kind in kinds:
         one_round(house, kind, seconds=min(0.5, seconds))
     done: list[Round] = []
-    for turn in range(2 * rounds if rounds > 1 else 1):
+    for turn in range(rounds + EXTRA_TURNS if rounds > 1 else 1):
         for kind in kinds:
             so_far = [one for one in done if one.kind == kind.name]
             if turn < rounds or sum(one.quiet for one in so_far) < rounds:
@@ -88,7 +94,7 @@ def one_round(house: House, kind: Kind, *, seconds: float, most_requests: int = 
         connections=kind.connections,
         seconds=seconds,
         worker=house.worker,
-        company=list(house.company),
+        company=house.company,
         cores=[house.cores.gateway, house.cores.rest],
         stagger=kind.stagger,
         most_requests=most_requests,
@@ -112,6 +118,7 @@ def _load(order: Order) -> Outcome:
 
 def _round(house: House, kind: Kind, outcome: Outcome) -> Round:
     worker = outcome.after.worker - outcome.before.worker
+    use = Use.between(outcome.before, outcome.after, house.cores)
     return Round(
         kind=kind.name,
         requests=outcome.requests,
@@ -122,6 +129,7 @@ def _round(house: House, kind: Kind, outcome: Outcome) -> Round:
         cpu_us_per_event=1e6 * worker / outcome.events if outcome.events else 0.0,
         whole_ms=outcome.whole_ms,
         first_ms=outcome.first_ms,
-        use=Use.between(outcome.before, outcome.after, house.cores),
+        use=use,
+        disturbed=use.others_on_load_core if kind.direct else use.others_on_gateway_core,
         faults=outcome.faults,
     )

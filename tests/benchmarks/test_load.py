@@ -26,7 +26,7 @@ async def told(script: Script, pieces: list[bytes]) -> Outcome:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        order = Order(script.name, port, "key", 2, 5.0, os.getpid(), [], [0], most_requests=2)
+        order = Order(script.name, port, "key", 2, 5.0, os.getpid(), os.getpid(), [0], most_requests=2)
         return await load(order)
 
 
