@@ -16,6 +16,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 KEEPALIVE_SECONDS = 20.0
+LOOK_SECONDS = 1.0  # how often a silent connection is looked at
 
 
 class Kind(enum.Enum):
@@ -48,29 +49,44 @@ class Reply:
 
     async def read(self, seconds: float) -> bytes:
         """The next bytes as soon as there are any, b"" at the end; raises `UpstreamFailure`."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await anext(self._chunks, b"")
-        except asyncio.CancelledError:
-            # A cancelled iterator is spent, the connection is not: who drains it reads on with a new one.
-            self._chunks = self._response.stream.__aiter__()  # type: ignore[union-attr]
-            raise
-        except _BREAKS as problem:
-            raise _failure(problem, f"no data for {seconds:g} seconds") from problem
+        waited = 0.0
+        while True:
+            try:
+                async with asyncio.timeout(min(LOOK_SECONDS, seconds - waited)):
+                    return await anext(self._chunks, b"")
+            except TimeoutError:
+                self._read_on()
+                waited += LOOK_SECONDS
+                if self._lost:
+                    raise UpstreamFailure(Kind.BROKEN, "the connection is gone") from None
+                if waited >= seconds:
+                    raise UpstreamFailure(Kind.TIMEOUT, f"no data for {seconds:g} seconds") from None
+            except asyncio.CancelledError:
+                self._read_on()  # for who drains this reply
+                raise
+            except _BREAKS as problem:
+                raise _failure(problem, "") from problem
 
     async def read_all(self, limit: int, seconds: float) -> bytes:
         """The whole rest within `seconds`; raises `UpstreamFailure`, also beyond `limit` bytes."""
         parts, size = [], 0
-        try:
-            async with asyncio.timeout(seconds):
-                async for chunk in self._chunks:
-                    size += len(chunk)
-                    if size > limit:
-                        raise UpstreamFailure(Kind.BROKEN, f"an answer of more than {limit} bytes")
-                    parts.append(chunk)
-        except _BREAKS as problem:
-            raise _failure(problem, f"no whole answer within {seconds:g} seconds") from problem
+        deadline = asyncio.get_running_loop().time() + seconds
+        while chunk := await self.read(deadline - asyncio.get_running_loop().time()):
+            size += len(chunk)
+            if size > limit:
+                raise UpstreamFailure(Kind.BROKEN, f"an answer of more than {limit} bytes")
+            parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_on(self) -> None:
+        """A cancelled iterator is spent, the connection is not: go on with a new one."""
+        self._chunks = self._response.stream.__aiter__()  # type: ignore[union-attr]
+
+    @property
+    def _lost(self) -> bool:
+        """aiohttp closes a connection whose chunking is broken without telling who waits for the body."""
+        connection = self._response.stream._aiohttp_response.connection  # type: ignore[union-attr]
+        return connection is None or connection.transport is None
 
     async def aclose(self) -> None:
         """Give the connection back to the pool, or cut it if the answer was not read to its end."""
