@@ -24,6 +24,7 @@ from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 from gateway import metrics
+from gateway.bounded_body import BoundedBody
 from gateway.configuration import Configuration
 from gateway.consumers import access_log
 from gateway.consumers.count_tokens import CountTokensConsumer
@@ -97,7 +98,7 @@ class FrontDoor:
         if method == "HEAD" and path in ("/", "/api/hello"):
             return self._hello  # type: ignore[return-value]
         if self._django is None:
-            self._django = get_asgi_application()
+            self._django = BoundedBody(get_asgi_application())
         return self._django
 
 

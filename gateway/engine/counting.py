@@ -45,7 +45,8 @@ async def count(call: Call, plane: Plane) -> Count:
     target = call.model.ordered_targets()[0]
     try:
         if target.dialect == "simulator":
-            return Count(headers, "provider", input_tokens=count_tokens(call.body.raw))
+            tokens = await asyncio.to_thread(count_tokens, call.body.raw)
+            return Count(headers, "provider", input_tokens=tokens)
         if target.dialect == "anthropic" and (body := await _asked(call, target, plane)):
             return Count(headers, "provider", body=body)
         tokens = await plane.counter.count(call.body.raw, profile=profile_for(target.upstream_model))
