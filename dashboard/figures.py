@@ -37,6 +37,11 @@ def money(value: Decimal) -> str:
     return f"${value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
 
 
+def brief_money(value: Decimal) -> str:
+    """Where there is little room: what is below a cent is `<$0.01`."""
+    return "<$0.01" if 0 < value < Decimal("0.01") else money(value)
+
+
 def exact_money(value: Decimal) -> str:
     """Every digit there is: `$12.3456789`."""
     digits = f"{value.normalize():f}"

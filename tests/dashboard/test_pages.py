@@ -75,6 +75,13 @@ def test_the_overview_sums_what_the_rollups_hold(client: Client, people: Cast) -
     assert "model-c" not in page
 
 
+def test_a_first_tiny_cost_is_neither_nothing_nor_too_wide(client: Client, people: Cast) -> None:
+    used(people.acme, "model-a", requests=1, cost=Decimal("0.000176"))
+    page = as_(client, people.ada).get("/").content.decode()
+    assert 'title="$0.000176">&lt;$0.01<' in page
+    assert 'class="chart-total" title="$0.000176">$0.000176<' in page
+
+
 def test_a_chart_and_its_table_show_the_same(client: Client, people: Cast) -> None:
     used(people.acme, "model-a", requests=30, input_tokens=1)
     used(people.acme, "model-b", requests=12)
