@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
@@ -26,7 +27,7 @@ class MessagesConsumer(GatewayConsumer):
     endpoint = "messages"
 
     async def answer(self) -> None:
-        call = await self._call()
+        call = await self.call(message_request)
         self.watch_disconnect()
         answer = await exchange.serve(call, self.plane)
         if answer.stream is not None:
@@ -36,12 +37,13 @@ class MessagesConsumer(GatewayConsumer):
             await self.start(200, [*answer.headers, length])
             await self.base_send({"type": "http.response.body", "body": answer.body})
 
-    async def _call(self) -> Call:
+    async def call(self, check: Callable[[guarded.Body], MessageRequest]) -> Call:
+        """The checked request: who asks, then for what. Raises `GatewayError`."""
         version = request_headers.version_of(self.headers)
         principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
         self.organization_id = str(principal.organization_id)
         workspace = workspace_of(principal, self.headers)
-        asked = message_request(await self.guarded_body())
+        asked = check(await self._guarded_body())
         model = self.plane.directory.catalog.find(asked.model)
         _check_model(asked, model)
         assert model is not None
@@ -63,7 +65,7 @@ class MessagesConsumer(GatewayConsumer):
             session_id=self.headers.get(b"x-claude-code-session-id", b"")[:200].decode("latin-1"),
         )
 
-    async def guarded_body(self) -> guarded.Body:
+    async def _guarded_body(self) -> guarded.Body:
         raw = await read_body(self.receive, self.headers)
         if len(raw) > LARGE_BODY:
             return await asyncio.to_thread(guarded.parse, raw)

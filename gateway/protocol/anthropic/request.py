@@ -23,19 +23,12 @@ _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class MessageRequest(msgspec.Struct, frozen=True):
-    """A checked `POST /v1/messages`."""
+    """A checked `POST /v1/messages`, or a count of its tokens (then without output and stream)."""
 
     body: Body
     model: str
-    max_tokens: int
-    stream: bool
-
-
-class CountRequest(msgspec.Struct, frozen=True):
-    """A checked `POST /v1/messages/count_tokens`."""
-
-    body: Body
-    model: str
+    max_tokens: int = 0
+    stream: bool = False
 
 
 def message_request(body: Body) -> MessageRequest:
@@ -49,11 +42,11 @@ def message_request(body: Body) -> MessageRequest:
     return MessageRequest(body, model, max_tokens, stream)
 
 
-def count_request(body: Body) -> CountRequest:
+def count_request(body: Body) -> MessageRequest:
     """As `message_request`, for a count: no `max_tokens`, no `stream`."""
     model = _model(body)
     _check_messages(body)
-    return CountRequest(body, model)
+    return MessageRequest(body, model)
 
 
 def _model(body: Body) -> str:
