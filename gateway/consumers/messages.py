@@ -43,7 +43,7 @@ class MessagesConsumer(GatewayConsumer):
         principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
         self.organization_id = str(principal.organization_id)
         workspace = workspace_of(principal, self.headers)
-        asked = check(await self._guarded_body())
+        asked = await self._asked(check)
         model = self.plane.directory.catalog.find(asked.model)
         _check_model(asked, model)
         assert model is not None
@@ -65,11 +65,11 @@ class MessagesConsumer(GatewayConsumer):
             session_id=self.headers.get(b"x-claude-code-session-id", b"")[:200].decode("latin-1"),
         )
 
-    async def _guarded_body(self) -> guarded.Body:
+    async def _asked(self, check: Callable[[guarded.Body], MessageRequest]) -> MessageRequest:
         raw = await read_body(self.receive, self.headers)
         if len(raw) > LARGE_BODY:
-            return await asyncio.to_thread(guarded.parse, raw)
-        return guarded.parse(raw)
+            return await asyncio.to_thread(lambda: check(guarded.parse(raw)))
+        return check(guarded.parse(raw))
 
     async def _stream(self, stream: LiveStream, headers: list[tuple[bytes, bytes]]) -> None:
         """Each read goes on at once; when the process stops, the stream still ends with an error event."""
