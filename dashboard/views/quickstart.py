@@ -46,4 +46,4 @@ def first_request(request: HttpRequest, place: Place) -> HttpResponse:
 
 def _make_key(organization: Organization) -> str:
     """For a shell: names may hold anything."""
-    return f"python manage.py create_api_key --organization {shlex.quote(organization.name)} --name first"
+    return f".venv/bin/python manage.py create_api_key --organization {shlex.quote(organization.name)} --name first"
