@@ -60,7 +60,7 @@ def test_a_name_cannot_break_out_of_the_shell_line(client: Client, people: Cast)
     Membership.objects.create(organization=evil, user=people.olga, role="admin")
     page = as_(client, people.olga).get("/quickstart").content.decode()
     assert shown(page, "make-key") == (
-        "python manage.py create_api_key --organization 'x'\"'\"'; rm -rf \"$HOME' --name first"
+        ".venv/bin/python manage.py create_api_key --organization 'x'\"'\"'; rm -rf \"$HOME' --name first"
     )
 
 
