@@ -15,7 +15,7 @@ from tests.data_plane.wire import Answer
 from tests.outages.load import Load, percentile
 from tests.outages.site import Site
 
-AWAY = 60.0 if os.environ.get("GATEWAY_LONG_TESTS") else 3.5  # seconds
+AWAY = 60.0 if os.environ.get("LONG_TESTS") else 3.5  # seconds
 
 
 @pytest.mark.parametrize("how", ["frozen", "killed"])

@@ -21,7 +21,7 @@ from tests.data_plane.wire import Answer, Wire
 from tests.faults import FaultProxy
 from tests.outages.site import Site
 
-STREAMS = 2500 if os.environ.get("GATEWAY_LONG_TESTS") else 250
+STREAMS = 2500 if os.environ.get("LONG_TESTS") else 250
 TENANTS = 12
 AT_ONCE = 40
 NONCE = re.compile(rb"nonce-\d+-")

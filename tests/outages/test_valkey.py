@@ -12,14 +12,12 @@ import pytest
 from tests.outages.load import Load, percentile
 from tests.outages.site import Site, until
 
-AWAY = 20.0 if os.environ.get("GATEWAY_LONG_TESTS") else 2.5  # seconds
+AWAY = 20.0 if os.environ.get("LONG_TESTS") else 2.5  # seconds
 WITHIN = 0.2
 
 
 @pytest.mark.parametrize("how", ["frozen", "killed", "killed and emptied"])
-def test_valkey_away_delays_no_answer_and_loses_no_usage(
-    site: Site, how: str
-) -> None:
+def test_valkey_away_delays_no_answer_and_loses_no_usage(site: Site, how: str) -> None:
     load = Load(site, site.house.tenant())
     with load:
         time.sleep(1)
