@@ -70,14 +70,14 @@ class BackOffice:
 
 
 class Gateway:
-    """One web process, `python -m gateway.server`, on a free port."""
+    """One web process, `python -m gateway.server` (or `module`), on a free port."""
 
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, environment: dict[str, str], log: Path, module: str = "gateway.server") -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.log = log
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "gateway.server"],
+            [sys.executable, "-m", module],
             cwd=PROJECT,
             env=environment | {"HOST": "127.0.0.1", "PORT": str(self.port)},
             stdin=subprocess.DEVNULL,

@@ -90,9 +90,7 @@ class Load:
         return asked
 
     async def _ask(self, asked: Asked) -> None:
-        raw = self._site.house.message(
-            body(SCRIPTED, asked.script, stream=asked.stream), key=self.tenant.key
-        )
+        raw = self._site.house.message(body(SCRIPTED, asked.script, stream=asked.stream), key=self.tenant.key)
         try:
             asked.answer = await wire.ask(self._port, raw, 20)
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as problem:

@@ -112,12 +112,12 @@ class Site:
     valkey_url: str
     house: House
 
-    def gateway(self, name: str, **environment: str) -> Gateway:
+    def gateway(self, name: str, *, module: str = "gateway.server", **environment: str) -> Gateway:
         """A further web process on the same stores, with a DATA_DIR of its own; not waited for."""
         data = self.folder / name
         data.mkdir(exist_ok=True)
         log = self.folder / f"{name}.log"
-        return Gateway(self.house.environment | {"DATA_DIR": str(data)} | environment, log)
+        return Gateway(self.house.environment | {"DATA_DIR": str(data)} | environment, log, module)
 
     def rows(self, key_id: str) -> list[Row]:
         """The ledger's rows of one key."""

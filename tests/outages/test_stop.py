@@ -159,5 +159,3 @@ def _assert_settled(site: Site, tenant: Tenant, answers: list[Answer]) -> None:
         until(lambda: len(site.rows(tenant.key_id)) >= len(wanted), 10)
     time.sleep(0.3)
     assert sorted(row.request_id for row in site.rows(tenant.key_id)) == wanted
-
-

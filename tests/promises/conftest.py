@@ -1,0 +1,17 @@
+"""One gateway for all tests of promises, with stores of its own that may be searched and broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.supervisor.postgres import Postgres
+from tests.outages.site import Site, open_site
+
+
+@pytest.fixture(scope="session")
+def site(postgres_server: Postgres, scratch_folders: Callable[[str], Path]) -> Iterator[Site]:
+    with open_site(postgres_server, scratch_folders, "promises") as site:
+        yield site
