@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 from typing import Protocol
 
-import httpx
-
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.errors import InternalError
 from gateway.simulator.provider import SimulatedReply, answer
 from gateway.upstreams.client import UpstreamClient
+from gateway.upstreams.transport import Destination
 
 
 class Reply(Protocol):
@@ -55,12 +54,15 @@ class Dialects:
         """The reply's head. Raises `UpstreamFailure`, or a `GatewayError` for what no provider is asked."""
         body = call.body.with_string("model", target.upstream_model)
         if target.dialect == "anthropic":
+            destination = anthropic_destination(
+                target.base_url + "/v1/" + call.endpoint,
+                call.query,
+                call.relayed,
+                target.api_key,
+                target.timeouts.connect,
+            )
             return await self._client.post(
-                _url(target.base_url, "/v1/" + call.endpoint, call.query),
-                headers=anthropic_headers(call.relayed, target.api_key),
-                body=body,
-                connect=target.timeouts.connect,
-                first_byte=target.timeouts.first_byte_of(stream=call.stream),
+                destination, body, first_byte=target.timeouts.first_byte_of(stream=call.stream)
             )
         if target.dialect == "simulator":
             simulated = await answer(
@@ -73,21 +75,18 @@ class Dialects:
 
 
 @functools.lru_cache(maxsize=1024)
-def anthropic_headers(relayed: tuple[tuple[bytes, bytes], ...], api_key: str) -> httpx.Headers:
-    """The caller's `anthropic-*` headers, and the provider's credential instead of the tenant's.
-
-    Cached, since one client sends the same headers with every request.
-    """
-    own = [
-        (b"content-type", b"application/json"),
-        (b"accept", b"application/json"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", b"anthropic-gateway"),
+def anthropic_destination(
+    url: str, query: bytes, relayed: tuple[tuple[bytes, bytes], ...], api_key: str, connect: float
+) -> Destination:
+    """The provider's address with the caller's query and `anthropic-*` headers, and the provider's credential
+    instead of the tenant's. Cached, since one client sends the same with every request."""
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in relayed]
+    headers += [
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+        ("accept-encoding", "identity"),
+        ("user-agent", "anthropic-gateway"),
     ]
-    credential = [(b"x-api-key", api_key.encode())] if api_key else []
-    return httpx.Headers([*relayed, *own, *credential])
-
-
-@functools.lru_cache(maxsize=1024)
-def _url(base_url: str, path: str, query: bytes) -> httpx.URL:
-    return httpx.URL(base_url + path + (f"?{query.decode('latin-1')}" if query else ""))
+    if api_key:
+        headers.append(("x-api-key", api_key))
+    return Destination(url + (f"?{query.decode('latin-1')}" if query else ""), headers, connect=connect)

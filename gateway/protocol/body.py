@@ -22,6 +22,7 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _AFTER_BACKSLASHES = re.compile(rb"\\*[^\\]?")
 # Brackets as steps down and up, as signed bytes. Object brackets count as array brackets: where they do not
@@ -62,13 +63,18 @@ def parse(raw: bytes) -> Body:
     except msgspec.ValidationError:
         _refuse("The request body must be a JSON object.")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        _refuse(f"The request body is not valid JSON: {_reason(problem)}")
+        _refuse(f"The request body is not valid JSON: {_reason(raw, problem)}")
     if _holds_nul(raw):
         _refuse("The request body holds a NUL character (\\u0000).")
     return Body(raw, fields, _spans(raw, fields))
 
 
-def _reason(problem: Exception) -> str:
+def _reason(raw: bytes, problem: Exception) -> str:
+    """The decoder's words, where they say what is wrong."""
+    if not raw:
+        return "it is empty"
+    if _SURROGATE.search(raw):
+        return "it holds a lone surrogate or another broken escape"
     return str(problem).removeprefix("JSON is malformed: ") or "nested too deeply"
 
 
@@ -142,13 +148,13 @@ def _spans(raw: bytes, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, i
     position = _skip(raw, raw.index(b"{") + 1)
     for name, value in fields.items():
         key = _STRING.match(raw, position)
-        if key is None or _string.decode(key[0]) != name:
+        if key is None or not _spells(key[0], name):
             _refuse_repeated(raw, position, fields)
         start = _skip(raw, _skip(raw, key.end()) + 1)
-        value_bytes = memoryview(value)
-        end = start + len(value_bytes)
-        if raw[start:end] != value_bytes:
+        value_bytes = bytes(value)  # comparing with a view goes item by item
+        if not raw.startswith(value_bytes, start):
             _refuse(f"{name}: repeated key")
+        end = start + len(value_bytes)
         spans[name] = start, end
         position = _skip(raw, end)
         if raw[position] == 0x2C:  # a comma
@@ -156,6 +162,10 @@ def _spans(raw: bytes, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, i
     if raw[position] != 0x7D:  # the closing brace
         _refuse_repeated(raw, position, fields)
     return spans
+
+
+def _spells(key: bytes, name: str) -> bool:
+    return key[1:-1] == name.encode() if b"\\" not in key else _string.decode(key) == name
 
 
 def _skip(raw: bytes, position: int) -> int:

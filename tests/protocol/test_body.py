@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from gateway.errors import InvalidRequest
 from gateway.protocol.body import MAX_DEPTH, parse
 
+BROKEN_ESCAPE = "The request body is not valid JSON: it holds a lone surrogate or another broken escape"
+
 
 def refusal(raw: bytes) -> str:
     with pytest.raises(InvalidRequest) as caught:
@@ -22,7 +24,7 @@ def refusal(raw: bytes) -> str:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b"", "The request body is not valid JSON: Input data was truncated"),
+        (b"", "The request body is not valid JSON: it is empty"),
         (b"[]", "The request body must be a JSON object."),
         (b"null", "The request body must be a JSON object."),
         (b'{"a":NaN}', "The request body is not valid JSON: invalid character (byte 5)"),
@@ -33,11 +35,11 @@ def refusal(raw: bytes) -> str:
         (b'\xef\xbb\xbf{"a":1}', "The request body is not valid JSON: invalid character (byte 0)"),
         (
             b'{"a":"\\udc00 and so on"}',
-            "The request body is not valid JSON: invalid utf-16 surrogate pair (byte 12)",
+            BROKEN_ESCAPE,
         ),
         (
             b'{"a":"\\ud800 and so on"}',
-            "The request body is not valid JSON: unexpected end of hex escape (byte 12)",
+            BROKEN_ESCAPE,
         ),
         (b'{"a":"\\u0000"}', "The request body holds a NUL character (\\u0000)."),
         (b'{"a":1,"a":1}', "a: repeated key"),
