@@ -52,6 +52,8 @@ _SECRETS = (
     ("sk-", r"sk-gw-(?:api|admin)01-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|sk-[A-Za-z0-9_-]{20,}"),
     ("bearer", r"(?i:bearer)(?:\s+|%20|\+)[A-Za-z0-9._~+/=%-]{8,}"),
     ("basic", r"(?i:basic)(?:\s+|%20|\+)[A-Za-z0-9._~+/=%-]{8,}"),
+    ("/reset/", r"(?<=/reset/)[^\s\"'?]+"),  # links that let people in; Django logs paths that it refuses
+    ("/invites/", r"(?<=/invites/)[^\s\"'?]+"),
     ("://", r"(?<=://)[^\s\"'/@:]*:[^\s\"'/@]+(?=@)"),  # user:password@ of an address
 )
 _SHORTEST = 8  # characters; a shorter secret would blot out words
