@@ -38,7 +38,7 @@ from gateway.metering.event import STREAM
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 # `/v1/v1/...` is what an SDK asks for whose base_url already ends in /v1.
-DATA_PLANE = re.compile(r"/v1(/|$)")
+DATA_PLANE = re.compile(r"/+v1(/|$)")
 ADMIN_API = re.compile(r"/v1/(v1/)?organizations(/|$)")
 V1 = r"^v1/(?:v1/)?"
 

@@ -4,9 +4,11 @@ The simulator's models carry the list prices of their namesakes, so that cost pa
 tried without a provider; nobody is billed for them.
 """
 
+import datetime
 from decimal import Decimal
 
 from django.db import migrations
+from django.utils import timezone
 
 TIERS = {
     "basic": {"requests_per_minute": 50, "tokens_per_minute": 100_000, "concurrent_requests": 10},
@@ -31,11 +33,13 @@ def seed(apps, schema_editor):
     provider = apps.get_model("gateway", "Provider").objects.create(
         name="simulator", origin="simulator", dialect="simulator"
     )
-    for name, display_name, output, rates in SIMULATED:
+    now = timezone.now()
+    for age, (name, display_name, output, rates) in enumerate(SIMULATED):
         model = apps.get_model("gateway", "Model").objects.create(
             name=name,
             origin="simulator",
             display_name=display_name,
+            created_at=now - datetime.timedelta(seconds=age),  # lists show the newest first
             max_input_tokens=200_000,
             max_output_tokens=output,
         )

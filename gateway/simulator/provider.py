@@ -63,6 +63,7 @@ def _parts(body: bytes, version: str) -> tuple[bool, list[bytes]]:
     asked = request.parse(body)
     rules.check(asked, version)
     message = composition.compose(asked)
+    rules.check_length(message.usage.input_tokens)
     message.id = f"msg_01{secrets.token_hex(11)}"
     return asked.stream, stream.frames(message) if asked.stream else [msgspec.json.encode(message)]
 

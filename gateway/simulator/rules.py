@@ -12,6 +12,8 @@ import msgspec
 from gateway.errors import InvalidRequest
 from gateway.simulator.request import Block, Message, Request, Tool
 
+WINDOW = 200_000  # tokens; the catalog says the same of the simulated models
+
 _BLOCKS = {
     "user": ("text", "image", "document", "search_result", "tool_result", "container_upload"),
     "assistant": ("text", "thinking", "redacted_thinking", "tool_use", "server_tool_use"),
@@ -44,6 +46,12 @@ def check(asked: Request, version: str) -> None:
     for position, sequence in enumerate(asked.stop_sequences or []):
         if not sequence.strip():
             raise InvalidRequest(f"stop_sequences.{position}: each stop sequence must contain non-whitespace")
+
+
+def check_length(input_tokens: int) -> None:
+    """Raise `InvalidRequest`, in the words that clients know, for a prompt beyond the models' window."""
+    if input_tokens > WINDOW:
+        raise InvalidRequest(f"prompt is too long: {input_tokens} tokens > {WINDOW} maximum")
 
 
 def check_prompt(asked: Request) -> None:

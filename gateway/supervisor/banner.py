@@ -18,7 +18,7 @@ SHOWN = (
     "GATEWAY_ADMIN_EMAIL",
     "GATEWAY_ADMIN_PASSWORD",
 )
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5-5"
 
 
 def show_banner(console: Console, values: Mapping[str, str], *, data_dir: Path, notes: Iterable[str]) -> None:

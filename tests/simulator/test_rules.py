@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from gateway import simulator
+from gateway.errors import InvalidRequest
+from gateway.simulator import rules
 
 USER = {"role": "user", "content": "Hello"}
 CALL = {"type": "tool_use", "id": "t1", "name": "f", "input": {}}
@@ -204,3 +206,10 @@ def refusal(fields: dict[str, Any], version: str = "2023-06-01") -> tuple[int, d
         return reply.status, json.loads(b"".join([chunk async for chunk in reply.chunks]))
 
     return asyncio.run(read())
+
+
+def test_a_prompt_beyond_the_window_is_refused_in_the_words_clients_know() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        rules.check_length(200_001)
+    assert refused.value.message == "prompt is too long: 200001 tokens > 200000 maximum"
+    rules.check_length(200_000)
