@@ -28,7 +28,7 @@ def test_valkey_away_delays_no_answer_and_loses_no_usage(site: Site, how: str) -
             back = time.monotonic()
         time.sleep(1.5)
     replayed = until(lambda: site.spooled_bytes() == 0, 15, "the spool was not replayed")
-    settled = load.wait_for_ledger()
+    settled = load.wait_for_ledger(within=5 if "emptied" in how else 20)
 
     print(_figures(f"Valkey {how}", load, gone, back, spooled, replayed, settled))
     assert load.failures() == {}
