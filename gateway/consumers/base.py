@@ -92,9 +92,11 @@ class GatewayConsumer(AsyncHttpConsumer):
                 if self.scope["method"] not in self.methods:
                     raise MethodNotAllowed("Method Not Allowed", headers={"allow": ", ".join(self.methods)})
                 await self.answer()
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as problem:
                 if self._interrupting and not self.status:
                     raise Overloaded("The gateway is restarting. Please try again.") from None
+                if self._task is not None and not self._task.cancelling():
+                    raise RuntimeError("cancelled was not this request but what it waited for") from problem
                 raise
         except ProviderError as error:
             await self.send_json(error.status, error.body, _encoded(error.headers))

@@ -108,8 +108,6 @@ def _refused(answer: Answer) -> bool:
     """An error in the envelope: 401 for a key that is certainly wrong, else the gateway's own trouble."""
     if answer.status not in (401, 429, 500, 503):
         return False
-    if answer.body == b"Internal Server Error":
-        return True  # uvicorn's own words, where the request was cancelled from within
     said = json.loads(answer.body)
     return said["type"] == "error" and said["request_id"] == answer.header("request-id")
 
