@@ -79,7 +79,8 @@ def _meter(name: str, gauge: Gauge) -> Meter:
 
 
 def _note(name: str, gauge: Gauge, state: str) -> str:
-    warning = {"calm": "", "high": "Filling up. ", "full": "Nearly used up. "}[state]
+    full = "Nearly used up. " if gauge.remaining > 0 else "Used up: requests are refused. "
+    warning = {"calm": "", "high": "Filling up. ", "full": full}[state]
     if name == "concurrent_requests":
         return warning + f"{figures.count(gauge.remaining)} more may start"
     refill = f", full again in {math.ceil(gauge.resets_in_seconds)} s" if gauge.resets_in_seconds else ""
