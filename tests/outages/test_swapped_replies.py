@@ -110,7 +110,8 @@ async def _stream(
             await wire.read_until(answer, b"event: message_stop")
         seen.outcomes["whole" if answer.status == 200 else str(answer.status)] += 1
     except TimeoutError:
-        seen.outcomes["given up" if patience is not None else "too slow"] += 1
+        late = f"too slow: status {answer.status}, {len(answer.body)} bytes"
+        seen.outcomes["given up" if patience is not None else late] += 1
     finally:
         wire.reset()
     foreign = set(NONCE.findall(answer.body)) - {nonce.encode()}
