@@ -210,14 +210,14 @@ def test_pause_stops_the_requests_and_resume_starts_them(overview: tuple[Browser
     _, page = overview
     with page.expect_request(re.compile("/limits$"), timeout=5000):
         pass
-    pause = page.get_by_role("button", name="Pause live updates")
-    pause.click()
-    expect(pause).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Pause live updates").click()
+    resume = page.get_by_role("button", name="Resume live updates")
+    expect(resume).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(5500)
     assert asked == []
-    pause.click()
+    resume.click()
     with page.expect_request(re.compile("/limits$"), timeout=5000):
         pass
 

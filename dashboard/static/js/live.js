@@ -8,7 +8,6 @@ if (button) {
   button.hidden = false;
   button.addEventListener("click", () => {
     paused = !paused;
-    button.setAttribute("aria-pressed", String(paused));
     document.documentElement.toggleAttribute("data-paused", paused);
   });
 }
