@@ -79,13 +79,15 @@ class MessagesConsumer(GatewayConsumer):
             try:
                 while (frames := await stream.read()) is not None:
                     pacemaker.beat()
+                    if stream.ended:  # nothing may come after the last event, a ping neither
+                        await pacemaker.stop()
                     await self.base_send({"type": "http.response.body", "body": frames, "more_body": True})
             except asyncio.CancelledError:
                 if not self.interrupting or self._client_left:
                     raise
+                await pacemaker.stop()
                 last = stream.interrupted()
                 await self.base_send({"type": "http.response.body", "body": last or b"", "more_body": True})
-            await pacemaker.stop()
             await self.base_send({"type": "http.response.body", "body": b""})
         finally:
             pacemaker.cancel()

@@ -25,7 +25,7 @@ class Pacemaker:
         self._last = self._loop.time()
 
     async def stop(self) -> None:
-        """No ping after this; one that is being sent is waited for."""
+        """No ping after this, also none that was due and has not begun; one that is being sent is waited for."""
         self._stop_timer()
         if self._ping is not None:
             await self._ping
@@ -51,5 +51,7 @@ class Pacemaker:
         self._timer = self._loop.call_later(due, self._check)
 
     async def _send_ping(self) -> None:
+        if self._timer is None:  # stopped before this task had its turn
+            return
         with contextlib.suppress(OSError):  # the client is gone; the request's own task finds out
             await self._send({"type": "http.response.body", "body": PING, "more_body": True})

@@ -46,6 +46,11 @@ class LiveStream:
         self._drain_on_disconnect = drain_on_disconnect
         self._ended = False
 
+    @property
+    def ended(self) -> bool:
+        """The last frames have been read."""
+        return self._ended
+
     async def read(self) -> bytes | None:
         """The next whole frames; an `error` event is the last thing of a stream that could not be finished."""
         if self._first is not None:
