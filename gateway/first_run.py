@@ -24,6 +24,7 @@ from gateway.models import Membership, Organization, Tier, User
 ORGANIZATION = "Default"
 TIER = "pro"  # limits that show in the dashboard and do not stop a newcomer's first experiments
 ADMIN_EMAIL = "admin@gateway.local"
+PASSWORD_CHANGED = "changed-since-the-first-run"  # no password is shown that does not work
 PRESETS = Path(__file__).parent / "presets"
 LOCK = 0x67770002  # several machines may start at once
 
@@ -88,10 +89,20 @@ def _presets() -> list[str]:
     return changes
 
 
+def _still_works(found: dict[str, str]) -> bool:
+    admin = User.objects.filter(email=found.get("GATEWAY_ADMIN_EMAIL", "")).first()
+    return admin is not None and admin.check_password(found.get("GATEWAY_ADMIN_PASSWORD", ""))
+
+
 def _later_start() -> Outcome:
     """A lost quickstart.env stays lost: nobody but a person at the command line gets new secrets."""
     folder = settings.CONFIGURATION.data_dir
-    if quickstart.readdress(folder, settings.CONFIGURATION.base_url):
+    found = quickstart.read(folder)
+    if found is not None:
+        changed = quickstart.addresses(settings.CONFIGURATION.base_url)
+        if not _still_works(found):
+            changed["GATEWAY_ADMIN_PASSWORD"] = PASSWORD_CHANGED
+        quickstart.update(folder, changed)
         return Outcome(False, ())
     operator = User.objects.filter(is_operator=True, is_active=True).order_by("created_at").first()
     owner = Organization.objects.order_by("created_at").first()

@@ -51,22 +51,26 @@ def write(folder: Path, quickstart: Quickstart) -> None:
     _replace(folder / FILE_NAME, "".join(f"{name}={values[name]}\n" for name in ORDER))
 
 
-def readdress(folder: Path, base_url: str) -> bool:
-    """Sets the address lines and leaves every other line as it is; False where there is no such file."""
+def read(folder: Path) -> dict[str, str] | None:
+    """The lines by name; None where there is no such file."""
     try:
         text = (folder / FILE_NAME).read_text()
     except FileNotFoundError:
-        return False
-    current = addresses(base_url)
-    lines = [_readdressed(line, current) for line in text.splitlines(keepends=True)]
+        return None
+    return dict(line.partition("=")[::2] for line in text.splitlines())
+
+
+def update(folder: Path, changed: dict[str, str]) -> None:
+    """Sets these lines and leaves every other line as it is."""
+    text = (folder / FILE_NAME).read_text()
+    lines = [_updated(line, changed) for line in text.splitlines(keepends=True)]
     if "".join(lines) != text:
         _replace(folder / FILE_NAME, "".join(lines))
-    return True
 
 
-def _readdressed(line: str, current: dict[str, str]) -> str:
+def _updated(line: str, changed: dict[str, str]) -> str:
     name = line.partition("=")[0]
-    return f"{name}={current[name]}\n" if name in current else line
+    return f"{name}={changed[name]}\n" if name in changed else line
 
 
 def _replace(path: Path, text: str) -> None:

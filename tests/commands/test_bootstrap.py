@@ -124,6 +124,18 @@ def test_another_port_changes_the_addresses_only(
     assert stat.S_IMODE((data_dir / "quickstart.env").stat().st_mode) == 0o600
 
 
+def test_no_password_is_shown_that_does_not_work_any_more(db: None, data_dir: Path) -> None:
+    bootstrap()
+    before = quickstart(data_dir)
+    admin = User.objects.get()
+    admin.set_password("another password of my own")
+    admin.save()
+
+    bootstrap()
+
+    assert quickstart(data_dir) == {**before, "GATEWAY_ADMIN_PASSWORD": first_run.PASSWORD_CHANGED}
+
+
 def test_a_lost_file_is_not_made_again_but_the_way_on_is_told(db: None, data_dir: Path) -> None:
     bootstrap()
     (data_dir / "quickstart.env").unlink()
