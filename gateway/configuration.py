@@ -167,4 +167,7 @@ def load() -> Configuration:
                 f"  {name}: " + ("is not set" if missing else error["msg"].removeprefix("Value error, "))
             )
         where = f"environment or {data_dir_from_environment()}"
+        lines.append(
+            "For a gateway that runs with another data folder, put DATA_DIR=FOLDER before the command."
+        )
         raise ConfigurationError("\n".join([f"The configuration ({where}) has errors:", *lines])) from None

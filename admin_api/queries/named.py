@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from gateway.errors import NotFound
-from gateway.models import Organization, User, Workspace
+from gateway.models import ApiKey, Organization, User, Workspace
 
 
 def organization(name: str) -> Organization:
@@ -28,6 +28,14 @@ def workspace(organization: Organization, name: str) -> Workspace:
         raise NotFound(
             f"{organization.name} has no workspace named {name!r}; there are: {_listed(live, 'name')}"
         )
+    return found
+
+
+def api_key(id: str) -> ApiKey:
+    """By its id, whichever organization's."""
+    found = ApiKey.objects.select_related("organization").filter(pk=id.strip()).first()
+    if found is None:
+        raise NotFound(f"no key has the id {id!r}; `manage.py list_api_keys` lists an organization's keys")
     return found
 
 

@@ -56,7 +56,7 @@ class OpenAIPage(msgspec.Struct):
 
 class ModelsConsumer(GatewayConsumer):
     endpoint = "models"
-    methods = ("GET",)
+    methods = ("GET", "HEAD")
 
     async def answer(self) -> None:
         request_headers.version_of(self.headers)

@@ -18,6 +18,7 @@ from gateway.upstreams.client import Kind, UpstreamFailure
 
 log = structlog.get_logger(__name__)
 
+MAX_ATTEMPTS = 3  # targets tried for one request, the first included
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
 RETRYABLE = {401, 402, 403, 408, 429, 500, 502, 503, 504, 529}

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from gateway.directory.catalog import Target
-from gateway.engine.attempt import AttemptFailed, read_reply
+from gateway.engine.attempt import MAX_ATTEMPTS, AttemptFailed, read_reply
 from gateway.engine.call import Call
 from gateway.engine.plane import Plane
 from gateway.errors import InternalError
@@ -42,17 +42,32 @@ async def count(call: Call, plane: Plane) -> Count:
         raise InternalError(f"No provider serves {call.model.name}.")
     admission = await _admit(call, plane)
     headers = limit_headers.of(admission)
-    target = call.model.ordered_targets()[0]
     try:
-        if target.dialect == "simulator":
-            tokens = await asyncio.to_thread(count_tokens, call.body.raw)
-            return Count(headers, "provider", input_tokens=tokens)
-        if target.dialect == "anthropic" and (body := await _asked(call, target, plane)):
-            return Count(headers, "provider", body=body)
-        tokens = await plane.counter.count(call.body.raw, profile=profile_for(target.upstream_model))
-        return Count(headers, "estimate", input_tokens=tokens)
+        return await _first_count(call, headers, plane)
     finally:
         plane.limiter.settle(admission, 0, 0, b"").add_done_callback(_ignore)
+
+
+async def _first_count(call: Call, headers: list[tuple[bytes, bytes]], plane: Plane) -> Count:
+    """From the first target that can tell: asked where its dialect has a count, else estimated."""
+    targets = call.model.ordered_targets()[:MAX_ATTEMPTS]
+    for position, target in enumerate(targets, 1):
+        try:
+            return await _count_at(call, target, headers, plane)
+        except AttemptFailed as failure:
+            if not failure.retryable or position == len(targets):
+                raise failure.error from failure
+    raise AssertionError("the last target either answers or raises")
+
+
+async def _count_at(call: Call, target: Target, headers: list[tuple[bytes, bytes]], plane: Plane) -> Count:
+    if target.dialect == "simulator":
+        tokens = await asyncio.to_thread(count_tokens, call.body.raw)
+        return Count(headers, "provider", input_tokens=tokens)
+    if target.dialect == "anthropic" and (body := await _asked(call, target, plane)):
+        return Count(headers, "provider", body=body)
+    tokens = await plane.counter.count(call.body.raw, profile=profile_for(target.upstream_model))
+    return Count(headers, "estimate", input_tokens=tokens)
 
 
 async def _admit(call: Call, plane: Plane) -> Admission:
@@ -70,17 +85,18 @@ async def _admit(call: Call, plane: Plane) -> Admission:
 
 
 async def _asked(call: Call, target: Target, plane: Plane) -> bytes:
-    """The provider's answer, or nothing where it does not offer counting. Raises `GatewayError`."""
+    """The provider's answer, or nothing where it does not offer counting. Raises `AttemptFailed`."""
     try:
         body = await read_reply(call, target, plane.dialects)
     except AttemptFailed as failure:
         if failure.status in NO_COUNT_THERE:
             return b""
-        raise failure.error from failure
+        raise
     try:
         _decoder.decode(body)
     except (msgspec.DecodeError, msgspec.ValidationError):
-        raise InternalError("The provider sent a count that cannot be read.") from None
+        error = InternalError("The provider sent a count that cannot be read.")
+        raise AttemptFailed(error, retryable=True) from None
     return body
 
 

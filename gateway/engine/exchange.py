@@ -12,19 +12,17 @@ import time
 import msgspec
 
 from gateway import metrics
-from gateway.engine.attempt import AttemptFailed, JsonAnswer, OpenStream, attempt
+from gateway.engine.attempt import MAX_ATTEMPTS, AttemptFailed, JsonAnswer, OpenStream, attempt
 from gateway.engine.call import Call
 from gateway.engine.live_stream import LiveStream
 from gateway.engine.plane import Plane
 from gateway.engine.settlement import CLIENT_CLOSED, Settlement
-from gateway.errors import GatewayError, InternalError, Unavailable
+from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable
 from gateway.ids import new_attempt_id
 from gateway.limits import headers as limit_headers
 from gateway.limits.admission import Admission
 from gateway.protocol.anthropic.usage import Usage
 from gateway.tokens.quick import quick_estimate
-
-MAX_ATTEMPTS = 3
 
 # The provider's headers that a tenant sees: open-ended, since new ones appear with new features. Its limits,
 # its request and its organization are the operator's business, not the tenant's.
@@ -58,7 +56,10 @@ async def serve(call: Call, plane: Plane) -> Answer:
         failure.error.headers.update((name.decode(), value.decode()) for name, value in own_headers)
         raise failure.error from failure
     except asyncio.CancelledError:
-        settlement.broken_off(Usage(), 0, status=CLIENT_CLOSED, error_type="client_closed")
+        if plane.interrupting:
+            settlement.broken_off(Usage(), 0, status=Overloaded.status, error_type=Overloaded.type)
+        else:
+            settlement.broken_off(Usage(), 0, status=CLIENT_CLOSED, error_type="client_closed")
         raise
     headers = own_headers + _passed_on(found.headers)
     if isinstance(found, JsonAnswer):

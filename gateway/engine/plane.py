@@ -59,6 +59,7 @@ class Plane:
         self.open: set[OpenWork] = set()
         self.background: set[asyncio.Task[None]] = set()
         self.draining = False
+        self.interrupting = False  # what is cancelled from here on is cancelled by us
         self._next_alarm = 0.0
         self._replaying: asyncio.Task[None] | None = None
 
@@ -89,6 +90,7 @@ class Plane:
         deadline = asyncio.get_running_loop().time() + seconds
         while self.open and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(0.05)
+        self.interrupting = True
         for work in list(self.open):
             work.interrupt()
 

@@ -34,6 +34,7 @@ SCRIPTED = "claude-scripted"
 HASTY = "claude-hasty"  # its provider has short timeouts
 DRAINED = "claude-drained"  # its provider is read to the end when the client leaves
 REFUSED = "claude-refused"  # nothing listens there
+SPARE = "claude-spare"  # the provider that nobody listens at, and behind it the scripted one
 SILENT = "claude-silent"  # connections open, nothing ever comes
 ALIASES = ["claude-scripted-latest", "vendor/claude-scripted"]
 SIMULATED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-sonnet-4-5"]
@@ -161,6 +162,7 @@ class House:
         self._model(SCRIPTED, "scripted", ALIASES)
         for name in (HASTY, DRAINED, REFUSED, SILENT):
             self._model(name, name.removeprefix("claude-"), [])
+        self._model(SPARE, "refused", [], behind="scripted")
         self.office.wish("organization", name="Acme", tier="enterprise")
         self.key = self.office.wish("api_key", organization="Acme")["secret"]
 
@@ -172,8 +174,12 @@ class House:
     def _provider(self, name: str, base_url: str, **rest: Any) -> None:
         self.office.wish("provider", name=name, base_url=base_url, api_key=PROVIDER_KEY, **rest)
 
-    def _model(self, name: str, provider: str, aliases: list[str]) -> None:
-        routes = [{"provider": provider, "model": "upstream-model"}]
+    def _model(self, name: str, provider: str, aliases: list[str], behind: str = "") -> None:
+        providers = [provider, behind] if behind else [provider]
+        routes = [
+            {"provider": one, "model": "upstream-model", "priority": priority}
+            for priority, one in enumerate(providers, 1)
+        ]
         self.office.wish(
             "model",
             name=name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests import upstream as provider
-from tests.data_plane.house import HELLO, PROVIDER_KEY, SCRIPTED, SIMULATED, House
+from tests.data_plane.house import HELLO, PROVIDER_KEY, SCRIPTED, SIMULATED, SPARE, House
 from tests.upstream import Upstream
 
 PATH = "/v1/messages/count_tokens"
@@ -56,3 +56,13 @@ def test_counting_uses_up_no_tokens(house: House, upstream: Upstream) -> None:
     after = house.post({**asked, "max_tokens": 1}, key=tenant.key)
 
     assert [answer.status for answer in (before, after)] == [200, 200]
+
+
+def test_a_count_is_asked_of_the_next_provider_when_the_first_is_away(
+    house: House, upstream: Upstream
+) -> None:
+    script = upstream.script(provider.reply(200, {"input_tokens": 77}))
+
+    answer = house.post({"model": SPARE, "messages": [{"role": "user", "content": script}]}, path=PATH)
+
+    assert (answer.status, answer.json) == (200, {"input_tokens": 77})

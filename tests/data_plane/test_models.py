@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.data_plane.house import ALIASES, DRAINED, HASTY, REFUSED, SCRIPTED, SILENT, SIMULATED, House
+from tests.data_plane.house import ALIASES, DRAINED, HASTY, REFUSED, SCRIPTED, SILENT, SIMULATED, SPARE, House
 
-CONFIGURED = {SCRIPTED, HASTY, DRAINED, REFUSED, SILENT}
+CONFIGURED = {SCRIPTED, HASTY, DRAINED, REFUSED, SPARE, SILENT}
 
 
 def test_the_list_holds_configured_and_simulated_models_in_the_full_shape(house: House) -> None:

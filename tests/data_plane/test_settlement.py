@@ -8,7 +8,7 @@ import pytest
 
 from gateway.metering.event import TokenUsage
 from tests import upstream as provider
-from tests.data_plane.house import ALIASES, SCRIPTED, SIMULATED, House, body
+from tests.data_plane.house import ALIASES, SCRIPTED, SIMULATED, SPARE, House, body
 from tests.upstream import Event, Upstream
 
 FULL = {
@@ -163,3 +163,17 @@ def test_parallel_requests_leave_one_event_each_and_the_sum_is_the_providers(
     assert len({event.attempt_id for event in events}) == len(events) == 100
     assert sum(event.usage.output_tokens for event in events) == 13 * 100
     assert sum(event.usage.cache_read_tokens for event in events) == 7_000 * 100
+
+
+def test_each_attempt_of_a_fallback_has_a_row_of_its_own(house: House, upstream: Upstream) -> None:
+    script = upstream.script(provider.reply(200, provider.message()))
+
+    answer = house.post(body(SPARE, script))
+    request_id = answer.header("request-id")
+    house.settle_in()
+    first, second = sorted(house.events(request_id), key=lambda event: event.attempt)
+
+    assert answer.status == 200
+    assert (first.provider, first.status, first.usage.input_tokens) == ("refused", 500, 0)
+    assert (second.provider, second.status, second.usage_source) == ("scripted", 200, "reported")
+    assert first.attempt_id != second.attempt_id
