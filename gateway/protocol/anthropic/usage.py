@@ -14,6 +14,10 @@ class ServerToolUse(msgspec.Struct):
     web_search_requests: int | None = None
 
 
+class OutputTokensDetails(msgspec.Struct):
+    thinking_tokens: int | None = None
+
+
 class Usage(msgspec.Struct):
     """The fields that are metered; null and absent mean the same. Source: contract of `Message.usage`."""
 
@@ -25,6 +29,7 @@ class Usage(msgspec.Struct):
     server_tool_use: ServerToolUse | None = None
     service_tier: str | None = None
     inference_geo: str | None = None
+    output_tokens_details: OutputTokensDetails | None = None
 
     def overwrite(self, later: Usage) -> None:
         """Take over what a later report of the same stream says: totals, so they replace and never add."""
