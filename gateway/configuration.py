@@ -159,15 +159,18 @@ def load() -> Configuration:
     try:
         return Configuration()  # type: ignore[call-arg]
     except ValidationError as problem:
-        lines = []
-        for error in problem.errors(include_input=False, include_url=False):
-            name = ".".join(str(part) for part in error["loc"])
-            missing = error["type"] == "missing"
+        errors = problem.errors(include_input=False, include_url=False)
+        lines = [_told(error) for error in errors]
+        if any(error["type"] == "missing" for error in errors):
             lines.append(
-                f"  {name}: " + ("is not set" if missing else error["msg"].removeprefix("Value error, "))
+                "If the gateway runs with another data folder, put DATA_DIR=FOLDER before the command."
             )
         where = f"environment or {data_dir_from_environment()}"
-        lines.append(
-            "For a gateway that runs with another data folder, put DATA_DIR=FOLDER before the command."
-        )
         raise ConfigurationError("\n".join([f"The configuration ({where}) has errors:", *lines])) from None
+
+
+def _told(error: Any) -> str:
+    """One line of a pydantic error: the variable, and what is wrong with it."""
+    name = ".".join(str(part) for part in error["loc"])
+    wrong = "is not set" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+    return f"  {name}: {wrong}"
