@@ -1,0 +1,128 @@
+"""One `chat.completion.chunk` as providers really send it: anything may be missing, null or said twice."""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.protocol.anthropic.relay import MalformedStream
+from gateway.protocol.openai.usage import OpenAIUsage
+
+
+class Function(msgspec.Struct):
+    """`arguments` is JSON text; a few providers send the object itself."""
+
+    name: str | None = None
+    arguments: str | dict[str, object] | None = None
+
+
+class CallFragment(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: Function | None = None
+
+
+class Part(msgspec.Struct):
+    """Content in parts, as Mistral streams it when it reasons."""
+
+    type: str = ""
+    text: str = ""
+    thinking: str | list[Part] = ""
+
+
+class Delta(msgspec.Struct):
+    content: str | list[Part] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    refusal: str | None = None
+    tool_calls: list[CallFragment] | None = None
+    function_call: Function | None = None
+    role: msgspec.Raw = msgspec.Raw()
+    reasoning_details: msgspec.Raw = msgspec.Raw()  # OpenRouter: the same reasoning once more, in parts
+
+
+class Choice(msgspec.Struct):
+    """`stop_reason` (vLLM) and `matched_stop` (SGLang) tell the stop sequence or token that ended the text."""
+
+    index: int | None = None
+    delta: Delta | None = None
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+    matched_stop: str | int | list[int] | None = None
+
+
+class ChunkError(msgspec.Struct):
+    """What went wrong at the provider; `code` is a name or an HTTP status."""
+
+    message: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+
+
+class Chunk(msgspec.Struct):
+    """`message` stands beside `object: "error"`, an older way of vLLM to tell of an error."""
+
+    choices: list[Choice] | None = None
+    usage: OpenAIUsage | None = None
+    error: ChunkError | str | None = None
+    object: str | None = None
+    message: str | None = None
+    type: str | None = None
+    code: str | int | None = None
+
+    @property
+    def failure(self) -> ChunkError | None:
+        if self.error is not None:
+            return ChunkError(self.error) if isinstance(self.error, str) else self.error
+        if self.object == "error":
+            return ChunkError(self.message, self.type, self.code)
+        return None
+
+
+class _KnownDelta(Delta, forbid_unknown_fields=True):
+    pass
+
+
+class _KnownChoice(Choice):
+    delta: _KnownDelta | None = None
+
+
+class _KnownChunk(Chunk):
+    choices: list[_KnownChoice] | None = None  # type: ignore[assignment] # only ever read
+
+
+class _OpenChoice(msgspec.Struct):
+    delta: dict[str, object] | None = None
+
+
+class _OpenChunk(msgspec.Struct):
+    choices: list[_OpenChoice] | None = None
+
+
+_known = msgspec.json.Decoder(_KnownChunk)
+_tolerant = msgspec.json.Decoder(Chunk)
+_open = msgspec.json.Decoder(_OpenChunk)
+
+
+def read(data: bytes) -> tuple[Chunk, list[str]]:
+    """The chunk, and the names of fields in its deltas that say something nobody here understands.
+
+    Raises `MalformedStream` for what is no JSON object or has another shape.
+    """
+    try:
+        return _known.decode(data), []
+    except msgspec.ValidationError:
+        pass  # an unknown field, or another shape: the tolerant decoder tells which
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise MalformedStream(str(problem)) from None
+    try:
+        return _tolerant.decode(data), _unknown_fields(_open.decode(data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise MalformedStream(str(problem)) from None
+
+
+def _unknown_fields(chunk: _OpenChunk) -> list[str]:
+    deltas = [choice.delta or {} for choice in chunk.choices or []]
+    return [name for delta in deltas for name, value in delta.items() if value and name not in _FIELDS]
+
+
+_FIELDS = frozenset(Delta.__struct_fields__)
