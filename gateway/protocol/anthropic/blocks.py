@@ -106,14 +106,24 @@ class BlockWriter:
         index, self.index, self.place = self.index, self.index + 1, Place.BETWEEN
         return sse.frame("content_block_stop", b'{"type":"content_block_stop","index":%d}' % index)
 
-    def message_delta(self, *, stop_reason: str, stop_sequence: str | None, usage: Usage) -> bytes:
+    def message_delta(
+        self,
+        *,
+        stop_reason: str,
+        stop_sequence: str | None,
+        usage: Usage,
+        stop_details: dict[str, str | None] | None = None,
+    ) -> bytes:
         """The one `message_delta`; of `usage` what is known goes out, and always the output."""
         self._must_be(Place.BETWEEN)
         self.place = Place.CLOSING
         counts = {name: value for name, value in msgspec.structs.asdict(usage).items() if value is not None}
+        delta: dict[str, object] = {"stop_reason": stop_reason, "stop_sequence": stop_sequence}
+        if stop_details is not None:
+            delta["stop_details"] = stop_details
         body = {
             "type": "message_delta",
-            "delta": {"stop_reason": stop_reason, "stop_sequence": stop_sequence},
+            "delta": delta,
             "usage": {"output_tokens": 0, **counts},
         }
         return sse.frame("message_delta", _encode(body))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import msgspec
 
 from gateway.protocol.anthropic.relay import MalformedStream
-from gateway.protocol.openai.chunk import CallFragment, Function
+from gateway.protocol.openai.chunk import CallFragment
+from gateway.protocol.openai.completion import FunctionCall
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -17,23 +17,28 @@ _string = msgspec.json.Decoder(str)
 
 # What may finish a value that was cut off in the middle, tried in this order before the closing brackets.
 _CUT_OFF = [
-    "",
-    '"',
-    '\\"',
-    '":null',
-    "null",
-    ":null",
-    "0",
-    "rue",
-    "ue",
-    "e",
-    "alse",
-    "lse",
-    "se",
-    "ull",
-    "ll",
-    "l",
+    *(
+        "",
+        '"',
+        '\\"',
+        '":null',
+        "null",
+        ":null",
+        "0",
+        "rue",
+        "ue",
+        "e",
+        "alse",
+        "lse",
+        "se",
+        "ull",
+        "ll",
+        "l",
+    ),
+    '"":null',
 ]
+# A number at the end may be half of one; after these a value is surely whole.
+_WHOLE_VALUE = ('"', "}", "]", "true", "false", "null")
 
 
 class Call:
@@ -51,7 +56,7 @@ class Call:
 
         Gives the number of characters of arguments.
         """
-        function = fragment.function or Function()
+        function = fragment.function or FunctionCall()
         self.upstream_id = self.upstream_id or fragment.id or ""
         self.name = self.name or function.name or ""
         arguments = _text(function.arguments)
@@ -110,8 +115,8 @@ class Call:
     def rest(self, *, cut_off: bool) -> str:
         """What is still to go out for all of it to be an object; raises `MalformedStream` if nothing helps.
 
-        Closing brackets may be added. Only an answer that was cut off at its length is also finished in the
-        middle of a value: its stop reason warns the client not to trust the call.
+        Closing brackets may be added after a whole value. Only an answer that was cut off at its length is also
+        finished in the middle of one: its stop reason tells the client not to run the call.
         """
         fragment = self.take()
         if not self._sent:
@@ -119,9 +124,11 @@ class Call:
         whole = self.arguments
         if _is_object(whole):
             return fragment
-        for ending in _endings(whole, _CUT_OFF if cut_off else [""]):
-            if _is_object(whole + ending):
-                return fragment + ending
+        brackets = _open_brackets(whole)
+        values = _CUT_OFF if cut_off else [""] if whole.rstrip().endswith(_WHOLE_VALUE) else []
+        for value in values:
+            if _is_object(whole + value + brackets):
+                return fragment + value + brackets
         raise self._malformed()
 
     def _object_in_disguise(self) -> str:
@@ -141,8 +148,8 @@ class Call:
         return MalformedStream(f"the arguments of the call to {self.name[:64]!r} are not a JSON object")
 
 
-def _text(arguments: str | dict[str, object] | None) -> str:
-    return json.dumps(arguments) if isinstance(arguments, dict) else arguments or ""
+def _text(arguments: str | dict[str, msgspec.Raw] | None) -> str:
+    return msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else arguments or ""
 
 
 def _is_object(text: str) -> bool:
@@ -151,11 +158,6 @@ def _is_object(text: str) -> bool:
     except (msgspec.DecodeError, RecursionError):
         return False
     return True
-
-
-def _endings(text: str, values: list[str]) -> list[str]:
-    brackets = _open_brackets(text)
-    return [value + brackets for value in values]
 
 
 def _open_brackets(text: str) -> str:

@@ -5,37 +5,23 @@ from __future__ import annotations
 import msgspec
 
 from gateway.protocol.anthropic.relay import MalformedStream
+from gateway.protocol.openai.completion import ContentPart, FunctionCall
 from gateway.protocol.openai.usage import OpenAIUsage
-
-
-class Function(msgspec.Struct):
-    """`arguments` is JSON text; a few providers send the object itself."""
-
-    name: str | None = None
-    arguments: str | dict[str, object] | None = None
 
 
 class CallFragment(msgspec.Struct):
     index: int | None = None
     id: str | None = None
-    function: Function | None = None
-
-
-class Part(msgspec.Struct):
-    """Content in parts, as Mistral streams it when it reasons."""
-
-    type: str = ""
-    text: str = ""
-    thinking: str | list[Part] = ""
+    function: FunctionCall | None = None
 
 
 class Delta(msgspec.Struct):
-    content: str | list[Part] | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    content: str | list[ContentPart] | None = None
+    reasoning_content: object = None  # only a string is read
+    reasoning: object = None
     refusal: str | None = None
     tool_calls: list[CallFragment] | None = None
-    function_call: Function | None = None
+    function_call: FunctionCall | None = None
     role: msgspec.Raw = msgspec.Raw()
     reasoning_details: msgspec.Raw = msgspec.Raw()  # OpenRouter: the same reasoning once more, in parts
 

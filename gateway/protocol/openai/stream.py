@@ -24,7 +24,8 @@ from gateway.protocol.anthropic.relay import MalformedStream, State, StreamedErr
 from gateway.protocol.anthropic.usage import Usage
 from gateway.protocol.openai import chunk as chunks
 from gateway.protocol.openai.call import Call
-from gateway.protocol.openai.chunk import CallFragment, Choice, ChunkError, Delta, Part
+from gateway.protocol.openai.chunk import CallFragment, Choice, ChunkError, Delta
+from gateway.protocol.openai.completion import ContentPart
 from gateway.protocol.openai.usage import OpenAIUsage, anthropic_usage, stop_reason
 from gateway.protocol.stop_sequences import StopMatcher
 
@@ -85,7 +86,7 @@ class OpenAIStream:
     `tool_names`      the caller's name of a tool by the one that the provider was given
     `stop_sequences`  those to look for in the text here; the answer ends before the first one found
 
-    `usage` and `stop_reason` are final when `state` is DONE (`estimated`: without the provider's figures),
+    `usage` and `stop_reason` are final when `state` is DONE (`estimated`: not all figures are the provider's),
     `delivered` counts characters of output, `unknown` names what was met and not understood: (kind, name).
     """
 
@@ -105,6 +106,7 @@ class OpenAIStream:
         self.stop_reason: str | None = None
         self.stop_sequence: str | None = None
         self.error: StreamedError | None = None
+        self.estimated = True
         self.delivered = 0
         self.unknown: list[tuple[str, str]] = []
         self._message_id, self._model, self._request_id = message_id, model, request_id
@@ -119,7 +121,7 @@ class OpenAIStream:
         self._sent = 0
         self._told: OpenAIUsage | None = None
         self._finish_reason: str | None = None
-        self._refused = False
+        self._refusal: list[str] = []
         self._held = 0
         self._calls: list[Call] = []
         self._open_call: Call | None = None
@@ -130,11 +132,6 @@ class OpenAIStream:
     @property
     def ended(self) -> bool:
         return self.state in (State.DONE, State.FAILED)
-
-    @property
-    def estimated(self) -> bool:
-        """Whether `usage` is the gateway's own count, since the provider told none."""
-        return self._told is None
 
     def feed(self, chunk: bytes) -> bytes:
         """The events that `chunk` makes; raises `FailedStream` as long as nothing went out before it."""
@@ -251,30 +248,33 @@ class OpenAIStream:
                 self.stop_sequence = stop
 
     def _delta(self, delta: Delta) -> None:
-        reasoning = delta.reasoning_content or delta.reasoning
-        if reasoning:
-            self._say(Place.THINKING, reasoning)
+        for reasoning in (delta.reasoning_content, delta.reasoning):
+            if isinstance(reasoning, str) and reasoning:
+                self._say(Place.THINKING, reasoning)
+                break
         if delta.content:
             self._content(delta.content)
-        if delta.refusal:
-            self._refused = True
-            self._say(Place.TEXT, delta.refusal)
+        self._refuse(delta.refusal)
         for fragment in delta.tool_calls or ():
             self._call(fragment)
         if delta.function_call is not None:
             self._call(CallFragment(index=0, function=delta.function_call))
 
-    def _content(self, content: str | list[Part]) -> None:
+    def _content(self, content: str | list[ContentPart]) -> None:
         if isinstance(content, str):
             self._say(Place.TEXT, content)
             return
         for part in content:
-            if part.type == "text":
-                self._say(Place.TEXT, part.text)
-            elif part.type == "thinking":
-                self._say(Place.THINKING, _thinking_of(part))
-            else:
+            self._say(Place.THINKING, _thinking_of(part))
+            self._say(Place.TEXT, part.text or "")
+            self._refuse(part.refusal)
+            if part.type not in ("text", "thinking", "refusal"):
                 self._note("content part", part.type)
+
+    def _refuse(self, refusal: str | None) -> None:
+        if refusal:
+            self._refusal.append(refusal)
+            self._say(Place.TEXT, refusal)
 
     def _note(self, kind: str, name: str) -> None:
         note = kind, name[:64]
@@ -455,7 +455,10 @@ class OpenAIStream:
         self.usage = self._final_usage()
         self._out.append(
             self._writer.message_delta(
-                stop_reason=self.stop_reason, stop_sequence=self.stop_sequence, usage=self.usage
+                stop_reason=self.stop_reason,
+                stop_sequence=self.stop_sequence,
+                stop_details=self._stop_details(),
+                usage=self.usage,
             )
         )
         self._out.append(self._writer.message_stop())
@@ -465,16 +468,23 @@ class OpenAIStream:
         if self.stop_sequence is not None:
             return "stop_sequence"
         calls = bool(self._tool_use_ids)
-        reason, known = stop_reason(self._finish_reason, has_tool_calls=calls, refused=self._refused)
+        reason, known = stop_reason(self._finish_reason, has_tool_calls=calls, refused=bool(self._refusal))
         if not known:
             self._note("finish_reason", self._finish_reason or "")
         return reason
+
+    def _stop_details(self) -> dict[str, str | None] | None:
+        if self.stop_reason != "refusal":
+            return None
+        return {"type": "refusal", "category": None, "explanation": "".join(self._refusal) or None}
 
     def _final_usage(self) -> Usage:
         """What the provider told; the gateway's estimate for a side that it did not, never an empty prompt."""
         usage = anthropic_usage(self._told or OpenAIUsage())
         cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
-        if not usage.input_tokens and not cached:
+        told_input = bool(usage.input_tokens or cached)
+        self.estimated = not told_input or usage.output_tokens is None
+        if not told_input:
             usage.input_tokens = self._input_estimate
         if usage.output_tokens is None:
             usage.output_tokens = math.ceil(self.delivered / CHARACTERS_PER_TOKEN)
@@ -491,7 +501,7 @@ def _failed(failure: ChunkError) -> FailedStream:
     return FailedStream(known[0] if known else "api_error", message[:2000], failure.code)
 
 
-def _thinking_of(part: Part) -> str:
-    if isinstance(part.thinking, str):
-        return part.thinking
-    return "".join(inner.text for inner in part.thinking)
+def _thinking_of(part: ContentPart) -> str:
+    if isinstance(part.thinking, list):
+        return "".join(inner.text or "" for inner in part.thinking)
+    return part.thinking or ""

@@ -169,6 +169,7 @@ def test_reasoning_after_text_opens_a_second_thinking_block() -> None:
 def test_a_refusal_is_text_and_the_reason_to_stop() -> None:
     told = message(delta({"refusal": "I cannot"}), finish("stop"), DONE)
     assert (told["content"], told["stop_reason"]) == ([{"type": "text", "text": "I cannot"}], "refusal")
+    assert told["stop_details"] == {"type": "refusal", "category": None, "explanation": "I cannot"}
 
 
 def test_content_in_parts_is_told_as_thinking_and_text() -> None:
@@ -317,7 +318,7 @@ def test_text_amid_a_call_waits_for_its_end() -> None:
         ('""', {}),
         (' {"a":1} ', {"a": 1}),
         ('"{\\"a\\":1}"', {"a": 1}),
-        ('{"a":{"b":[1', {"a": {"b": [1]}}),
+        ('{"a":{"b":["x"', {"a": {"b": ["x"]}}),
         ('{"a":"}"', {"a": "}"}),
     ],
 )
@@ -331,7 +332,7 @@ def test_arguments_sent_as_an_object_are_taken_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", ["nonsense", "[1]", '{"a":}', '{"a" 1}', '{"a":"cut of', '{"a":1}}', "7"]
+    "arguments", ["nonsense", "[1]", '{"a":1', '{"a":}', '{"a" 1}', '{"a":"cut of', '{"a":1}}', "7"]
 )
 def test_arguments_that_are_no_object_end_the_stream_in_an_error(arguments: str) -> None:
     told = error(call(arguments, "look", index=0, id="c"), finish("tool_calls"), DONE)
@@ -339,10 +340,9 @@ def test_arguments_that_are_no_object_end_the_stream_in_an_error(arguments: str)
 
 
 WHOLE = '{"path":"a\\\\b","n":[true,null,{"x":"y"}],"z":1.5}'
-NO_ENDING = {i for i, before in enumerate(WHOLE, 1) if before == ","}
 
 
-@pytest.mark.parametrize("cut", [cut for cut in range(1, len(WHOLE)) if cut not in NO_ENDING])
+@pytest.mark.parametrize("cut", range(1, len(WHOLE)))
 def test_arguments_cut_off_at_the_maximum_are_finished_and_say_so(cut: int) -> None:
     told = message(call(WHOLE[:cut], "a", index=0, id="c"), finish("length"), DONE)
     assert (told["stop_reason"], type(told["content"][0]["input"])) == ("max_tokens", dict)
