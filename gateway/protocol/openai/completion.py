@@ -40,11 +40,16 @@ class AssistantMessage(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
+    """`stop_reason` (vLLM) and `matched_stop` (SGLang) tell which stop sequence ended the text, if a string."""
+
     message: AssistantMessage | None = None
     finish_reason: str | None = None
+    stop_reason: object = None
+    matched_stop: object = None
 
 
 class ChatCompletion(msgspec.Struct):
     id: str | None = None
     choices: list[Choice] | None = None
     usage: OpenAIUsage | None = None
+    error: object = None

@@ -91,33 +91,17 @@ DEEPSEEK = Profile(
     parallel_switch=False,
 )
 MISTRAL = Profile(call_id_length=9, prefill_flag=True, strict_tools=False)
+_REFUSED_BY_GEMINI = frozenset(
+    {"$comment", "$id", "$anchor", "$schema", "if", "then", "else", "not", "contains", "examples"}
+    | {"additionalProperties", "patternProperties", "propertyNames", "unevaluatedProperties"}
+    | {"exclusiveMinimum", "exclusiveMaximum", "multipleOf", "uniqueItems"}
+)
 GEMINI = Profile(
     efforts=("none", "minimal", "low", "medium", "high"),
     parallel_switch=False,
     strict_tools=False,
     schema=SchemaRules(
-        removed=frozenset(
-            [
-                "additionalProperties",
-                "patternProperties",
-                "propertyNames",
-                "unevaluatedProperties",
-                "exclusiveMinimum",
-                "exclusiveMaximum",
-                "multipleOf",
-                "uniqueItems",
-                "contains",
-                "examples",
-                "if",
-                "then",
-                "else",
-                "not",
-                "$comment",
-                "$id",
-                "$anchor",
-                "$schema",
-            ]
-        ),
+        removed=_REFUSED_BY_GEMINI,
         formats=frozenset(("enum", "date-time", "int32", "int64", "float", "double")),
         inline_references=True,
         const_as_enum=True,

@@ -31,23 +31,8 @@ from gateway.protocol.openai.tools import ToolNames, tool_choice_from_anthropic,
 T = TypeVar("T")
 
 _CARRIED = frozenset(
-    [
-        "model",
-        "max_tokens",
-        "messages",
-        "system",
-        "stream",
-        "stop_sequences",
-        "temperature",
-        "top_p",
-        "top_k",
-        "tools",
-        "tool_choice",
-        "thinking",
-        "output_config",
-        "output_format",
-        "metadata",
-    ]
+    {"model", "max_tokens", "messages", "system", "stream", "stop_sequences", "temperature", "top_p", "top_k"}
+    | {"tools", "tool_choice", "thinking", "output_config", "output_format", "metadata"}
 )
 # Without these the answer would be another one, so the caller must know.
 _REFUSED = ("container", "mcp_servers", "thread")

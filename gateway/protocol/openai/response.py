@@ -13,6 +13,7 @@ from gateway.errors import InternalError
 from gateway.protocol.anthropic.usage import Usage
 from gateway.protocol.openai.arguments import BrokenArguments, input_from_arguments
 from gateway.protocol.openai.completion import AssistantMessage, ChatCompletion, Choice, ContentPart, ToolCall
+from gateway.protocol.openai.errors import error_from_openai
 from gateway.protocol.openai.usage import OpenAIUsage, anthropic_usage, stop_reason
 
 CHARACTERS_PER_TOKEN = 4
@@ -82,11 +83,17 @@ def anthropic_message(
     tool_names: Mapping[str, str],
     stop_sequences: tuple[str, ...] = (),
 ) -> AnthropicAnswer:
-    """`model` is the catalog's name, `tool_names` leads back to the caller's; raises `InternalError`."""
+    """`model` is the catalog's name, `tool_names` leads back to the caller's.
+
+    Raises `GatewayError`: the provider's own where the answer turns out to be an error, else `InternalError`.
+    """
     completion = _read(body)
+    if completion.error and not completion.choices:
+        raise error_from_openai(200, body, headers={})
     choice = _choice(completion)
     said = choice.message or AssistantMessage()
     content, hit = _content(said, choice.finish_reason, message_id, tool_names, stop_sequences)
+    hit = hit or _told_stop(choice, stop_sequences)
     refusal = _refusal(said)
     reason, known = stop_reason(
         choice.finish_reason,
@@ -117,7 +124,17 @@ def _read(body: bytes) -> ChatCompletion:
 def _choice(completion: ChatCompletion) -> Choice:
     if not completion.choices:
         raise InternalError("The provider sent an answer without a message.")
-    return completion.choices[0]
+    choice = completion.choices[0]
+    if choice.finish_reason == "error":
+        raise InternalError("The provider broke its answer off with an error.")
+    return choice
+
+
+def _told_stop(choice: Choice, stop_sequences: tuple[str, ...]) -> str | None:
+    for told in (choice.stop_reason, choice.matched_stop):
+        if isinstance(told, str) and told in stop_sequences:
+            return told
+    return None
 
 
 def _content(
@@ -167,11 +184,11 @@ def _parts(said: AssistantMessage) -> list[ContentPart]:
 
 
 def _cut(text: str, stop_sequences: tuple[str, ...]) -> tuple[str, str | None]:
-    """The text before the first stop sequence in it: the provider knows only some of them."""
-    found = [(text.find(stop), stop) for stop in stop_sequences if stop in text]
+    """The text before the stop sequence that is whole first in it: the provider knows only some of them."""
+    found = [(at + len(stop), at, stop) for stop in stop_sequences if (at := text.find(stop)) >= 0]
     if not found:
         return text, None
-    at, stop = min(found)
+    _, at, stop = min(found)
     return text[:at], stop
 
 
@@ -215,7 +232,8 @@ def _input(arguments: str | dict[str, msgspec.Raw] | None, cut_short: bool) -> m
 def _usage(told: OpenAIUsage | None, content: list[Block], input_estimate: int) -> tuple[Usage, bool]:
     usage = anthropic_usage(told or OpenAIUsage())
     estimated = usage.input_tokens is None or usage.output_tokens is None
-    if usage.input_tokens is None:
+    cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    if not usage.input_tokens and not cached:  # no prompt is empty
         usage.input_tokens = input_estimate
     if usage.output_tokens is None:
         usage.output_tokens = -(-sum(map(_length, content)) // CHARACTERS_PER_TOKEN)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from anthropic.types import Message
 
-from gateway.errors import InternalError
+from gateway.errors import InternalError, RateLimited
 from gateway.protocol.openai.arguments import BrokenArguments, input_from_arguments
 from gateway.protocol.openai.response import AnthropicAnswer, anthropic_message
 
@@ -185,6 +185,15 @@ def test_a_stop_sequence_the_provider_did_not_know_ends_the_text() -> None:
     assert (told["stop_reason"], told["stop_sequence"]) == ("stop_sequence", "END")
 
 
+@pytest.mark.parametrize("field", ["stop_reason", "matched_stop"])
+def test_a_stop_sequence_that_the_provider_names_is_reported(field: str) -> None:
+    told = json.loads(completion(content="one "))
+    told["choices"][0][field] = "END"
+    body = json.dumps(told).encode()
+    assert message(body, stop_sequences=("END",))["stop_sequence"] == "END"
+    assert message(body)["stop_reason"] == "end_turn"
+
+
 def test_an_unknown_finish_reason_is_told_under_its_own_name() -> None:
     answer = answered(completion("eos_token", content="Hi"))
     assert (answer.stop_reason, answer.unknown_finish_reason) == ("end_turn", "eos_token")
@@ -197,7 +206,7 @@ def test_an_unknown_finish_reason_is_told_under_its_own_name() -> None:
         (USAGE, (10, 5, False)),
         (None, (7, 2, True)),
         ({"prompt_tokens": 10}, (10, 2, True)),
-        ({"prompt_tokens": -1, "completion_tokens": -1}, (0, 0, False)),
+        ({"prompt_tokens": -1, "completion_tokens": -1}, (7, 0, False)),
     ],
 )
 def test_usage_that_was_not_told_is_estimated_and_marked(usage: Any, expected: tuple[int, int, bool]) -> None:
@@ -224,6 +233,16 @@ def test_what_is_no_completion_is_the_providers_fault(body: bytes) -> None:
 @pytest.mark.parametrize("body", [b"{}", b'{"choices":[]}', b'{"choices":null,"usage":null}'])
 def test_an_answer_without_a_choice_is_the_providers_fault(body: bytes) -> None:
     assert failure(body) == "The provider sent an answer without a message."
+
+
+def test_an_answer_broken_off_by_an_error_is_no_message() -> None:
+    assert failure(completion("error", content="half")) == "The provider broke its answer off with an error."
+
+
+def test_an_error_with_status_200_is_the_error_it_tells_of() -> None:
+    with pytest.raises(RateLimited) as caught:
+        answered(b'{"error":{"message":"slow down","code":429}}')
+    assert caught.value.message == "The provider is limiting requests."
 
 
 def test_a_call_without_a_name_is_the_providers_fault() -> None:

@@ -1,0 +1,126 @@
+"""A provider's refusal in the OpenAI dialect as the gateway's own error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.errors import (
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    RateLimited,
+    TooLarge,
+    UpstreamTimeout,
+)
+from gateway.protocol.openai.overflow import CODES, overflow_sentence
+
+_LONGEST_MESSAGE = 2_000
+_NO_QUOTA = frozenset(("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"))
+# Two vendors answer a wrong key with 400, and quote from it.
+_WRONG_KEY = re.compile(r"(?:incorrect|invalid) api key|api key (?:is )?(?:not valid|invalid)", re.IGNORECASE)
+_STATUS_OF_CODE = {
+    "rate_limit_exceeded": 429,
+    "invalid_request_error": 400,
+    "BadRequestError": 400,
+    "server_error": 500,
+    "overloaded": 503,
+    "overloaded_error": 503,
+    "model_not_found": 404,
+    "invalid_api_key": 401,
+}
+
+
+class Detail(msgspec.Struct):
+    message: object = None
+    type: object = None
+    code: object = None
+
+
+class Body(msgspec.Struct):
+    """`{"error": {...}}` by the book; `{"error": "..."}`, a bare detail, and `{"detail": ...}` are met too."""
+
+    error: Detail | str | None = None
+    message: object = None
+    type: object = None
+    code: object = None
+    detail: object = None
+
+
+_decoder = msgspec.json.Decoder(Body | list[Body])
+
+
+def error_from_openai(status: int, body: bytes, *, headers: Mapping[str, str]) -> GatewayError:
+    """What the caller is told. `headers` (when to try again) go with it where trying again may help.
+
+    `status` below 400 means that an answer turned out to be an error; then its own code decides.
+    The gateway's key and account at the provider are never the caller's affair: no 401, no 402.
+    """
+    detail = read(body)
+    message, codes = _message(detail), _codes(detail)
+    if status < 400:
+        status = _status_within(detail)
+    if status in (401, 403) or "invalid_api_key" in codes or (status == 400 and _WRONG_KEY.search(message)):
+        return InternalError("The provider refused the gateway's own credentials.")
+    if status == 402 or codes & _NO_QUOTA:
+        return Overloaded("The provider does not serve this gateway at the moment.")
+    if status == 429:
+        return RateLimited("The provider is limiting requests.", headers=dict(headers))
+    overflow = overflow_sentence(message, next(iter(codes & CODES), None))
+    if overflow is not None:
+        return InvalidRequest(overflow)
+    return _by_status(status, message, dict(headers))
+
+
+def read(body: bytes) -> Detail | None:
+    """What the body tells, None where it is no error body (an HTML page, say)."""
+    try:
+        told = _decoder.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        return None
+    if isinstance(told, list):  # Gemini's way
+        told = told[0] if told else Body()
+    if isinstance(told.error, Detail):
+        return told.error
+    message = told.error or told.message or told.detail
+    return Detail(message, told.type, told.code) if message else None
+
+
+def _message(detail: Detail | None) -> str:
+    told = detail.message if detail is not None else None
+    if told and not isinstance(told, str):
+        told = msgspec.json.encode(told).decode()
+    return told[:_LONGEST_MESSAGE] if isinstance(told, str) else ""
+
+
+def _codes(detail: Detail | None) -> set[str]:
+    """`code` and `type`: providers put the same words into either."""
+    if detail is None:
+        return set()
+    return {word for word in (detail.code, detail.type) if isinstance(word, str)}
+
+
+def _status_within(detail: Detail | None) -> int:
+    code = detail.code if detail is not None else None
+    if isinstance(code, str) and code.isdecimal():
+        code = int(code[:9])
+    if isinstance(code, int) and 400 <= code < 600:
+        return code
+    known = [_STATUS_OF_CODE[word] for word in sorted(_codes(detail)) if word in _STATUS_OF_CODE]
+    return min(known, default=500)
+
+
+def _by_status(status: int, message: str, headers: dict[str, str]) -> GatewayError:
+    if status in (408, 504):
+        return UpstreamTimeout("The provider did not answer in time.", headers=headers)
+    if status in (503, 529):
+        return Overloaded("The provider is overloaded.", headers=headers)
+    if status >= 500 or not message:
+        return InternalError(f"The provider answered with status {status}.", headers=headers)
+    if status == 404:
+        return NotFound(message)
+    return TooLarge(message) if status == 413 else InvalidRequest(message)
