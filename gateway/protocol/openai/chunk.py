@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from gateway.protocol.anthropic.relay import MalformedStream
@@ -89,26 +91,40 @@ _tolerant = msgspec.json.Decoder(Chunk)
 _open = msgspec.json.Decoder(_OpenChunk)
 
 
+_FIELDS = frozenset(Delta.__struct_fields__)
+# An escape of any kind; of the surrogates those that stand alone are captured.
+_ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
+
+
 def read(data: bytes) -> tuple[Chunk, list[str]]:
     """The chunk, and the names of fields in its deltas that say something nobody here understands.
 
     Raises `MalformedStream` for what is no JSON object or has another shape.
     """
     try:
-        return _known.decode(data), []
-    except msgspec.ValidationError:
-        pass  # an unknown field, or another shape: the tolerant decoder tells which
+        return _read(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise MalformedStream(str(problem)) from None
+        whole = _without_half_characters(data)
+        if whole == data:
+            raise MalformedStream(str(problem)) from None
     try:
-        return _tolerant.decode(data), _unknown_fields(_open.decode(data))
+        return _read(whole)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise MalformedStream(str(problem)) from None
+
+
+def _read(data: bytes) -> tuple[Chunk, list[str]]:
+    try:
+        return _known.decode(data), []
+    except msgspec.ValidationError:  # an unknown field, or another shape: the tolerant decoder tells which
+        return _tolerant.decode(data), _unknown_fields(_open.decode(data))
+
+
+def _without_half_characters(data: bytes) -> bytes:
+    """Some providers cut their text between the halves of a surrogate pair; neither half is a character."""
+    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], data)
 
 
 def _unknown_fields(chunk: _OpenChunk) -> list[str]:
     deltas = [choice.delta or {} for choice in chunk.choices or []]
     return [name for delta in deltas for name, value in delta.items() if value and name not in _FIELDS]
-
-
-_FIELDS = frozenset(Delta.__struct_fields__)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from gateway.protocol.anthropic.fold import message_of
 from gateway.protocol.anthropic.relay import State
-from gateway.protocol.openai.stream import FailedStream, OpenAIStream
+from gateway.protocol.openai.failure import FailedStream
+from gateway.protocol.openai.stream import OpenAIStream
 from tests import stream_grammar
 
 Json = dict[str, Any]
@@ -309,6 +310,12 @@ def test_text_amid_a_call_waits_for_its_end() -> None:
     ]
 
 
+def test_what_waits_goes_out_with_the_fragment_that_ends_the_call() -> None:
+    reader = opened()
+    reader.feed(call('{"x"', "a", index=0, id="call_1") + text("mean") + text("while"))
+    assert stream_grammar.text_of(stream_grammar.frames(reader.feed(call(":1}", index=0)))) == "meanwhile"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -356,6 +363,11 @@ def test_arguments_after_the_end_of_the_arguments_end_the_stream_in_an_error() -
     one, two = call("{}", "a", index=0, id="x"), call("{}", "b", index=1, id="y")
     told = error(one, two, call('{"late":1}', index=0), finish(), DONE)
     assert told == ("api_error", "the call to 'a' goes on after its arguments were whole")
+
+
+def test_a_call_of_nothing_is_no_call() -> None:
+    told = message(text("a"), delta({"tool_calls": [{"index": 0}]}), finish(), DONE)
+    assert (len(told["content"]), told["stop_reason"]) == (1, "end_turn")
 
 
 # Stop reasons
@@ -591,6 +603,16 @@ def test_a_character_may_fall_between_two_chunks() -> None:
     reader, stream = opened(), text("naïve 🙂\u2028end") + finish() + DONE
     events = b"".join(reader.feed(stream[at : at + 1]) for at in range(len(stream)))
     assert stream_grammar.text_of(stream_grammar.read(events)) == "naïve 🙂\u2028end"
+
+
+def test_half_a_surrogate_pair_is_replaced_and_the_rest_goes_through() -> None:
+    halves = [
+        b'data: {"choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n',
+        b'data: {"choices":[{"delta":{"content":"\\ude42b"}}]}\n\n',
+    ]
+    assert content(*halves) == [{"type": "text", "text": "a\ufffd\ufffdb"}]
+    pair = b'data: {"choices":[{"delta":{"content":"\\ud83d\\ude42 \\\\ud83d \\ud83d"}}]}\n\n'
+    assert content(pair) == [{"type": "text", "text": "🙂 \\ud83d \ufffd"}]
 
 
 @pytest.mark.parametrize("end", [b"\r\n", b"\r"])
