@@ -46,7 +46,8 @@ def _repaired(text: str) -> object:
     closing = _missing_brackets(text)
     try:
         value = json.loads(text + closing, strict=False, parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could not be sent on
+        # Neither a lone surrogate nor an infinite number could be sent on.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise BrokenArguments(f"the arguments of a tool call are not JSON: {text[:100]!r}") from None
     return value

@@ -10,6 +10,7 @@ import hashlib
 
 from msgspec import UNSET
 
+from gateway.errors import InvalidRequest
 from gateway.protocol.anthropic.content import Block, PlacedBlock, Turn, blocks_of
 from gateway.protocol.openai.chat import ChatMessage, FunctionCall, Part, TextPart, ToolCall
 from gateway.protocol.openai.parts import Uncarried, content_of, joined, parts_from_block
@@ -24,9 +25,12 @@ _LONGEST_CALL_ID = 40
 
 
 def system_from_anthropic(blocks: list[Block], profile: Profile) -> list[ChatMessage]:
-    """The system prompt as one first message, or none where nothing is said."""
+    """The system prompt as one first message, or none where nothing is said; raises `InvalidRequest`."""
+    for at, block in enumerate(blocks):
+        if block.type != "text":
+            raise InvalidRequest(f"system.{at}.type: Input should be 'text'")
     texts = [block.text for block in blocks if block.text and block.text.strip()]
-    if texts and texts[0].startswith(_ATTRIBUTION):
+    if texts and texts[0].startswith(_ATTRIBUTION) and "\n" not in texts[0]:
         del texts[0]
     return [ChatMessage(_system_role(profile), "\n\n".join(texts))] if texts else []
 
@@ -130,14 +134,10 @@ def _assistant_message(
     content = content_of(said)
     message = ChatMessage("assistant", content, tool_calls=calls or UNSET)
     _add_reasoning(message, "\n\n".join(thoughts), profile, dropped)
-    return None if content is None and not calls and not _reasons(message) else message
-
-
-def _reasons(message: ChatMessage) -> bool:
-    if not (message.reasoning_content or message.reasoning):
-        return False
-    message.content = message.content or ""  # null only stands beside tool calls
-    return True
+    if content is None and not calls:
+        message.content = ""  # null only stands beside tool calls
+        return message if message.reasoning_content or message.reasoning else None
+    return message
 
 
 def _call(placed: PlacedBlock, calls: list[ToolCall], profile: Profile, names: ToolNames) -> ToolCall:

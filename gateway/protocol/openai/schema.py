@@ -33,13 +33,25 @@ def cleaned(raw: msgspec.Raw, rules: SchemaRules, field: str) -> msgspec.Raw:
     root.setdefault("properties", msgspec.Raw(b"{}"))
     encoded = msgspec.json.encode(root)
     if rules.deep:
-        encoded = msgspec.json.encode(_Cleaning(msgspec.json.decode(encoded), rules, field).result())
+        encoded = _deeply_cleaned(encoded, rules, field)
     return msgspec.Raw(encoded)
+
+
+def _deeply_cleaned(encoded: bytes, rules: SchemaRules, field: str) -> bytes:
+    try:
+        return msgspec.json.encode(_Cleaning(msgspec.json.decode(encoded), rules, field).result())
+    except msgspec.DecodeError:
+        raise InvalidRequest(f"{field}: a number is out of range") from None
+    except RecursionError:  # references that lead from one to the next, hundreds of them
+        raise InvalidRequest(f"{field}: too large for this model's provider") from None
 
 
 def is_strict(raw: msgspec.Raw) -> bool:
     """Whether OpenAI takes the schema as strict: every object closed, with all its properties required."""
-    return _closed(msgspec.json.decode(raw))
+    try:
+        return _closed(msgspec.json.decode(raw))
+    except msgspec.DecodeError:  # a number out of range
+        return False
 
 
 def _closed(schema: object) -> bool:
@@ -50,7 +62,7 @@ def _closed(schema: object) -> bool:
     properties = schema.get("properties")
     if isinstance(properties, dict):
         required = schema.get("required")
-        names = set(required) if isinstance(required, list) else set()
+        names = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
         if schema.get("additionalProperties") is not False or names != set(properties):
             return False
     elif schema.get("type") == "object":
@@ -112,7 +124,7 @@ class _Cleaning:
         if name in ("$defs", "definitions") and self._rules.inline_references:
             return False
         formats = self._rules.formats
-        return name != "format" or formats is None or part in formats
+        return name != "format" or formats is None or (isinstance(part, str) and part in formats)
 
     def _part(self, name: str, part: object, within: tuple[str, ...]) -> object:
         if name in _OF_SCHEMAS_BY_NAME and isinstance(part, dict):

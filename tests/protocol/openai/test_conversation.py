@@ -60,6 +60,15 @@ def test_the_attribution_that_claude_code_puts_first_is_not_sent() -> None:
     assert [message["role"] for message in sent(system=blocks[:1])["messages"]] == ["user"]
 
 
+def test_instructions_after_the_attribution_in_one_block_are_kept() -> None:
+    block = text("x-anthropic-billing-header: cch=0;\nYou are kind.")
+    assert sent(system=[block])["messages"][0]["content"] == block["text"]
+
+
+def test_the_system_prompt_holds_text_only() -> None:
+    assert refusal(system=[text("Look:"), PIXEL]) == "system.1.type: Input should be 'text'"
+
+
 @pytest.mark.parametrize(("profile", "role"), [(Profile(), "system"), (Profile(system_turns=False), "user")])
 def test_a_system_turn_stands_in_its_place(profile: Profile, role: str) -> None:
     turns = (ASK, ("system", "The file changed."), ("assistant", "Seen"), ("user", "Go on"))

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from gateway.errors import InvalidRequest
+from gateway.protocol.anthropic.request import message_request
+from gateway.protocol.body import parse
 from gateway.protocol.openai.profile import (
     DEEPSEEK,
     GEMINI,
@@ -15,6 +18,7 @@ from gateway.protocol.openai.profile import (
     OPENAI_REASONING,
     Profile,
 )
+from gateway.protocol.openai.request import openai_request
 from tests.protocol.openai.writing import refusal, sent, written
 
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
@@ -207,6 +211,46 @@ def test_references_that_grow_a_schema_without_end_are_refused() -> None:
     assert refusal(tools=[READ | {"input_schema": schema}], profile=GEMINI) == (
         "tools.0.input_schema: too large for this model's provider"
     )
+
+
+def test_references_that_lead_on_and_on_are_refused() -> None:
+    defs: dict[str, Any] = {f"d{at}": {"items": {"$ref": f"#/$defs/d{at + 1}"}} for at in range(2_000)}
+    schema = {"type": "object", "properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": defs | {"d2000": {}}}
+    assert refusal(tools=[READ | {"input_schema": schema}], profile=GEMINI) == (
+        "tools.0.input_schema: too large for this model's provider"
+    )
+
+
+@pytest.mark.parametrize(
+    ("schema", "profile", "message"),
+    [
+        ([], OPENAI, "tools.0.input_schema: Input should be an object"),
+        ({"$ref": "#/$defs/No"}, GEMINI, "tools.0.input_schema: the reference '#/$defs/No' leads nowhere"),
+        ({"$ref": "http://x"}, GEMINI, "tools.0.input_schema: the reference 'http://x' leads nowhere"),
+    ],
+)
+def test_a_schema_that_cannot_be_read_is_refused_with_its_place(
+    schema: Any, profile: Profile, message: str
+) -> None:
+    assert refusal(tools=[READ | {"input_schema": schema}], profile=profile) == message
+
+
+def test_a_schema_of_odd_parts_is_left_to_the_provider() -> None:
+    odd = {"type": "object", "properties": {"a": {"format": {}, "type": [{}]}}, "required": [[]]}
+    sent(tools=[READ | {"input_schema": odd, "strict": True}], profile=OPENAI)
+    assert parameters(odd, profile=GEMINI)["required"] == [[]]
+
+
+@pytest.mark.parametrize("profile", [OPENAI, GEMINI])
+def test_a_number_beyond_every_range_breaks_nothing(profile: Profile) -> None:
+    body = b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"tools":[%s]}'
+    tool = b'{"name":"a","strict":true,"input_schema":{"properties":{"a":{"maximum":1e400}}}}'
+    request = message_request(parse(body % tool))
+    if profile is GEMINI:
+        with pytest.raises(InvalidRequest, match=r"tools\.0\.input_schema: a number is out of range"):
+            openai_request(request, model="m", profile=profile)
+    else:
+        assert b"1e400" in openai_request(request, model="m", profile=profile).body
 
 
 @pytest.mark.parametrize(

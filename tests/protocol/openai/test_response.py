@@ -160,6 +160,7 @@ def test_arguments_become_an_object(arguments: Any, expected: dict[str, Any]) ->
         "7",
         "read /etc/passwd",
         '{"a":NaN}',
+        '{"a":1e400}',
         '{"a":"\\ud800"}',
         "}",
         "[" * 100_000,
