@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.protocol.anthropic.fold import message_of
 from gateway.protocol.anthropic.relay import State
 from gateway.protocol.openai.failure import FailedStream
+from gateway.protocol.openai.response import anthropic_message
 from gateway.protocol.openai.stream import OpenAIStream
 from tests import stream_grammar
 
@@ -764,3 +765,51 @@ def test_any_split_of_the_bytes_gives_the_same_events(
     reader = opened()
     events = b"".join(reader.feed(stream[start:end]) for start, end in itertools.pairwise(edges))
     assert events + reader.finish() == translated(stream)[1]
+
+
+def without_nulls(value: Json) -> Json:
+    return {
+        key: without_nulls(each) if isinstance(each, dict) else each
+        for key, each in value.items()
+        if each is not None
+    }
+
+
+def joined(blocks: list[Json]) -> list[Json]:
+    """Blocks in the order of a whole answer: one of thinking, one of text, then the calls."""
+    thinking = "".join(block["thinking"] for block in blocks if block["type"] == "thinking")
+    said = "".join(block["text"] for block in blocks if block["type"] == "text")
+    calls = sorted((block for block in blocks if block["type"] == "tool_use"), key=lambda block: block["id"])
+    head = [{"type": "thinking", "thinking": thinking, "signature": ""}] if thinking else []
+    return head + ([{"type": "text", "text": said}] if said else []) + calls
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    answer=answers(),
+    reason=st.sampled_from(["stop", "tool_calls", "length", "content_filter", "eos"]),
+    told=st.sampled_from([USAGE, {**USAGE, "prompt_tokens_details": {"cached_tokens": 4}}]),
+)
+def test_a_stream_says_the_same_message_as_the_whole_answer(
+    answer: tuple[list[bytes], str, str, list[Json]], reason: str, told: Json
+) -> None:
+    frames, thinking, said, tools = answer
+    calls = [
+        {"id": each["id"], "function": {"name": each["name"], "arguments": json.dumps(each["input"])}}
+        for each in tools
+    ]
+    choice = {
+        "message": {"content": said, "reasoning_content": thinking, "tool_calls": calls},
+        "finish_reason": reason,
+    }
+    whole = anthropic_message(
+        json.dumps({"choices": [choice], "usage": told}).encode(),
+        message_id="msg_1",
+        model="catalog-name",
+        input_estimate=12,
+        tool_names={},
+    )
+    streamed = message(*frames, finish(reason), usage(told), DONE)
+    assert without_nulls({**streamed, "content": joined(streamed["content"])}) == without_nulls(
+        json.loads(whole.body)
+    )
