@@ -243,4 +243,4 @@ def _usage(told: OpenAIUsage | None, content: list[Block], input_estimate: int) 
 def _length(block: Block) -> int:
     if isinstance(block, Text):
         return len(block.text)
-    return len(block.thinking) if isinstance(block, Thinking) else len(block.name) + len(bytes(block.input))
+    return len(block.thinking) if isinstance(block, Thinking) else len(bytes(block.input))
