@@ -70,7 +70,7 @@ class DirectoryStore:
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
             database_url,
             min_size=0,
-            max_size=4,
+            max_size=16,  # opened on demand: behind a slow PostgreSQL many keys are read anew at once
             timeout=2,
             max_idle=60,
             open=False,
