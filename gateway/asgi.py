@@ -115,10 +115,10 @@ def _routes(plane: Plane) -> list[Any]:
 
 def _health(plane: Plane) -> Health:
     async def valkey() -> None:
-        await plane.limiter.valkey.command("PING")
+        await plane.valkey.command("PING")
 
     async def stream_lag() -> None:
-        metrics.usage_stream_lag(await plane.limiter.valkey.command("XLEN", STREAM))
+        metrics.usage_stream_lag(await plane.valkey.command("XLEN", STREAM))
 
     return Health(
         postgres=plane.directory.store.ping,

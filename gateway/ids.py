@@ -22,6 +22,11 @@ def new_request_id() -> str:
     return "req_01" + os.urandom(11).hex()
 
 
+def new_message_id() -> str:
+    """An id for a message that a provider of another dialect gave none that fits."""
+    return "msg_01" + os.urandom(11).hex()
+
+
 def new_attempt_id() -> uuid.UUID:
     """A version 7 UUID (RFC 9562): its first 48 bits are the Unix time in milliseconds."""
     value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")

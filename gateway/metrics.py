@@ -73,6 +73,11 @@ _valkey_open = Gauge(
     "1 while Valkey is taken to be away and limits are local.",
     registry=REGISTRY,
 )
+_open_circuits = Gauge(
+    "gateway_open_circuits",
+    "Models of providers that are passed over for now because attempts there fail.",
+    registry=REGISTRY,
+)
 _stream_entries = Gauge(
     "gateway_usage_stream_lag",
     "Usage events in Valkey that Postgres does not have yet.",
@@ -114,11 +119,13 @@ def watch(
     open_exchanges: Callable[[], int],
     spool_bytes: Callable[[], int],
     valkey_breaker_open: Callable[[], bool],
+    open_circuits: Callable[[], int],
 ) -> None:
     """Ask these at every scrape, so that requests pay nothing for them."""
     _open_exchanges.set_function(open_exchanges)
     _spool_bytes.set_function(spool_bytes)
     _valkey_open.set_function(valkey_breaker_open)
+    _open_circuits.set_function(open_circuits)
 
 
 def exposition() -> bytes:

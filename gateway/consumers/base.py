@@ -18,8 +18,8 @@ from gateway.client_address import client_address
 from gateway.consumers import access_log
 from gateway.consumers.headers import check_host, read
 from gateway.consumers.request_body import ClientGone, discard_body
-from gateway.engine.attempt import ProviderError
 from gateway.engine.plane import Plane
+from gateway.engine.provider_error import ProviderError
 from gateway.engine.settlement import CLIENT_CLOSED
 from gateway.errors import GatewayError, InternalError, MethodNotAllowed, Overloaded, TooLarge, envelope
 from gateway.ids import new_request_id
@@ -98,8 +98,6 @@ class GatewayConsumer(AsyncHttpConsumer):
                 if self._task is not None and not self._task.cancelling():
                     raise RuntimeError("cancelled was not this request but what it waited for") from problem
                 raise
-        except ProviderError as error:
-            await self.send_json(error.status, error.body, _encoded(error.headers))
         except TooLarge as error:
             await self._refuse_while_receiving(error)
         except GatewayError as error:
@@ -112,15 +110,20 @@ class GatewayConsumer(AsyncHttpConsumer):
                 raise
             await self.refuse(InternalError("An unexpected error has occurred in the gateway."))
 
+    def told(self, error: GatewayError) -> tuple[int, bytes]:
+        """Status and body of an error, as clients of this endpoint read it; a provider's own is passed on."""
+        if isinstance(error, ProviderError) and error.dialect == "anthropic":
+            return error.status, error.body
+        return error.status, envelope(error, self.request_id)
+
     async def refuse(self, error: GatewayError) -> None:
-        await self.send_json(error.status, envelope(error, self.request_id), _encoded(error.headers))
+        status, body = self.told(error)
+        await self.send_json(status, body, _encoded(error.headers))
 
     async def _refuse_while_receiving(self, error: GatewayError) -> None:
         """The whole refusal at once, and the connection open until the client has sent what it is sending."""
-        body = envelope(error, self.request_id)
-        await self.start(
-            error.status, [JSON, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-        )
+        status, body = self.told(error)
+        await self.start(status, [JSON, (b"content-length", b"%d" % len(body)), (b"connection", b"close")])
         await self.base_send({"type": "http.response.body", "body": body, "more_body": True})
         await discard_body(self.receive)
         await self.base_send({"type": "http.response.body", "body": b""})

@@ -5,15 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from gateway.consumers.messages import MessagesConsumer
+from gateway.consumers.model_call import Asked
 from gateway.engine import counting
+from gateway.engine.surfaces import MESSAGES
 from gateway.protocol.anthropic.request import count_request
+from gateway.protocol.body import Body
 
 
 class CountTokensConsumer(MessagesConsumer):
     endpoint = "messages/count_tokens"
 
+    def asked(self, body: Body) -> Asked:
+        request = count_request(body)
+        return Asked(body, request.model, 0, False, MESSAGES)
+
     async def answer(self) -> None:
-        call = await self.call(count_request)
+        call = await self.call()
         self.watch_disconnect()
         count = await counting.count(call, self.plane)
         headers = [*count.headers, (b"x-gateway-token-count", count.source.encode())]

@@ -1,4 +1,4 @@
-"""A `ping` event whenever an open stream has been silent for a while, so that no proxy on the way gives up."""
+"""A ping whenever an open stream has been silent for a while, so that no proxy on the way gives up."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 from typing import Any
 
-from gateway.protocol.anthropic.relay import PING
-
 
 class Pacemaker:
     """One timer a stream. Only whole frames are ever sent, so a ping cannot fall into the middle of one."""
 
-    def __init__(self, send: Any, seconds: float) -> None:
+    def __init__(self, send: Any, seconds: float, ping: bytes) -> None:
         self._send = send
+        self._ping_frame = ping
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
@@ -54,4 +53,4 @@ class Pacemaker:
         if self._timer is None:  # stopped before this task had its turn
             return
         with contextlib.suppress(OSError):  # the client is gone; the request's own task finds out
-            await self._send({"type": "http.response.body", "body": PING, "more_body": True})
+            await self._send({"type": "http.response.body", "body": self._ping_frame, "more_body": True})

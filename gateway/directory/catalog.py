@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import random
+from collections.abc import Callable
 
 import msgspec
 
@@ -27,10 +28,17 @@ class Target(msgspec.Struct, frozen=True):
     base_url: str
     api_key: str = msgspec.field(default="", name="api_key")
     upstream_model: str = ""
+    preset: str = ""
+    key_id: str = ""
     priority: int = 1
-    weight: int = 100
+    weight: float = 100
     timeouts: Timeouts = Timeouts()
     drain_on_disconnect: bool = False
+
+    @property
+    def circuit(self) -> str:
+        """The name of what fails together: this model at this provider with this key."""
+        return f"{self.provider}/{self.key_id}/{self.upstream_model}"
 
     def __repr__(self) -> str:  # a target may end up in a log; its credential must not
         return f"Target({self.provider!r}, {self.dialect!r}, {self.upstream_model!r})"
@@ -47,13 +55,19 @@ class CatalogModel(msgspec.Struct, frozen=True):
     price_version: int | None
     targets: tuple[Target, ...]
 
-    def ordered_targets(self) -> list[Target]:
-        """Lower priority first; within one priority in random order, likelier first with more weight."""
+    def ordered_targets(self, draw: Callable[[Target], float] | None = None) -> list[Target]:
+        """Lower priority first; within one priority by lot, likelier first with more weight.
+
+        `draw` gives a number in (0, 1) for a target; without it chance does.
+        """
         if len(self.targets) == 1:
             return [self.targets[0]]
-        return sorted(
-            self.targets, key=lambda target: (target.priority, -(random.random() ** (1 / target.weight)))
-        )
+        return sorted(self.targets, key=lambda target: (target.priority, -(_lot(draw, target))))
+
+
+def _lot(draw: Callable[[Target], float] | None, target: Target) -> float:
+    """Efraimidis and Spirakis: the order by u^(1/weight) is a weighted order."""
+    return (random.random() if draw is None else draw(target)) ** (1 / target.weight)
 
 
 class Catalog(msgspec.Struct, frozen=True):

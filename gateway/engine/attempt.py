@@ -5,58 +5,69 @@ Ends in one of three ways: a whole JSON answer, an open stream with its first fr
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import msgspec
 import structlog
 
+from gateway import metrics
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.dialects import Dialects, Reply
-from gateway.errors import GatewayError, InternalError, Overloaded, RateLimited, UpstreamTimeout
+from gateway.engine.passages.passage import Passage, Reader, Whole
+from gateway.engine.passages.relayed import OUR_CREDENTIALS, OURS
+from gateway.engine.provider_error import ProviderError
+from gateway.engine.retry_after import retry_after
+from gateway.errors import GatewayError, InternalError, UpstreamTimeout, error_of_type
 from gateway.protocol.anthropic import errors as wire_errors
-from gateway.protocol.anthropic.relay import MalformedStream, Message, State, StreamReader, read_message
+from gateway.protocol.anthropic.relay import MalformedStream, State
+from gateway.protocol.openai.failure import FailedStream
 from gateway.upstreams.client import Kind, UpstreamFailure
 
 log = structlog.get_logger(__name__)
 
-MAX_ATTEMPTS = 3  # targets tried for one request, the first included
 MAX_REPLY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 1024 * 1024
+LARGE_ANSWER = 256 * 1024  # bytes; reading one takes milliseconds and moves to a thread
+# The provider's trouble, or the operator's with it; everything else is the caller's own mistake anywhere.
 RETRYABLE = {401, 402, 403, 408, 429, 500, 502, 503, 504, 529}
-OURS = {401, 402, 403}  # trouble of the operator's provider key, never shown to a tenant
-
-
-class ProviderError(GatewayError):
-    """An error answer of the provider that the caller gets as it came: body, status, and when to try again."""
-
-    def __init__(self, status: int, body: bytes, error_type: str, headers: dict[str, str]) -> None:
-        super().__init__(f"the provider answered {status}", headers=headers)
-        self.status = status  # type: ignore[misc]
-        self.type = error_type  # type: ignore[misc]
-        self.body = body
+OF_THE_KEY = {401, 402, 403, 429}  # another key of the same provider may fare better
 
 
 class AttemptFailed(Exception):
     """No answer to show. `error` is what the caller gets if no other target helps.
 
-    `sent` says that the provider may have begun to work (and so to count); `status` is what it answered.
+    `sent` says that the provider may have begun to work (and so to count), `status` is what it answered,
+    `retry_after` how many seconds it wants to be left alone.
     """
 
     def __init__(
-        self, error: GatewayError, *, retryable: bool, sent: bool = False, status: int | None = None
+        self,
+        error: GatewayError,
+        *,
+        retryable: bool,
+        sent: bool = False,
+        status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(error.message)
         self.error = error
         self.retryable = retryable
         self.sent = sent
         self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def of_the_key(self) -> bool:
+        return self.status in OF_THE_KEY
 
 
 class JsonAnswer(msgspec.Struct, frozen=True):
-    """A whole message: its bytes as they came, and what is metered of it."""
+    """A whole answer: the provider's headers, and its body with what is metered of it."""
 
     headers: list[tuple[bytes, bytes]]
-    body: bytes
-    message: Message
+    whole: Whole
 
 
 class OpenStream(msgspec.Struct, frozen=True):
@@ -64,24 +75,27 @@ class OpenStream(msgspec.Struct, frozen=True):
 
     headers: list[tuple[bytes, bytes]]
     first: bytes
-    reader: StreamReader
+    reader: Reader
     reply: Reply
 
 
-async def attempt(call: Call, target: Target, dialects: Dialects) -> JsonAnswer | OpenStream:
+async def attempt(
+    call: Call, target: Target, passage: Passage, dialects: Dialects
+) -> JsonAnswer | OpenStream:
     """Raises `AttemptFailed`. A cancelled attempt has cut its connection."""
     reply: Reply | None = None
     keep = False
+    seconds = _patience(call, target)
     try:
-        reply = await dialects.send(call, target)
+        reply = await dialects.send(call, target, passage, first_byte=seconds)
         if reply.status != 200:
-            raise await _refused(reply, target, call)
+            raise await _refused(reply, target, call, passage)
         _check_encoding(reply)
         if call.stream:
-            stream = await _open_stream(call, reply, target)
+            stream = await _open_stream(reply, target, passage, seconds)
             keep = True
             return stream
-        return await _whole_message(reply, target)
+        return await _whole_answer(reply, target, passage, seconds)
     except UpstreamFailure as failure:
         raise _failed(failure, target, call) from failure
     finally:
@@ -89,13 +103,13 @@ async def attempt(call: Call, target: Target, dialects: Dialects) -> JsonAnswer 
             await reply.aclose()
 
 
-async def read_reply(call: Call, target: Target, dialects: Dialects) -> bytes:
+async def read_reply(call: Call, target: Target, passage: Passage, dialects: Dialects) -> bytes:
     """The body of a 200 that is no message, such as a count. Raises `AttemptFailed`."""
     reply: Reply | None = None
     try:
-        reply = await dialects.send(call, target)
+        reply = await dialects.send(call, target, passage, first_byte=_patience(call, target))
         if reply.status != 200:
-            raise await _refused(reply, target, call)
+            raise await _refused(reply, target, call, passage)
         _check_encoding(reply)
         return await reply.read_all(MAX_ERROR_BYTES, target.timeouts.idle)
     except UpstreamFailure as failure:
@@ -105,37 +119,55 @@ async def read_reply(call: Call, target: Target, dialects: Dialects) -> bytes:
             await reply.aclose()
 
 
-async def _open_stream(call: Call, reply: Reply, target: Target) -> OpenStream:
+def _patience(call: Call, target: Target) -> float:
+    """Seconds until the provider must have begun: its own bound, and what is left of the caller's."""
+    left = call.started + call.patience - time.perf_counter()
+    return max(0.001, min(target.timeouts.first_byte_of(stream=call.stream), left))
+
+
+async def _open_stream(reply: Reply, target: Target, passage: Passage, seconds: float) -> OpenStream:
     """Wait for the first whole frame: until then a failure is still an HTTP error."""
-    if not _content_type(reply).startswith(b"text/event-stream"):
+    if target.dialect != "openai" and not _content_type(reply).startswith(b"text/event-stream"):
         raise _garbage(target, f"content type {_content_type(reply)[:60]!r} for a stream")
-    reader, first = StreamReader(), b""
-    while not first or reader.state is State.WAITING:
-        chunk = await reply.read(target.timeouts.first_byte_of(stream=True))
-        if not chunk:
-            raise UpstreamFailure(Kind.BROKEN, "no event came")
-        try:
-            first += reader.feed(chunk)
-        except MalformedStream as problem:
-            raise _garbage(target, str(problem)) from problem
+    reader, first = passage.reader(), b""
+    try:
+        while not first or reader.state is State.WAITING:
+            chunk = await reply.read(seconds)
+            first += reader.feed(chunk) if chunk else reader.finish()
+            if not chunk and (not first or reader.state is State.WAITING):
+                raise UpstreamFailure(Kind.BROKEN, "no event came")
+    except FailedStream as failure:
+        raise _failed_stream(failure, target) from failure
+    except MalformedStream as problem:
+        raise _garbage(target, str(problem)) from problem
     if reader.state is State.FAILED and reader.error is not None:
         raise _error_before_content(reader.error.type, reader.error.message)
     return OpenStream(reply.headers, first, reader, reply)
 
 
-async def _whole_message(reply: Reply, target: Target) -> JsonAnswer:
-    body = await reply.read_all(MAX_REPLY_BYTES, target.timeouts.first_byte_of(stream=False))
-    message = read_message(body)
-    if message is None:
+async def _whole_answer(reply: Reply, target: Target, passage: Passage, seconds: float) -> JsonAnswer:
+    body = await reply.read_all(MAX_REPLY_BYTES, seconds)
+    try:
+        if len(body) > LARGE_ANSWER:
+            whole = await asyncio.to_thread(passage.whole, body)
+        else:
+            whole = passage.whole(body)
+    except GatewayError as error:
+        log.error(
+            "provider_sent_garbage", provider=target.provider, model=target.upstream_model, what=error.message
+        )
+        raise AttemptFailed(error, retryable=error.status in RETRYABLE, sent=True) from error
+    if whole is None:
         raise _garbage(target, "an answer that is not a message")
-    return JsonAnswer(reply.headers, body, message)
+    note_unknown(whole.unknown, target)
+    return JsonAnswer(reply.headers, whole)
 
 
-async def _refused(reply: Reply, target: Target, call: Call) -> AttemptFailed:
+async def _refused(reply: Reply, target: Target, call: Call, passage: Passage) -> AttemptFailed:
     """The provider said no: its own words for the caller's mistakes, ours for the operator's."""
     status = reply.status
     body = await reply.read_all(MAX_ERROR_BYTES, target.timeouts.idle)
-    detail = wire_errors.read(body)
+    error = passage.refusal(status, body, _try_again_headers(reply))
     log.log(
         _level(status),
         "provider_refused",
@@ -143,41 +175,30 @@ async def _refused(reply: Reply, target: Target, call: Call) -> AttemptFailed:
         provider=target.provider,
         model=target.upstream_model,
         status=status,
-        error_type=detail.type if detail else None,
+        error_type=error.type,
     )
-    if status in OURS:
-        error: GatewayError = InternalError("The provider refused the gateway's own credentials.")
-    elif status < 400:
-        error = InternalError(f"The provider answered with status {status}.")
-    elif detail is not None:
-        error = ProviderError(status, body, detail.type, _try_again_headers(reply))
-    else:
-        error = _without_envelope(status, _try_again_headers(reply))
-    return AttemptFailed(error, retryable=status in RETRYABLE or status >= 500, status=status)
-
-
-def _without_envelope(status: int, headers: dict[str, str]) -> GatewayError:
-    """An error page of some proxy on the way, told in Anthropic's terms."""
-    if status == 429:
-        return RateLimited("The provider is limiting requests.", headers=headers)
-    if status in (408, 504):
-        return UpstreamTimeout("The provider did not answer in time.", headers=headers)
-    if status in (503, 529):
-        return Overloaded("The provider is overloaded.", headers=headers)
-    return InternalError(
-        f"The provider answered with status {status} and no error that can be read.", headers=headers
-    )
+    retryable = status in RETRYABLE or status >= 500 or error.status in RETRYABLE
+    return AttemptFailed(error, retryable=retryable, status=status, retry_after=retry_after(reply.headers))
 
 
 def _error_before_content(error_type: str, message: str) -> AttemptFailed:
     """An error event as the first event is an HTTP error still."""
     status = wire_errors.STATUS_OF_TYPE.get(error_type, 500)
     if status in OURS:
-        return AttemptFailed(
-            InternalError("The provider refused the gateway's own credentials."), retryable=True
-        )
+        return AttemptFailed(InternalError(OUR_CREDENTIALS), retryable=True, status=status)
     body = msgspec.json.encode({"type": "error", "error": {"type": error_type, "message": message}})
-    return AttemptFailed(ProviderError(status, body, error_type, {}), retryable=status in RETRYABLE)
+    error = ProviderError(status, body, error_type, message, {}, dialect="anthropic")
+    return AttemptFailed(error, retryable=status in RETRYABLE, status=status)
+
+
+def _failed_stream(failure: FailedStream, target: Target) -> AttemptFailed:
+    """As above, from a provider of the other dialect, which has been put into our terms already."""
+    error = error_of_type(failure.type, failure.message)
+    if type(failure) is FailedStream and failure.type == "api_error":
+        log.error(
+            "provider_sent_garbage", provider=target.provider, model=target.upstream_model, what=str(failure)
+        )
+    return AttemptFailed(error, retryable=error.status in RETRYABLE, sent=True, status=error.status)
 
 
 def _failed(failure: UpstreamFailure, target: Target, call: Call) -> AttemptFailed:
@@ -203,6 +224,13 @@ def _garbage(target: Target, what: str) -> AttemptFailed:
     return AttemptFailed(
         InternalError("The provider sent an answer that cannot be read."), retryable=True, sent=True
     )
+
+
+def note_unknown(values: tuple[tuple[str, str], ...] | list[tuple[str, str]], target: Target) -> None:
+    """Count and log what a provider said that nobody here understands, under its own name."""
+    for kind, name in values:
+        metrics.unknown_upstream_value(target.dialect, kind)
+        log.warning("unknown_upstream_value", provider=target.provider, field=kind, value=name)
 
 
 def _check_encoding(reply: Reply) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.directory.catalog import CatalogModel
+from gateway.engine.surfaces import Surface
 from gateway.principal import Principal, Workspace
 from gateway.protocol.body import Body
 
@@ -12,11 +13,13 @@ from gateway.protocol.body import Body
 class Call(msgspec.Struct, frozen=True):
     """`relayed` are the `anthropic-*` headers for an Anthropic-dialect provider; `query` is without its `?`.
 
-    `started` is `time.perf_counter()` at the first byte of the request. `client_ms` clocks nothing else.
+    `started` is `time.perf_counter()` at the first byte of the request, `patience` the seconds from then on in which
+    the caller wants a beginning of an answer. `session_id` names a conversation, if the client does.
     """
 
     request_id: str
     endpoint: str
+    surface: Surface
     principal: Principal
     workspace: Workspace
     model: CatalogModel
@@ -28,5 +31,6 @@ class Call(msgspec.Struct, frozen=True):
     relayed: tuple[tuple[bytes, bytes], ...]
     query: bytes
     started: float
+    patience: float
     user_agent: str
     session_id: str

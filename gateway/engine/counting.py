@@ -7,9 +7,10 @@ import asyncio
 import msgspec
 
 from gateway.directory.catalog import Target
-from gateway.engine.attempt import MAX_ATTEMPTS, AttemptFailed, read_reply
+from gateway.engine.attempt import AttemptFailed, read_reply
 from gateway.engine.call import Call
 from gateway.engine.plane import Plane
+from gateway.engine.route import MAX_PROVIDERS
 from gateway.errors import InternalError
 from gateway.ids import new_attempt_id
 from gateway.limits import headers as limit_headers
@@ -50,7 +51,7 @@ async def count(call: Call, plane: Plane) -> Count:
 
 async def _first_count(call: Call, headers: list[tuple[bytes, bytes]], plane: Plane) -> Count:
     """From the first target that can tell: asked where its dialect has a count, else estimated."""
-    targets = call.model.ordered_targets()[:MAX_ATTEMPTS]
+    targets = call.model.ordered_targets()[:MAX_PROVIDERS]
     for position, target in enumerate(targets, 1):
         try:
             return await _count_at(call, target, headers, plane)
@@ -87,7 +88,7 @@ async def _admit(call: Call, plane: Plane) -> Admission:
 async def _asked(call: Call, target: Target, plane: Plane) -> bytes:
     """The provider's answer, or nothing where it does not offer counting. Raises `AttemptFailed`."""
     try:
-        body = await read_reply(call, target, plane.dialects)
+        body = await read_reply(call, target, call.surface.passage(call, target), plane.dialects)
     except AttemptFailed as failure:
         if failure.status in NO_COUNT_THERE:
             return b""

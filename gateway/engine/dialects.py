@@ -1,4 +1,4 @@
-"""How each dialect is spoken: from a call and a target to a provider's reply."""
+"""How each dialect is sent: from a passage and a target to a provider's reply."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Protocol
 
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
-from gateway.errors import InternalError
+from gateway.engine.passages.passage import Passage
+from gateway.engine.surfaces import vendor
 from gateway.simulator.provider import SimulatedReply, answer
 from gateway.upstreams.client import UpstreamClient
 from gateway.upstreams.transport import Destination
@@ -50,43 +51,43 @@ class Dialects:
         self._client = client
         self._simulator_delay = simulator_delay
 
-    async def send(self, call: Call, target: Target) -> Reply:
-        """The reply's head. Raises `UpstreamFailure`, or a `GatewayError` for what no provider is asked."""
-        body = call.body.with_string("model", target.upstream_model)
-        if target.dialect == "anthropic":
-            destination = anthropic_destination(
-                target.base_url + "/v1/" + call.endpoint,
-                call.query,
-                call.relayed,
-                target.api_key,
-                target.timeouts.connect,
-            )
-            return await self._client.post(
-                destination, body, first_byte=target.timeouts.first_byte_of(stream=call.stream)
-            )
+    async def send(self, call: Call, target: Target, passage: Passage, *, first_byte: float) -> Reply:
+        """The reply's head, within `first_byte` seconds. Raises `UpstreamFailure`."""
         if target.dialect == "simulator":
             simulated = await answer(
-                body, version=call.version, delay=self._simulator_delay, request_id=call.request_id
+                passage.body, version=call.version, delay=self._simulator_delay, request_id=call.request_id
             )
             return SimulatorReply(simulated)
-        raise InternalError(
-            f"The model {call.model.name} is served in a dialect that this gateway does not speak yet."
-        )
+        if target.dialect == "anthropic":
+            destination = anthropic_destination(target, passage.endpoint, call.query, call.relayed)
+        else:
+            destination = openai_destination(target, passage.endpoint)
+        return await self._client.post(destination, passage.body, first_byte=first_byte)
 
 
 @functools.lru_cache(maxsize=1024)
 def anthropic_destination(
-    url: str, query: bytes, relayed: tuple[tuple[bytes, bytes], ...], api_key: str, connect: float
+    target: Target, endpoint: str, query: bytes, relayed: tuple[tuple[bytes, bytes], ...]
 ) -> Destination:
     """The provider's address with the caller's query and `anthropic-*` headers, and the provider's credential
     instead of the tenant's. Cached, since one client sends the same with every request."""
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in relayed]
-    headers += [
+    url = f"{target.base_url}/v1/{endpoint}" + (f"?{query.decode('latin-1')}" if query else "")
+    return Destination(url, headers + _own_headers(target), connect=target.timeouts.connect)
+
+
+@functools.lru_cache(maxsize=1024)
+def openai_destination(target: Target, endpoint: str) -> Destination:
+    """The provider's address and credential; nothing of the caller's but the body."""
+    return Destination(f"{target.base_url}/{endpoint}", _own_headers(target), connect=target.timeouts.connect)
+
+
+def _own_headers(target: Target) -> list[tuple[str, str]]:
+    headers = [
         ("content-type", "application/json"),
         ("accept", "application/json"),
         ("accept-encoding", "identity"),
         ("user-agent", "anthropic-gateway"),
     ]
-    if api_key:
-        headers.append(("x-api-key", api_key))
-    return Destination(url + (f"?{query.decode('latin-1')}" if query else ""), headers, connect=connect)
+    credential = vendor(target).credential(target.api_key) if target.api_key else None
+    return [*headers, credential] if credential else headers

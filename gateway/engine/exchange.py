@@ -10,19 +10,26 @@ import asyncio
 import time
 
 import msgspec
+import structlog
 
 from gateway import metrics
-from gateway.engine.attempt import MAX_ATTEMPTS, AttemptFailed, JsonAnswer, OpenStream, attempt
+from gateway.engine.attempt import AttemptFailed, JsonAnswer, OpenStream, attempt
 from gateway.engine.call import Call
 from gateway.engine.live_stream import LiveStream
+from gateway.engine.nothing import asks_for_nothing, nothing
 from gateway.engine.plane import Plane
+from gateway.engine.route import Route, Step
 from gateway.engine.settlement import CLIENT_CLOSED, Settlement
-from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable
+from gateway.errors import GatewayError, Overloaded, Unavailable
 from gateway.ids import new_attempt_id
 from gateway.limits import headers as limit_headers
 from gateway.limits.admission import Admission
 from gateway.protocol.anthropic.usage import Usage
 from gateway.tokens.quick import quick_estimate
+
+log = structlog.get_logger(__name__)
+
+Headers = list[tuple[bytes, bytes]]
 
 # The provider's headers that a tenant sees: open-ended, since new ones appear with new features. Its limits,
 # its request and its organization are the operator's business, not the tenant's.
@@ -38,7 +45,7 @@ _HIDDEN = (
 class Answer(msgspec.Struct, frozen=True):
     """Status 200: `headers`, and either `body` or `stream`."""
 
-    headers: list[tuple[bytes, bytes]]
+    headers: Headers
     body: bytes = b""
     stream: LiveStream | None = None
 
@@ -48,24 +55,28 @@ async def serve(call: Call, plane: Plane) -> Answer:
     attempt_id = new_attempt_id()
     admission = await _admit(call, str(attempt_id), plane)
     settlement = Settlement(call, admission, attempt_id, plane.limiter, plane.expectations, plane.spool)
+    route = Route(call, plane.circuits, plane.stickiness)
     own_headers = limit_headers.of(admission)
     try:
-        found = await _first_working_target(call, plane, settlement)
+        step, found = await _first_working_step(call, route, plane, settlement)
     except AttemptFailed as failure:
         settlement.failed(failure.error, sent=failure.sent)
-        failure.error.headers.update((name.decode(), value.decode()) for name, value in own_headers)
-        raise failure.error from failure
+        raise _refusal(failure.error, own_headers, route) from failure
+    except GatewayError as error:  # no provider was asked
+        settlement.failed(error, sent=False)
+        raise _refusal(error, own_headers, route) from error
     except asyncio.CancelledError:
         if plane.interrupting:
             settlement.broken_off(Usage(), 0, status=Overloaded.status, error_type=Overloaded.type)
         else:
             settlement.broken_off(Usage(), 0, status=CLIENT_CLOSED, error_type="client_closed")
         raise
-    headers = own_headers + _passed_on(found.headers)
+    headers = [*own_headers, *_told_of(step, route, call), *_passed_on(found.headers, step)]
     if isinstance(found, JsonAnswer):
-        settlement.delivered(found.message.usage, found.message.stop_reason)
-        return Answer(headers, body=found.body)
-    return Answer(headers, stream=_live(found, call, plane, settlement))
+        whole = found.whole
+        settlement.delivered(whole.usage, whole.stop_reason, estimated=whole.estimated)
+        return Answer(headers, body=whole.body)
+    return Answer(headers, stream=_live(found, step, call, plane, settlement))
 
 
 async def _admit(call: Call, lease: str, plane: Plane) -> Admission:
@@ -88,47 +99,65 @@ async def _admit(call: Call, lease: str, plane: Plane) -> Admission:
     return admission
 
 
-async def _first_working_target(call: Call, plane: Plane, settlement: Settlement) -> JsonAnswer | OpenStream:
-    """Try the model's targets in order; nothing has been shown to the caller yet, so moving on is safe."""
-    targets = call.model.ordered_targets()[:MAX_ATTEMPTS]
-    if not targets:
-        raise AttemptFailed(InternalError(f"No provider serves {call.model.name}."), retryable=False)
-    for position, target in enumerate(targets, 1):
-        settlement.begin(target)
+async def _first_working_step(
+    call: Call, route: Route, plane: Plane, settlement: Settlement
+) -> tuple[Step, JsonAnswer | OpenStream]:
+    """Try targets in order; nothing has been shown to the caller yet, so moving on is safe."""
+    step = await route.first()
+    if asks_for_nothing(call, step.target):
+        return step, nothing(call)
+    while True:
+        settlement.begin(step.target)
         try:
-            found = await attempt(call, target, plane.dialects)
+            found = await attempt(call, step.target, step.passage, plane.dialects)
         except AttemptFailed as failure:
-            metrics.attempt_ended(target.provider, failure.error.type)
-            if not failure.retryable or position == len(targets):
+            metrics.attempt_ended(step.target.provider, failure.error.type)
+            following = await route.next(failure, step.target)
+            if following is None:
                 raise
             settlement.attempt_failed(failure.error, sent=failure.sent)
-        except GatewayError as error:
-            raise AttemptFailed(error, retryable=False) from error
+            step = following
         else:
-            metrics.attempt_ended(target.provider, "ok")
+            metrics.attempt_ended(step.target.provider, "ok")
+            route.succeeded(step.target)
             settlement.first_token()
-            return found
-    raise AssertionError("the last target either answers or raises")
+            return step, found
 
 
-def _live(found: OpenStream, call: Call, plane: Plane, settlement: Settlement) -> LiveStream:
+def _live(found: OpenStream, step: Step, call: Call, plane: Plane, settlement: Settlement) -> LiveStream:
     metrics.first_token(time.perf_counter() - call.started)
-    target = settlement.target
-    return LiveStream(
-        found,
-        settlement,
-        plane,
-        request_id=call.request_id,
-        idle_seconds=target.timeouts.idle,
-        drain_on_disconnect=target.drain_on_disconnect,
-    )
+    return LiveStream(found, step, settlement, plane, request_id=call.request_id)
 
 
-def _passed_on(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The content type and the provider's open-ended headers, less what is not the tenant's business."""
-    kept = []
+def _refusal(error: GatewayError, own_headers: Headers, route: Route) -> GatewayError:
+    error.headers.update((name.decode(), value.decode()) for name, value in own_headers)
+    if route.attempts:
+        error.headers["x-gateway-attempts"] = str(route.attempts)
+    return error
+
+
+def _told_of(step: Step, route: Route, call: Call) -> Headers:
+    """Who answered, at which attempt, and what of the request did not reach it."""
+    headers = [
+        (b"x-gateway-provider", step.target.provider.encode()),
+        (b"x-gateway-attempts", b"%d" % route.attempts),
+    ]
+    dropped = step.passage.dropped
+    if dropped:
+        headers.append((b"x-gateway-dropped", ", ".join(dropped).encode("ascii", "replace")))
+        log.info("request_fields_dropped", request_id=call.request_id, fields=list(dropped))
+    return headers
+
+
+def _passed_on(headers: Headers, step: Step) -> Headers:
+    """The content type and, where the answer is the provider's own, its open-ended headers, less what is not the
+    tenant's business."""
+    content_type = step.passage.content_type
+    kept = [] if content_type is None else [(b"content-type", content_type)]
     for name, value in headers:
         name = name.lower()
-        if name == b"content-type" or (name.startswith(_PASSED_ON) and not name.startswith(_HIDDEN)):
+        if name == b"content-type":
+            kept += [(name, value)] if content_type is None else []
+        elif name.startswith(_PASSED_ON) and not name.startswith(_HIDDEN):
             kept.append((name, value))
     return kept

@@ -7,8 +7,9 @@ import contextlib
 
 import structlog
 
-from gateway.engine.attempt import OpenStream
+from gateway.engine.attempt import RETRYABLE, OpenStream, note_unknown
 from gateway.engine.plane import Plane
+from gateway.engine.route import Step
 from gateway.engine.settlement import CLIENT_CLOSED, Settlement
 from gateway.protocol.anthropic import errors as wire_errors
 from gateway.protocol.anthropic.relay import MalformedStream, State
@@ -29,12 +30,11 @@ class LiveStream:
     def __init__(
         self,
         opened: OpenStream,
+        step: Step,
         settlement: Settlement,
         plane: Plane,
         *,
         request_id: str,
-        idle_seconds: float,
-        drain_on_disconnect: bool,
     ) -> None:
         self._reader = opened.reader
         self._reply = opened.reply
@@ -42,8 +42,10 @@ class LiveStream:
         self._settlement = settlement
         self._plane = plane
         self._request_id = request_id
-        self._idle_seconds = idle_seconds
-        self._drain_on_disconnect = drain_on_disconnect
+        self._target = step.target
+        self._passage = step.passage
+        self._idle_seconds = step.target.timeouts.idle
+        self._drain_on_disconnect = step.target.drain_on_disconnect
         self._ended = False
 
     @property
@@ -59,15 +61,14 @@ class LiveStream:
         while not self._ended:
             try:
                 chunk = await self._reply.read(self._idle_seconds)
-                if not chunk:
-                    return self._broken(
-                        "api_error", "The provider closed the connection before the message ended."
-                    )
-                frames = self._reader.feed(chunk)
+                frames = self._reader.feed(chunk) if chunk else self._reader.finish()
+                if not chunk and not self._reader.ended:
+                    raise UpstreamFailure(Kind.BROKEN, "the stream is not whole")
             except UpstreamFailure as failure:
                 return self._failed(failure)
             except MalformedStream as problem:
                 log.error("provider_sent_garbage", request_id=self._request_id, what=str(problem))
+                self._plane.circuits.failed(self._target.circuit)
                 return self._broken("api_error", "The provider sent a stream that cannot be read.")
             if frames:
                 return self._delivered(frames)
@@ -93,15 +94,24 @@ class LiveStream:
         """Settle before the caller has the end, so that its next request finds its limits given back."""
         if self._reader.state is State.DONE:
             self._ended = True
-            self._settlement.delivered(self._reader.usage, self._reader.stop_reason)
+            self._account()
         elif self._reader.state is State.FAILED:
             self._ended = True
             error_type = self._reader.error.type if self._reader.error else "api_error"
-            self._break_off(wire_errors.STATUS_OF_TYPE.get(error_type, 500), error_type)
+            status = wire_errors.STATUS_OF_TYPE.get(error_type, 500)
+            if status in RETRYABLE:
+                self._plane.circuits.failed(self._target.circuit)
+            self._break_off(status, error_type)
         return frames
+
+    def _account(self) -> None:
+        reader = self._reader
+        self._settlement.delivered(reader.usage, reader.stop_reason, estimated=reader.estimated)
+        note_unknown(reader.unknown, self._target)
 
     def _failed(self, failure: UpstreamFailure) -> bytes:
         log.warning("provider_failed", request_id=self._request_id, failure=str(failure))
+        self._plane.circuits.failed(self._target.circuit)
         if failure.kind is Kind.TIMEOUT:
             message = f"The provider sent nothing for {self._idle_seconds:g} seconds."
             return self._broken("timeout_error", message)
@@ -110,7 +120,7 @@ class LiveStream:
     def _broken(self, error_type: str, message: str) -> bytes:
         self._ended = True
         self._break_off(wire_errors.STATUS_OF_TYPE[error_type], error_type)
-        return wire_errors.error_event(error_type, message, self._request_id)
+        return self._passage.error_event(error_type, message)
 
     def _break_off(self, status: int, error_type: str) -> None:
         self._settlement.broken_off(
@@ -131,13 +141,14 @@ class LiveStream:
                 while not self._reader.ended:
                     chunk = await self._reply.read(self._idle_seconds)
                     if not chunk:
+                        self._reader.finish()
                         break
                     self._reader.feed(chunk)
         except (TimeoutError, UpstreamFailure, MalformedStream) as problem:
             log.warning("drain_ended_early", request_id=self._request_id, error=str(problem))
         finally:
             if self._reader.state is State.DONE:
-                self._settlement.delivered(self._reader.usage, self._reader.stop_reason)
+                self._account()
             else:
                 self._break_off(CLIENT_CLOSED, "client_closed")
             await self._reply.aclose()

@@ -14,13 +14,17 @@ from gateway.directory.directory import Directory
 from gateway.directory.store import DirectoryStore
 from gateway.encryption import Vault
 from gateway.engine.dialects import Dialects
+from gateway.engine.stickiness import Stickiness
+from gateway.limits import limiter as limits
 from gateway.limits.expectation import Expectations
 from gateway.limits.limiter import Limiter
-from gateway.limits.valkey import ValkeyUnavailable
 from gateway.metering.event import STREAM
 from gateway.metering.spool import Spool
 from gateway.tokens.counter import TokenCounter
+from gateway.upstreams import circuits
+from gateway.upstreams.circuits import Circuits
 from gateway.upstreams.client import UpstreamClient
+from gateway.valkey import Valkey, ValkeyUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +52,10 @@ class Plane:
             redis_url=configuration.redis_url,
             peppers=configuration.peppers,
         )
-        self.limiter = Limiter(configuration.redis_url, stream=STREAM)
+        self.valkey = Valkey(configuration.redis_url, (*limits.SCRIPTS, *circuits.SCRIPTS))
+        self.limiter = Limiter(self.valkey, stream=STREAM)
+        self.circuits = Circuits(self.valkey)
+        self.stickiness = Stickiness(self.valkey)
         self.expectations = Expectations()
         self.spool = Spool(
             configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024
@@ -64,12 +71,14 @@ class Plane:
         self._replaying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        await asyncio.gather(self.directory.start(), self.limiter.start())
+        await asyncio.gather(self.directory.start(), self.valkey.start())
+        self.limiter.start()
         self._replaying = asyncio.create_task(self._replay())
         metrics.watch(
             open_exchanges=lambda: len(self.open),
             spool_bytes=lambda: self.spool.size,
-            valkey_breaker_open=lambda: not self.limiter.valkey.available,
+            valkey_breaker_open=lambda: not self.valkey.available,
+            open_circuits=lambda: self.circuits.open,
         )
 
     async def stop(self) -> None:
@@ -80,7 +89,9 @@ class Plane:
             await asyncio.wait(self.background, timeout=1)
         await self.client.aclose()
         await self.counter.close()
-        await self.limiter.stop()
+        self.circuits.stop()
+        self.limiter.stop()
+        await self.valkey.stop()
         await self.directory.stop()
         self.spool.close()
 
@@ -101,7 +112,7 @@ class Plane:
 
     def usage_cannot_be_recorded(self) -> bool:
         """Valkey is away and the spool at its bound; said loudly, once a second at most."""
-        if self.limiter.valkey.available or not self.spool.full:
+        if self.valkey.available or not self.spool.full:
             return False
         now = time.monotonic()
         if now >= self._next_alarm:
@@ -112,7 +123,7 @@ class Plane:
     async def _replay(self) -> None:
         """Bring spooled usage to Valkey whenever it is there, also what processes before this one left."""
         while True:
-            if self.limiter.valkey.available and self.spool.size:
+            if self.valkey.available and self.spool.size:
                 try:
                     sent = await self.spool.replay(self._send_spooled)
                     if sent:

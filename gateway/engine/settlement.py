@@ -93,10 +93,12 @@ class Settlement:
         """The call failed: everything reserved goes back but what the provider may have counted."""
         self._settle(self._failure(error, sent=sent))
 
-    def delivered(self, usage: Usage, stop_reason: str | None) -> None:
-        """The provider's own figures."""
-        outcome = Outcome(200, "reported", usage, stop_reason=stop_reason or "")
-        self._settle(outcome)
+    def delivered(self, usage: Usage, stop_reason: str | None, *, estimated: bool = False) -> None:
+        """The provider's own figures; `estimated` where it did not tell all of them."""
+        source = "estimated" if estimated else "reported"
+        self._settle(Outcome(200, source, usage, stop_reason=stop_reason or ""))
+        if estimated:
+            return
         self._expectations.learn(
             self._call.principal.key_id,
             self._call.model.name,

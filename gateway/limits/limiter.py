@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import hiredis
@@ -16,8 +17,8 @@ import structlog
 
 from gateway.limits.admission import Admission, Refusal, ScopeState
 from gateway.limits.local import LocalLimiter
-from gateway.limits.valkey import Argument, Script, Valkey, ValkeyUnavailable
 from gateway.principal import LIMITS, Scope
+from gateway.valkey import Argument, Script, Valkey, ValkeyUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -25,28 +26,29 @@ LEASE_MS = 90_000
 RENEW_SECONDS = 30.0
 GUESS_WINDOW_MS = 60_000
 
-ADMIT, SETTLE, RENEW, GUESS = Script("admit"), Script("settle"), Script("renew"), Script("guess")
+SCRIPTS = ADMIT, SETTLE, RENEW, GUESS = tuple(
+    Script(Path(__file__).parent / "scripts" / f"{name}.lua")
+    for name in ("admit", "settle", "renew", "guess")
+)
 
 
 class Limiter:
-    """All limits of this process. `stream` is the Valkey stream that settled usage goes to."""
+    """All limits of this process. `valkey` knows `SCRIPTS`; `stream` is the stream that settled usage goes to."""
 
-    def __init__(self, url: str, *, stream: str, on_up: Callable[[], None] = lambda: None) -> None:
-        self.valkey = Valkey(url, (ADMIT, SETTLE, RENEW, GUESS), on_up=on_up)
+    def __init__(self, valkey: Valkey, *, stream: str) -> None:
+        self.valkey = valkey
         self._local = LocalLimiter()
         self._stream = stream
         self._open: dict[str, Admission] = {}
         self._renewing: asyncio.Task[None] | None = None
         self._guesses: dict[str, int] = {}
 
-    async def start(self) -> None:
-        await self.valkey.start()
+    def start(self) -> None:
         self._renewing = asyncio.create_task(self._renew())
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         if self._renewing is not None:
             self._renewing.cancel()
-        await self.valkey.stop()
 
     async def admit(
         self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int

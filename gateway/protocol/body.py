@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 import msgspec
@@ -45,12 +45,20 @@ class Body:
 
     def with_string(self, key: str, value: str) -> bytes:
         """The same bytes with only the top-level string `key` replaced."""
-        start, end = self._spans[key]
-        encoded = msgspec.json.encode(value)
-        if self.raw[start:end] == encoded:
+        return self.with_values({key: msgspec.json.encode(value)})
+
+    def with_values(self, values: Mapping[str, bytes]) -> bytes:
+        """The same bytes with only the values of these top-level keys (which are there) replaced by this JSON."""
+        whole, position = memoryview(self.raw), 0
+        parts: list[bytes | memoryview] = []
+        for key in sorted(values, key=self._spans.__getitem__):
+            start, end = self._spans[key]
+            if self.raw[start:end] != values[key]:
+                parts += (whole[position:start], values[key])
+                position = end
+        if not parts:
             return self.raw
-        whole = memoryview(self.raw)
-        return b"".join((whole[:start], encoded, whole[end:]))  # one copy: a body may have 32 MB
+        return b"".join((*parts, whole[position:]))  # one copy: a body may have 32 MB
 
 
 def parse(raw: bytes) -> Body:

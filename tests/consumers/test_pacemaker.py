@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from gateway.consumers.pacemaker import Pacemaker
-from gateway.protocol.anthropic.relay import PING
+from gateway.protocol.anthropic.blocks import PING
 
 
 class Client:
@@ -23,7 +23,7 @@ class Client:
 
 async def test_silence_is_filled_with_pings() -> None:
     client = Client()
-    pacemaker = Pacemaker(client.send, 0.02)
+    pacemaker = Pacemaker(client.send, 0.02, PING)
     await asyncio.sleep(0.07)
     await pacemaker.stop()
     assert 2 <= len(client.received) <= 4
@@ -32,7 +32,7 @@ async def test_silence_is_filled_with_pings() -> None:
 
 async def test_a_stream_that_is_busy_needs_no_pings() -> None:
     client = Client()
-    pacemaker = Pacemaker(client.send, 0.05)
+    pacemaker = Pacemaker(client.send, 0.05, PING)
     for _ in range(10):
         await asyncio.sleep(0.01)
         pacemaker.beat()
@@ -42,7 +42,7 @@ async def test_a_stream_that_is_busy_needs_no_pings() -> None:
 
 async def test_a_ping_that_is_due_and_has_not_begun_is_dropped_at_the_end() -> None:
     client = Client()
-    pacemaker = Pacemaker(client.send, 60)
+    pacemaker = Pacemaker(client.send, 60, PING)
     pacemaker._last -= 120  # silent for two minutes
     pacemaker._check()  # the ping's task is made and waits for its turn
     await pacemaker.stop()
@@ -51,7 +51,7 @@ async def test_a_ping_that_is_due_and_has_not_begun_is_dropped_at_the_end() -> N
 
 async def test_a_ping_that_is_being_sent_is_waited_for() -> None:
     client = Client(slow=0.02)
-    pacemaker = Pacemaker(client.send, 0.01)
+    pacemaker = Pacemaker(client.send, 0.01, PING)
     await asyncio.sleep(0.02)
     await pacemaker.stop()
     sent = list(client.received)

@@ -5,15 +5,19 @@ from collections.abc import AsyncIterator
 import pytest
 import redis
 
-from gateway.limits.limiter import Limiter
-from gateway.supervisor.valkey import Valkey
+from gateway.limits.limiter import SCRIPTS, Limiter
+from gateway.supervisor.valkey import Valkey as ValkeyServer
+from gateway.valkey import Valkey
 
 
 @pytest.fixture
-async def limiter(valkey: redis.Redis, valkey_server: Valkey) -> AsyncIterator[Limiter]:
+async def limiter(valkey: redis.Redis, valkey_server: ValkeyServer) -> AsyncIterator[Limiter]:
     """A limiter on an empty Valkey."""
-    limiter = Limiter(valkey_server.url, stream="gw:usage")
-    await limiter.start()
-    assert limiter.valkey.available
+    connection = Valkey(valkey_server.url, SCRIPTS)
+    await connection.start()
+    assert connection.available
+    limiter = Limiter(connection, stream="gw:usage")
+    limiter.start()
     yield limiter
-    await limiter.stop()
+    limiter.stop()
+    await connection.stop()

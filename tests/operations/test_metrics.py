@@ -57,6 +57,7 @@ def test_states_are_asked_for_at_every_scrape() -> None:
         open_exchanges=lambda: int(state["open"]),
         spool_bytes=lambda: int(state["spool"]),
         valkey_breaker_open=lambda: bool(state["breaker"]),
+        open_circuits=lambda: 0,
     )
     metrics.usage_stream_lag(7)
     names = ("open_exchanges", "spool_bytes", "valkey_breaker_open", "usage_stream_lag")

@@ -17,15 +17,15 @@ import psycopg
 import psycopg_pool
 
 from gateway import credentials, server
-from gateway.consumers import authentication, messages
+from gateway.consumers import authentication, model_call
 from gateway.directory import store
 from gateway.directory.keys import KeyCache
 from gateway.directory.store import DirectoryStore, StoreUnavailable
 from gateway.limits.limiter import Limiter
-from gateway.limits.valkey import ValkeyUnavailable
+from gateway.valkey import ValkeyUnavailable
 
 POINTS: dict[str, tuple[Any, str]] = {
-    "authenticate": (messages, "authenticate"),
+    "authenticate": (model_call, "authenticate"),
     "secret": (authentication, "_secret"),
     "shape": (credentials, "kind_of"),
     "digest": (credentials, "digest"),
@@ -40,7 +40,7 @@ POINTS: dict[str, tuple[Any, str]] = {
     "refusal": (store, "_refusal"),
     "guesses": (Limiter, "guesses"),
     "usable": (authentication, "_check_usable"),
-    "workspace": (messages, "workspace_of"),
+    "workspace": (model_call, "workspace_of"),
 }
 FAULTS: dict[str, Callable[[], BaseException]] = {
     kind.__name__: kind

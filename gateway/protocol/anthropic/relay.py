@@ -13,8 +13,6 @@ import msgspec
 from gateway.protocol import sse
 from gateway.protocol.anthropic.usage import Usage
 
-PING = sse.frame("ping", b'{"type": "ping"}')
-
 
 class Delta(msgspec.Struct):
     text: str = ""
@@ -84,6 +82,8 @@ class StreamReader:
         self.stop_reason: str | None = None
         self.error: StreamedError | None = None
         self.delivered = 0
+        self.estimated = False
+        self.unknown: list[tuple[str, str]] = []
         self._splitter = sse.FrameSplitter()
 
     @property
@@ -109,6 +109,10 @@ class StreamReader:
             elif not sse.is_empty(frame):
                 raise MalformedStream("a frame that is no event")
         return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def finish(self) -> bytes:
+        """The provider's stream has ended; there is nothing to add, and `ended` tells whether it was whole."""
+        return b""
 
     def _read(self, data: bytes) -> None:
         try:

@@ -1,4 +1,4 @@
-"""One pipelined connection to Valkey for the scripts of the hot path.
+"""One pipelined connection to Valkey for the scripts of the hot path, shared by limits and circuits.
 
 redis-py costs about 60 us of CPU a call and may hand a reply to the wrong caller when a call is cancelled
 half-way. Here a call is one write and one future in a queue: replies are matched by order, a cancelled caller
@@ -49,11 +49,10 @@ class ValkeyUnavailable(Exception):
 
 
 class Script:
-    """A Lua script by its source; the server knows it by its SHA-1."""
+    """A Lua script by its file; the server knows it by its SHA-1."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.source = (Path(__file__).parent / "scripts" / f"{name}.lua").read_text()
+    def __init__(self, file: Path) -> None:
+        self.source = file.read_text()
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 

@@ -1,0 +1,165 @@
+"""What every endpoint that calls a model does: read, check, serve, send. Subclasses say how their clients speak."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import msgspec
+
+from gateway.consumers import headers as request_headers
+from gateway.consumers.authentication import authenticate, workspace_of
+from gateway.consumers.base import GatewayConsumer
+from gateway.consumers.pacemaker import Pacemaker
+from gateway.consumers.request_body import read_body
+from gateway.directory.catalog import CatalogModel
+from gateway.engine import exchange
+from gateway.engine.call import Call
+from gateway.engine.live_stream import LiveStream
+from gateway.engine.surfaces import Surface
+from gateway.errors import InvalidRequest, NotFound
+from gateway.protocol import body as guarded
+from gateway.protocol.body import Body
+
+LARGE_BODY = 256 * 1024  # bytes; from here on guarding a body takes milliseconds and moves to a thread
+MOST_PATIENCE = 600.0  # seconds
+DEFAULT_OUTPUT = 4_096  # tokens reserved where a client names no maximum
+
+STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+# By these clients name a conversation: Claude Code, Codex, and anybody who wants to.
+SESSION_HEADERS = (b"x-claude-code-session-id", b"session_id", b"session-id", b"x-session-id")
+
+_SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A checked request. `max_tokens` None: the client leaves it to us; `conversation` is a name for it, if any."""
+
+    body: Body
+    model: str
+    max_tokens: int | None
+    stream: bool
+    surface: Surface
+    conversation: str = ""
+
+
+class ModelCallConsumer(GatewayConsumer):
+    """`asked` checks a guarded body."""
+
+    def asked(self, body: Body) -> Asked:
+        """Raises `InvalidRequest`."""
+        raise NotImplementedError
+
+    def version(self) -> bytes:
+        """The Anthropic API version that a provider of that dialect is asked in."""
+        return request_headers.DEFAULT_VERSION
+
+    def relayed(self, version: bytes) -> tuple[tuple[bytes, bytes], ...]:
+        """Headers that go on to a provider of the Anthropic dialect."""
+        return ((b"anthropic-version", version),)
+
+    @property
+    def query(self) -> bytes:
+        """The query that goes on to it."""
+        return b""
+
+    async def answer(self) -> None:
+        call = await self.call()
+        self.watch_disconnect()
+        answer = await exchange.serve(call, self.plane)
+        if answer.stream is not None:
+            await self._stream(answer.stream, answer.headers, call.surface.ping)
+        else:
+            length = (b"content-length", b"%d" % len(answer.body))
+            await self.start(200, [*answer.headers, length])
+            await self.base_send({"type": "http.response.body", "body": answer.body})
+
+    async def call(self) -> Call:
+        """The checked request: who asks, then for what. Raises `GatewayError`."""
+        version = self.version()
+        principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
+        self.organization_id = str(principal.organization_id)
+        workspace = workspace_of(principal, self.headers)
+        asked = await self._read()
+        model = self.plane.directory.catalog.find(asked.model)
+        if model is None:
+            raise NotFound(f"model: {asked.model}")
+        return Call(
+            request_id=self.request_id,
+            endpoint=self.endpoint,
+            surface=asked.surface,
+            principal=principal,
+            workspace=workspace,
+            model=model,
+            model_requested=asked.model,
+            body=asked.body,
+            max_tokens=_max_tokens(asked, model),
+            stream=asked.stream,
+            version=version.decode(),
+            relayed=self.relayed(version),
+            query=self.query,
+            started=self.started,
+            patience=patience_of(self.headers),
+            user_agent=self.headers.get(b"user-agent", b"")[:200].decode("latin-1"),
+            session_id=session_of(self.headers) or asked.conversation,
+        )
+
+    async def _read(self) -> Asked:
+        raw = await read_body(self.receive, self.headers)
+        if len(raw) > LARGE_BODY:
+            return await asyncio.to_thread(lambda: self.asked(guarded.parse(raw)))
+        return self.asked(guarded.parse(raw))
+
+    async def _stream(self, stream: LiveStream, headers: list[tuple[bytes, bytes]], ping: bytes) -> None:
+        """Each read goes on at once; when the process stops, the stream still ends with an error event."""
+        pacemaker = Pacemaker(self.base_send, self.plane.configuration.ping_seconds, ping)
+        try:
+            await self.start(200, [*headers, *STREAM_HEADERS])
+            try:
+                while (frames := await stream.read()) is not None:
+                    pacemaker.beat()
+                    if stream.ended:  # nothing may come after the last event, a ping neither
+                        await pacemaker.stop()
+                    await self.base_send({"type": "http.response.body", "body": frames, "more_body": True})
+            except asyncio.CancelledError:
+                if not self.interrupting or self._client_left:
+                    raise
+                await pacemaker.stop()
+                last = stream.interrupted()
+                await self.base_send({"type": "http.response.body", "body": last or b"", "more_body": True})
+            await self.base_send({"type": "http.response.body", "body": b""})
+        finally:
+            pacemaker.cancel()
+            stream.close()
+
+
+def _max_tokens(asked: Asked, model: CatalogModel) -> int:
+    """What the request may produce; where only translated providers serve the model, too much is clamped there.
+
+    Clients do not know those models' limits (Claude Code asks any model that it does not know for 32,000).
+    """
+    most = model.max_output_tokens
+    if asked.max_tokens is None:
+        return DEFAULT_OUTPUT if most is None else min(most, DEFAULT_OUTPUT)
+    if most is None or asked.max_tokens <= most:
+        return asked.max_tokens
+    if all(target.dialect == "openai" for target in model.targets):
+        return most
+    raise InvalidRequest(
+        f"max_tokens: {asked.max_tokens} > {most}, which is the maximum allowed number of output tokens "
+        f"for {asked.model}"
+    )
+
+
+def patience_of(headers: request_headers.Headers) -> float:
+    """Seconds that the caller waits for a beginning, as the official SDKs tell them (or `NOT_GIVEN`)."""
+    told = headers.get(b"x-stainless-timeout", b"")
+    if not _SECONDS.fullmatch(told):
+        return MOST_PATIENCE
+    return min(float(told), MOST_PATIENCE) or MOST_PATIENCE
+
+
+def session_of(headers: request_headers.Headers) -> str:
+    """The client's name of this conversation, or nothing."""
+    found = (headers[name] for name in SESSION_HEADERS if name in headers)
+    return next(found, b"")[:200].decode("latin-1")

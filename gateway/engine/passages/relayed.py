@@ -1,0 +1,69 @@
+"""An Anthropic request to a provider that speaks the same: the bytes go through, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from gateway.engine.passages.passage import Whole
+from gateway.engine.provider_error import ProviderError
+from gateway.errors import GatewayError, InternalError, Overloaded, RateLimited, UpstreamTimeout
+from gateway.protocol.anthropic import errors as wire_errors
+from gateway.protocol.anthropic import thinking
+from gateway.protocol.anthropic.relay import StreamReader, read_message
+from gateway.protocol.body import Body
+
+OUR_CREDENTIALS = "The provider refused the gateway's own credentials."
+OURS = {401, 402, 403}  # trouble of the operator's provider key, never shown to a tenant
+
+
+class Relayed:
+    """`model` is the provider's name of it. Thinking that nobody signed is left out: the provider would refuse it."""
+
+    content_type = None
+
+    def __init__(self, body: Body, *, endpoint: str, model: str, request_id: str) -> None:
+        self.endpoint = endpoint
+        self.dropped: tuple[str, ...] = ()
+        self._request_id = request_id
+        if not thinking.has_unsigned(body.raw):
+            self.body = body.with_string("model", model)
+            return
+        messages, found = thinking.without_foreign(body)
+        self.body = body.with_values({"model": msgspec.json.encode(model), "messages": messages})
+        self.dropped = ("unsigned_thinking",) if found else ()
+
+    def whole(self, body: bytes) -> Whole | None:
+        message = read_message(body)
+        return None if message is None else Whole(body, message.usage, message.stop_reason)
+
+    def reader(self) -> StreamReader:
+        return StreamReader()
+
+    def refusal(self, status: int, body: bytes, headers: Mapping[str, str]) -> GatewayError:
+        """The provider's own words for the caller's mistakes, ours for the operator's."""
+        detail = wire_errors.read(body)
+        if status in OURS:
+            return InternalError(OUR_CREDENTIALS)
+        if status < 400:
+            return InternalError(f"The provider answered with status {status}.")
+        if detail is None:
+            return _without_envelope(status, dict(headers))
+        return ProviderError(status, body, detail.type, detail.message, dict(headers), dialect="anthropic")
+
+    def error_event(self, error_type: str, message: str) -> bytes:
+        return wire_errors.error_event(error_type, message, self._request_id)
+
+
+def _without_envelope(status: int, headers: dict[str, str]) -> GatewayError:
+    """An error page of some proxy on the way, told in Anthropic's terms."""
+    if status == 429:
+        return RateLimited("The provider is limiting requests.", headers=headers)
+    if status in (408, 504):
+        return UpstreamTimeout("The provider did not answer in time.", headers=headers)
+    if status in (503, 529):
+        return Overloaded("The provider is overloaded.", headers=headers)
+    return InternalError(
+        f"The provider answered with status {status} and no error that can be read.", headers=headers
+    )
