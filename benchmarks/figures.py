@@ -15,6 +15,9 @@ from benchmarks.rounds import (
     JSON_16,
     JSON_256,
     PACED_64,
+    TRANSLATED_BURST_16,
+    TRANSLATED_JSON_16,
+    TRANSLATED_PACED_64,
     Kind,
     Round,
 )
@@ -83,6 +86,19 @@ def figures(rounds: Sequence[Round], memory: Memory) -> list[Figure]:
         Figure("JSON, 256 connections: CPU a request", of(JSON_256, _cpu), "ms"),
         *_added("JSON, 1 connection", of, JSON_1, DIRECT_JSON_1, _whole, 1.0),
         Figure("JSON, 1 connection: CPU a request", of(JSON_1, _cpu), "ms"),
+        Figure("translated JSON, 16 connections: CPU a request", of(TRANSLATED_JSON_16, _cpu), "ms", 0.50),
+        Figure(
+            "translated burst of 32 words, 16 connections: CPU a stream",
+            of(TRANSLATED_BURST_16, _cpu),
+            "ms",
+            1.2,
+        ),
+        Figure(
+            "translated paced streams, 64 at once: CPU an event",
+            of(TRANSLATED_PACED_64, lambda one: one.cpu_us_per_event),
+            "us",
+            75.0,
+        ),
         Figure(
             "memory of the web process",
             memory.at_end,

@@ -198,11 +198,14 @@ def _furnish(folder: Path, environment: dict[str, str], *, provider_port: int) -
 
 def _declaration(provider_port: int) -> dict[str, object]:
     price = {"input": 3, "output": 15, "cache_read": 0.3, "cache_write_5m": 3.75, "cache_write_1h": 6}
-    address = f"http://127.0.0.1:{provider_port}"
+    address, key = f"http://127.0.0.1:{provider_port}", "sk-scripted"
     return {
-        "providers": {"scripted": {"dialect": "anthropic", "base_url": address, "api_key": "sk-scripted"}},
+        "providers": {
+            "anthropic": {"dialect": "anthropic", "base_url": address, "api_key": key},
+            "openai": {"dialect": "openai", "base_url": f"{address}/v1", "api_key": key},
+        },
         "models": {
-            script.model: {"price": price, "routes": [{"provider": "scripted", "model": script.model}]}
+            script.model: {"price": price, "routes": [{"provider": script.dialect, "model": script.model}]}
             for script in SCRIPTS.values()
         },
         "tiers": {"benchmark": LIMITS},

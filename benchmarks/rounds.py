@@ -11,7 +11,15 @@ import msgspec
 from benchmarks.house import PROJECT, House
 from benchmarks.load import Order, Outcome, Quantiles
 from benchmarks.meter import QUIET, Use
-from benchmarks.script import BURST, JSON, PACED, Script
+from benchmarks.script import (
+    BURST,
+    JSON,
+    PACED,
+    TRANSLATED_BURST,
+    TRANSLATED_JSON,
+    TRANSLATED_PACED,
+    Script,
+)
 
 # Further turns for what was disturbed.
 EXTRA_TURNS = 2
@@ -37,10 +45,24 @@ JSON_16 = Kind("json-16", JSON, 16)
 JSON_256 = Kind("json-256", JSON, 256)
 BURST_16 = Kind("burst-16", BURST, 16)
 PACED_64 = Kind("paced-64", PACED, 64)
+TRANSLATED_JSON_16 = Kind("translated-json-16", TRANSLATED_JSON, 16)
+TRANSLATED_BURST_16 = Kind("translated-burst-16", TRANSLATED_BURST, 16)
+TRANSLATED_PACED_64 = Kind("translated-paced-64", TRANSLATED_PACED, 64)
 DIRECT_JSON_1 = Kind("direct-json-1", JSON, 1, direct=True)
 DIRECT_PACED_64 = Kind("direct-paced-64", PACED, 64, direct=True)
 LAST = Kind("to the last", JSON, 16)  # what --full goes on with
-KINDS = (JSON_16, JSON_256, BURST_16, PACED_64, DIRECT_PACED_64, JSON_1, DIRECT_JSON_1)
+KINDS = (
+    JSON_16,
+    JSON_256,
+    BURST_16,
+    PACED_64,
+    DIRECT_PACED_64,
+    JSON_1,
+    DIRECT_JSON_1,
+    TRANSLATED_JSON_16,
+    TRANSLATED_BURST_16,
+    TRANSLATED_PACED_64,
+)
 
 
 class Round(msgspec.Struct, frozen=True):
