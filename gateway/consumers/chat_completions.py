@@ -1,0 +1,17 @@
+"""`POST /v1/chat/completions`: OpenAI's Chat Completions API, for every model."""
+
+from __future__ import annotations
+
+from gateway.consumers.model_call import Asked
+from gateway.consumers.openai_call import OpenAICallConsumer
+from gateway.engine.surfaces import ChatCompletions
+from gateway.protocol.body import Body
+from gateway.protocol.chat.request import chat_request
+
+
+class ChatCompletionsConsumer(OpenAICallConsumer):
+    endpoint = "chat/completions"
+
+    def asked(self, body: Body) -> Asked:
+        request = chat_request(body)
+        return Asked(body, request.model, request.max_tokens, request.stream, ChatCompletions(request))

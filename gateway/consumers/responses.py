@@ -1,0 +1,17 @@
+"""`POST /v1/responses`: OpenAI's Responses API as Codex and the SDK's basic calls use it, for every model."""
+
+from __future__ import annotations
+
+from gateway.consumers.model_call import Asked
+from gateway.consumers.openai_call import OpenAICallConsumer
+from gateway.engine.surfaces import Responses
+from gateway.protocol.body import Body
+from gateway.protocol.responses.request import responses_request
+
+
+class ResponsesConsumer(OpenAICallConsumer):
+    endpoint = "responses"
+
+    def asked(self, body: Body) -> Asked:
+        request = responses_request(body)
+        return Asked(body, request.model, request.max_tokens, request.stream, Responses(request))
