@@ -35,7 +35,18 @@ class StopMatcher:
         return held
 
 
+def cut(text: str, sequences: Sequence[str]) -> tuple[str, str | None]:
+    """The part of a whole text that stands before a stop sequence, and that sequence, if there is one."""
+    matcher = StopMatcher(sequences)
+    kept, sequence = matcher.feed(text)
+    return kept + matcher.flush(), sequence
+
+
 def _overlap(text: str, sequence: str) -> int:
     """How many characters at the end of `text` are a beginning of `sequence`."""
-    longest = min(len(text), len(sequence) - 1)
-    return next((count for count in range(longest, 0, -1) if text.endswith(sequence[:count])), 0)
+    start = max(0, len(text) - len(sequence) + 1)
+    while (start := text.find(sequence[0], start)) >= 0:
+        if sequence.startswith(text[start:]):
+            return len(text) - start
+        start += 1
+    return 0

@@ -121,6 +121,12 @@ def test_signature_and_citations_land_in_their_block() -> None:
     ]
 
 
+def test_an_input_that_the_maximal_length_cut_off_is_finished() -> None:
+    whole = stream_of([("input_json_delta", ['{"path":"/t', 'mp","lines":[1,2'])], {"output_tokens": 1})
+    told = json.loads(message_of(whole.replace(b'"end_turn"', b'"max_tokens"')))
+    assert told["content"][0]["input"] == {"path": "/tmp", "lines": [1, 2]}
+
+
 def test_a_stream_that_ends_in_an_error_is_no_message() -> None:
     error = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
     with pytest.raises(StreamedFailure, match="overloaded_error: Overloaded") as raised:

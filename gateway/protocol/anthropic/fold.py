@@ -11,6 +11,7 @@ import msgspec
 from gateway.protocol import sse
 from gateway.protocol.anthropic.errors import ErrorDetail
 from gateway.protocol.anthropic.relay import MalformedStream
+from gateway.protocol.partial_json import Nesting, missing_end
 
 Json = dict[str, object]
 
@@ -39,6 +40,8 @@ _object = msgspec.json.Decoder(Json)
 # The kinds of delta that lengthen a text, and the field of both the delta and the block that holds it.
 _GROWING = {"text_delta": "text", "thinking_delta": "thinking", "compaction_delta": "content"}
 
+_CUT_OFF = ("max_tokens", "model_context_window_exceeded")
+
 
 def message_of(stream: bytes) -> bytes:
     """The JSON of the message that a whole stream told; raises as `Fold` does."""
@@ -55,6 +58,7 @@ class Fold:
         self._message: Json | None = None
         self._blocks: list[Json] = []
         self._pieces: list[str] = []
+        self._unread: tuple[Json, str] | None = None
         self._ended = False
 
     def feed(self, chunk: bytes) -> None:
@@ -116,17 +120,39 @@ class Fold:
         if not told:
             return
         if "input" in block:
-            block["input"] = _object.decode(told)
+            self._read_input(block, told)
         else:
             field = (
                 "thinking" if block.get("type") == "thinking" else "text" if "text" in block else "content"
             )
             block[field] = str(block.get(field) or "") + told
 
+    def _read_input(self, block: Json, told: str) -> None:
+        """Why an input is not whole is told only at the end of the message."""
+        if self._unread is not None:
+            raise MalformedStream("the input of a tool is no object")
+        try:
+            block["input"] = _object.decode(told)
+        except msgspec.DecodeError:
+            self._unread = block, told
+
+    def _finish_input(self, stop_reason: object) -> None:
+        """An input may be cut off where the whole answer was; the reason tells the client not to run the call."""
+        if self._unread is None:
+            return
+        block, told = self._unread
+        nesting = Nesting()
+        told = nesting.feed(told)
+        end = missing_end(told, nesting.missing, cut_off=True) if stop_reason in _CUT_OFF else None
+        if end is None:
+            raise MalformedStream("the input of a tool is no object")
+        block["input"], self._unread = _object.decode(told + end), None
+
     def _close(self, event: _Event) -> None:
         if self._message is None:
             raise MalformedStream("message_delta before message_start")
         self._message |= event.delta
+        self._finish_input(self._message.get("stop_reason"))
         usage = self._message.get("usage")
         told = {name: count for name, count in event.usage.items() if count is not None}
         self._message["usage"] = {**(usage if isinstance(usage, dict) else {}), **told}

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gateway.protocol.anthropic.blocks import BlockWriter, Place
 from gateway.protocol.anthropic.relay import MalformedStream
-from gateway.protocol.openai.call import Call
-from gateway.protocol.openai.chunk import CallFragment
+from gateway.protocol.openai.call import Call, arguments_of
+from gateway.protocol.openai.completion import CallFragment
 from gateway.protocol.stop_sequences import StopMatcher
 
-# What may be held of one answer: arguments until they are whole, and what waits behind an open call.
+# What may be held of one answer: arguments until they are whole, and what waits behind an open call. Each piece
+# counts for more than its characters, because a string is an object.
 MAX_HELD = 32 * 1024 * 1024
+PIECE = 64
 MAX_CALLS = 1024
 
 
@@ -27,7 +29,9 @@ class Speech:
 class Answer:
     """Text, reasoning and calls in, events in `out`; what does not belong to the open call waits for its end.
 
-    `stop_sequence` is the one that ended the text: nothing is taken after it. `delivered` counts characters.
+    `stop_sequence` is the one that ended the text: nothing is taken after it. `delivered` counts the
+    characters that the provider told, what stands behind a stop sequence too.
+
     Raises `MalformedStream` for calls that cannot be told.
     """
 
@@ -54,16 +58,17 @@ class Answer:
 
     def say(self, kind: Place, text: str) -> None:
         """Take text or reasoning, after all that came before it."""
+        self.delivered += len(text)
         if not text or self.stop_sequence is not None:
             return
-        self.delivered += len(text)
-        self._drain()
-        if self.stop_sequence is not None:
-            return
+        if self._waiting:
+            self._drain()
+            if self.stop_sequence is not None:
+                return
         if self._may_leave_call():
             self._write(kind, text)
             return
-        self._hold(len(text))
+        self.hold(len(text))
         last = self._waiting[-1] if self._waiting else None
         if isinstance(last, Speech) and last.kind is kind:
             last.pieces.append(text)
@@ -72,14 +77,16 @@ class Answer:
 
     def call(self, fragment: CallFragment) -> None:
         """Take a piece of a call; it goes out at once if the call is the open one, or can be."""
+        arguments = arguments_of(fragment)
         if self.stop_sequence is not None:
+            self.delivered += len(arguments)
             return
-        call = self._call_of(fragment)
-        if call.is_repeated_by(fragment):
+        call = self._call_of(fragment, arguments)
+        if call.is_repeated_by(fragment, arguments):
             return
-        length = call.add(fragment)
-        self.delivered += length
-        self._hold(length)
+        call.add(fragment, arguments)
+        self.delivered += len(arguments)
+        self.hold(len(arguments))
         if call is self._open_call:
             self._send_arguments(call.take())
         elif call in self._closed_calls and call.take().strip():
@@ -120,9 +127,11 @@ class Answer:
         if self.writer.place is not Place.BETWEEN:
             self.out.append(self.writer.close())
 
-    def _call_of(self, fragment: CallFragment) -> Call:
+    def _call_of(self, fragment: CallFragment, arguments: str) -> Call:
         call = self._pointed_at(fragment)
-        if call is not None and (call.is_repeated_by(fragment) or not call.is_followed_by(fragment)):
+        if call is not None and (
+            call.is_repeated_by(fragment, arguments) or not call.is_followed_by(fragment, arguments)
+        ):
             return call
         if len(self._calls) >= MAX_CALLS:
             raise MalformedStream(f"more than {MAX_CALLS} tool calls")
@@ -197,7 +206,8 @@ class Answer:
         self._open_call = None
         return True
 
-    def _hold(self, length: int) -> None:
-        self._held += length
+    def hold(self, length: int) -> None:
+        """Count a piece that is kept; raises `MalformedStream` for more than may be."""
+        self._held += length + PIECE
         if self._held > MAX_HELD:
-            raise MalformedStream(f"more than {MAX_HELD} characters of tool calls in one answer")
+            raise MalformedStream(f"more than {MAX_HELD} bytes to keep of one answer")

@@ -1,4 +1,4 @@
-"""One tool call of a stream while its fragments come in."""
+"""One tool call while its fragments come in; a call told whole is one fragment."""
 
 from __future__ import annotations
 
@@ -7,38 +7,12 @@ import re
 import msgspec
 
 from gateway.protocol.anthropic.relay import MalformedStream
-from gateway.protocol.openai.chunk import CallFragment
-from gateway.protocol.openai.completion import FunctionCall
+from gateway.protocol.openai.completion import CallFragment, FunctionCall
+from gateway.protocol.partial_json import Nesting, is_object, missing_end
 
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 
-_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
-
-# What may finish a value that was cut off in the middle, tried in this order before the closing brackets.
-_CUT_OFF = [
-    *(
-        "",
-        '"',
-        '\\"',
-        '":null',
-        "null",
-        ":null",
-        "0",
-        "rue",
-        "ue",
-        "e",
-        "alse",
-        "lse",
-        "se",
-        "ull",
-        "ll",
-        "l",
-    ),
-    '"":null',
-]
-# A number at the end may be half of one; after these a value is surely whole.
-_WHOLE_VALUE = ('"', "}", "]", "true", "false", "null")
 
 
 class Call:
@@ -50,19 +24,20 @@ class Call:
         self.name = ""
         self._sent: list[str] = []
         self._unsent: list[str] = []
+        self._length = 0
+        self._nesting = Nesting()
 
-    def add(self, fragment: CallFragment) -> int:
-        """Take over what the fragment tells; a name or an id that is told again changes nothing.
-
-        Gives the number of characters of arguments.
-        """
+    def add(self, fragment: CallFragment, arguments: str) -> None:
+        """Take over what the fragment tells; a name or an id that is told again changes nothing."""
         function = fragment.function or FunctionCall()
         self.upstream_id = self.upstream_id or fragment.id or ""
         self.name = self.name or function.name or ""
-        arguments = _text(function.arguments)
+        arguments = self._nesting.feed(arguments)
+        if not self._length:
+            arguments = arguments.lstrip()
         if arguments:
             self._unsent.append(arguments)
-        return len(arguments)
+            self._length += len(arguments)
 
     @property
     def ready(self) -> bool:
@@ -80,33 +55,31 @@ class Call:
 
     @property
     def complete(self) -> bool:
-        """Whether the arguments are a whole object, so that nothing more can belong to them."""
-        last = (self._unsent or self._sent or [""])[-1]
-        return last.rstrip().endswith("}") and _is_object(self.arguments)
+        """Whether the arguments are whole, so that nothing more can belong to them."""
+        return self._nesting.complete
 
-    def is_followed_by(self, fragment: CallFragment) -> bool:
+    def is_followed_by(self, fragment: CallFragment, arguments: str) -> bool:
         """Whether a fragment that points at this call must begin another one."""
         function = fragment.function
         if function is None or not function.name or not self.name:
             return False
         if function.name != self.name and not fragment.id:
             return True
-        return bool(_text(function.arguments).strip()) and self.complete
+        return bool(arguments.strip()) and self.complete
 
-    def is_repeated_by(self, fragment: CallFragment) -> bool:
+    def is_repeated_by(self, fragment: CallFragment, arguments: str) -> bool:
         """Whether a provider sends the whole call once more."""
         if not fragment.id or fragment.id != self.upstream_id or fragment.function is None:
             return False
-        told = _text(fragment.function.arguments).strip()
-        return told.startswith("{") and fragment.function.name == self.name and told == self.arguments.strip()
+        if len(arguments) != self._length or fragment.function.name != self.name:
+            return False
+        return arguments.startswith("{") and arguments == self.arguments
 
     def take(self) -> str:
         """The arguments that can go out now: none before they begin like an object."""
+        if not self._sent and not (self._unsent and self._unsent[0].startswith("{")):
+            return ""
         fragment = "".join(self._unsent)
-        if not self._sent:
-            fragment = fragment.lstrip()
-            if not fragment.startswith("{"):
-                return ""
         self._unsent.clear()
         if fragment:
             self._sent.append(fragment)
@@ -122,14 +95,12 @@ class Call:
         if not self._sent:
             return self._object_in_disguise()
         whole = self.arguments
-        if _is_object(whole):
+        if is_object(whole):
             return fragment
-        brackets = _open_brackets(whole)
-        values = _CUT_OFF if cut_off else [""] if whole.rstrip().endswith(_WHOLE_VALUE) else []
-        for value in values:
-            if _is_object(whole + value + brackets):
-                return fragment + value + brackets
-        raise self._malformed()
+        end = missing_end(whole, self._nesting.missing, cut_off=cut_off)
+        if end is None:
+            raise self._malformed()
+        return fragment + end
 
     def _object_in_disguise(self) -> str:
         """No arguments at all, `null`, or an object that was encoded twice."""
@@ -140,7 +111,7 @@ class Call:
             inner = _string.decode(told)
         except msgspec.DecodeError:
             raise self._malformed() from None
-        if not _is_object(inner):
+        if not is_object(inner):
             raise self._malformed()
         return inner
 
@@ -148,26 +119,7 @@ class Call:
         return MalformedStream(f"the arguments of the call to {self.name[:64]!r} are not a JSON object")
 
 
-def _text(arguments: str | dict[str, msgspec.Raw] | None) -> str:
+def arguments_of(fragment: CallFragment) -> str:
+    """The piece of JSON that a fragment brings; some providers send the object itself."""
+    arguments = fragment.function.arguments if fragment.function is not None else None
     return msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else arguments or ""
-
-
-def _is_object(text: str) -> bool:
-    try:
-        _object.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
-def _open_brackets(text: str) -> str:
-    """The brackets that close what `text` has left open, outside its strings."""
-    inside_string, stack = False, []
-    for part in re.findall(r'\\.|["{}\[\]]', text, re.DOTALL):
-        if part == '"':
-            inside_string = not inside_string
-        elif not inside_string and part in "{[":
-            stack.append("}" if part == "{" else "]")
-        elif not inside_string and stack and part in "}]":
-            stack.pop()
-    return "".join(reversed(stack))

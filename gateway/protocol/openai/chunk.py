@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from gateway.protocol.anthropic.relay import MalformedStream
-from gateway.protocol.openai.completion import ContentPart, FunctionCall
+from gateway.protocol.openai.completion import CallFragment, ContentPart, FunctionCall
+from gateway.protocol.openai.errors import Detail
+from gateway.protocol.openai.half_characters import decoded
 from gateway.protocol.openai.usage import OpenAIUsage
-
-
-class CallFragment(msgspec.Struct):
-    index: int | None = None
-    id: str | None = None
-    function: FunctionCall | None = None
 
 
 class Delta(msgspec.Struct):
@@ -38,31 +32,23 @@ class Choice(msgspec.Struct):
     matched_stop: str | int | list[int] | None = None
 
 
-class ChunkError(msgspec.Struct):
-    """What went wrong at the provider; `code` is a name or an HTTP status."""
-
-    message: str | None = None
-    type: str | None = None
-    code: str | int | None = None
-
-
 class Chunk(msgspec.Struct):
     """`message` stands beside `object: "error"`, an older way of vLLM to tell of an error."""
 
     choices: list[Choice] | None = None
     usage: OpenAIUsage | None = None
-    error: ChunkError | str | None = None
+    error: Detail | str | None = None
     object: str | None = None
     message: str | None = None
     type: str | None = None
     code: str | int | None = None
 
     @property
-    def failure(self) -> ChunkError | None:
+    def failure(self) -> Detail | None:
         if self.error is not None:
-            return ChunkError(self.error) if isinstance(self.error, str) else self.error
+            return Detail(self.error) if isinstance(self.error, str) else self.error
         if self.object == "error":
-            return ChunkError(self.message, self.type, self.code)
+            return Detail(self.message, self.type, self.code)
         return None
 
 
@@ -89,11 +75,7 @@ class _OpenChunk(msgspec.Struct):
 _known = msgspec.json.Decoder(_KnownChunk)
 _tolerant = msgspec.json.Decoder(Chunk)
 _open = msgspec.json.Decoder(_OpenChunk)
-
-
 _FIELDS = frozenset(Delta.__struct_fields__)
-# An escape of any kind; of the surrogates those that stand alone are captured.
-_ESCAPE = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 
 
 def read(data: bytes) -> tuple[Chunk, list[str]]:
@@ -102,27 +84,18 @@ def read(data: bytes) -> tuple[Chunk, list[str]]:
     Raises `MalformedStream` for what is no JSON object or has another shape.
     """
     try:
-        return _read(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        whole = _without_half_characters(data)
-        if whole == data:
-            raise MalformedStream(str(problem)) from None
-    try:
-        return _read(whole)
+        return decoded(data, _known), []
+    except msgspec.ValidationError:  # an unknown field, or another shape: the tolerant decoder tells which
+        return _read_tolerantly(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise MalformedStream(str(problem)) from None
 
 
-def _read(data: bytes) -> tuple[Chunk, list[str]]:
+def _read_tolerantly(data: bytes) -> tuple[Chunk, list[str]]:
     try:
-        return _known.decode(data), []
-    except msgspec.ValidationError:  # an unknown field, or another shape: the tolerant decoder tells which
-        return _tolerant.decode(data), _unknown_fields(_open.decode(data))
-
-
-def _without_half_characters(data: bytes) -> bytes:
-    """Some providers cut their text between the halves of a surrogate pair; neither half is a character."""
-    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], data)
+        return decoded(data, _tolerant), _unknown_fields(decoded(data, _open))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise MalformedStream(str(problem)) from None
 
 
 def _unknown_fields(chunk: _OpenChunk) -> list[str]:

@@ -14,7 +14,10 @@ class FunctionCall(msgspec.Struct):
     arguments: str | dict[str, msgspec.Raw] | None = None
 
 
-class ToolCall(msgspec.Struct):
+class CallFragment(msgspec.Struct):
+    """A tool call, or in a stream a piece of one; there `index` says of which."""
+
+    index: int | None = None
     id: str | None = None
     function: FunctionCall | None = None
 
@@ -35,7 +38,7 @@ class AssistantMessage(msgspec.Struct):
     reasoning_content: object = None
     reasoning: object = None
     refusal: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[CallFragment] | None = None
     function_call: FunctionCall | None = None
 
 

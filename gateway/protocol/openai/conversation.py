@@ -127,8 +127,10 @@ def _assistant_message(
             calls.append(_call(placed, calls, profile, names))
         elif block.type == "thinking" and not block.signature:
             thoughts.append(block.thinking or "")
-        elif block.type in ("thinking", "redacted_thinking"):
+        elif block.type == "thinking":
             dropped["signed_thinking"] = None  # only the provider that signed it can read it
+        elif block.type == "redacted_thinking":
+            dropped["redacted_thinking"] = None
         else:
             said += _parts(placed, profile)
     content = content_of(said)
@@ -168,7 +170,7 @@ def _add_reasoning(message: ChatMessage, thoughts: str, profile: Profile, droppe
         history is ReasoningHistory.BESIDE_TOOL_CALLS and not calls_tools
     ):
         if thoughts:
-            dropped["thinking"] = None
+            dropped["unsigned_thinking"] = None
         return
     # Such a provider refuses a turn with calls whose reasoning is missing, but takes an empty one.
     if thoughts or calls_tools:

@@ -25,17 +25,25 @@ _NO_QUOTA = frozenset(("insufficient_quota", "billing_hard_limit_reached", "bill
 _WRONG_KEY = re.compile(r"(?:incorrect|invalid) api key|api key (?:is )?(?:not valid|invalid)", re.IGNORECASE)
 _STATUS_OF_CODE = {
     "rate_limit_exceeded": 429,
+    "rate_limit_error": 429,
     "invalid_request_error": 400,
     "BadRequestError": 400,
+    "NotFoundError": 404,
+    "model_not_found": 404,
+    "invalid_api_key": 401,
+    "timeout_error": 504,
     "server_error": 500,
     "overloaded": 503,
     "overloaded_error": 503,
-    "model_not_found": 404,
-    "invalid_api_key": 401,
+    "server_overloaded": 503,
 }
+_OUR_KEY = "The provider refused the gateway's own credentials."
+BROKEN_OFF = "The provider broke its answer off with an error."
 
 
 class Detail(msgspec.Struct):
+    """What went wrong at the provider; `code` and `type` are names, `code` sometimes an HTTP status."""
+
     message: object = None
     type: object = None
     code: object = None
@@ -58,22 +66,37 @@ def error_from_openai(status: int, body: bytes, *, headers: Mapping[str, str]) -
     """What the caller is told. `headers` (when to try again) go with it where trying again may help.
 
     `status` below 400 means that an answer turned out to be an error; then its own code decides.
-    The gateway's key and account at the provider are never the caller's affair: no 401, no 402.
     """
     detail = read(body)
-    message, codes = _message(detail), _codes(detail)
     if status < 400:
-        status = _status_within(detail)
-    if status in (401, 403) or "invalid_api_key" in codes or (status == 400 and _WRONG_KEY.search(message)):
-        return InternalError("The provider refused the gateway's own credentials.")
+        return error_in_answer(detail or Detail())
+    return _error(status, detail or Detail(), dict(headers))
+
+
+def error_in_answer(detail: Detail) -> GatewayError:
+    """An error that stands where an answer should, or in the middle of one.
+
+    A failure of the provider keeps its words, there is no status that would tell more.
+    """
+    error = _error(_status_within(detail), detail, {})
+    if type(error) is InternalError and error.message != _OUR_KEY:
+        return InternalError(_message(detail) or BROKEN_OFF)
+    return error
+
+
+def _error(status: int, detail: Detail, headers: dict[str, str]) -> GatewayError:
+    """The gateway's key and account at the provider are never the caller's affair: no 401, no 402."""
+    message, codes = _message(detail), _codes(detail)
+    if status in (401, 403) or "invalid_api_key" in codes or _WRONG_KEY.search(message):
+        return InternalError(_OUR_KEY)
     if status == 402 or codes & _NO_QUOTA:
         return Overloaded("The provider does not serve this gateway at the moment.")
     if status == 429:
-        return RateLimited("The provider is limiting requests.", headers=dict(headers))
+        return RateLimited("The provider is limiting requests.", headers=headers)
     overflow = overflow_sentence(message, next(iter(codes & CODES), None))
     if overflow is not None:
         return InvalidRequest(overflow)
-    return _by_status(status, message, dict(headers))
+    return _by_status(status, message, headers)
 
 
 def read(body: bytes) -> Detail | None:
@@ -90,22 +113,20 @@ def read(body: bytes) -> Detail | None:
     return Detail(message, told.type, told.code) if message else None
 
 
-def _message(detail: Detail | None) -> str:
-    told = detail.message if detail is not None else None
+def _message(detail: Detail) -> str:
+    told = detail.message
     if told and not isinstance(told, str):
         told = msgspec.json.encode(told).decode()
     return told[:_LONGEST_MESSAGE] if isinstance(told, str) else ""
 
 
-def _codes(detail: Detail | None) -> set[str]:
+def _codes(detail: Detail) -> set[str]:
     """`code` and `type`: providers put the same words into either."""
-    if detail is None:
-        return set()
     return {word for word in (detail.code, detail.type) if isinstance(word, str)}
 
 
-def _status_within(detail: Detail | None) -> int:
-    code = detail.code if detail is not None else None
+def _status_within(detail: Detail) -> int:
+    code = detail.code
     if isinstance(code, str) and code.isdecimal():
         code = int(code[:9])
     if isinstance(code, int) and 400 <= code < 600:

@@ -36,6 +36,9 @@ _CARRIED = frozenset(
 )
 # Without these the answer would be another one, so the caller must know.
 _REFUSED = ("container", "mcp_servers", "thread")
+# Every piece of an answer is searched for all of them.
+MAX_STOPS = 256
+LONGEST_STOP = 1_000
 
 
 class OutputFormat(msgspec.Struct):
@@ -46,6 +49,7 @@ class OutputFormat(msgspec.Struct):
 class OutputConfig(msgspec.Struct):
     effort: str | None = None
     format: OutputFormat | None = None
+    task_budget: msgspec.Raw = msgspec.Raw()
 
 
 class Metadata(msgspec.Struct):
@@ -90,7 +94,7 @@ def openai_request(
     _set_length(chat, request.max_tokens, max_output_tokens, profile)
     _set_stream(chat, request.stream, profile)
     _set_sampling(chat, body, profile, dropped)
-    _set_tools(chat, body, profile, names)
+    _set_tools(chat, body, profile, names, dropped)
     stops = _set_stops(chat, body, profile)
     _set_output(chat, body, profile, dropped)
     _set_user(chat, body, profile, dropped)
@@ -142,8 +146,10 @@ def _set_sampling(chat: ChatRequest, body: Body, profile: Profile, dropped: dict
         dropped["top_k"] = None
 
 
-def _set_tools(chat: ChatRequest, body: Body, profile: Profile, names: ToolNames) -> None:
-    tools = tools_from_anthropic(body.fields.get("tools"), profile=profile, names=names)
+def _set_tools(
+    chat: ChatRequest, body: Body, profile: Profile, names: ToolNames, dropped: dict[str, None]
+) -> None:
+    tools = tools_from_anthropic(body.fields.get("tools"), profile=profile, names=names, dropped=dropped)
     chat.tools = tools or UNSET
     chat.tool_choice, chat.parallel_tool_calls = tool_choice_from_anthropic(
         body.fields.get("tool_choice"), tools=tools, profile=profile, names=names
@@ -152,6 +158,10 @@ def _set_tools(chat: ChatRequest, body: Body, profile: Profile, names: ToolNames
 
 def _set_stops(chat: ChatRequest, body: Body, profile: Profile) -> tuple[str, ...]:
     stops = tuple(stop for stop in _read(body, "stop_sequences", _strings) or () if stop)
+    if len(stops) > MAX_STOPS:
+        raise InvalidRequest(f"stop_sequences: List should have at most {MAX_STOPS} items")
+    if any(len(stop) > LONGEST_STOP for stop in stops):
+        raise InvalidRequest(f"stop_sequences: String should have at most {LONGEST_STOP} characters")
     sent = [stop for stop in stops if stop.strip()][: profile.stop_limit]
     chat.stop = sent or UNSET
     return stops
@@ -169,6 +179,8 @@ def _set_output(chat: ChatRequest, body: Body, profile: Profile, dropped: dict[s
         dropped["thinking"] = None
     if config.effort is not None and effort is None:
         dropped["output_config.effort"] = None
+    if memoryview(config.task_budget):
+        dropped["output_config.task_budget"] = None
     wanted = config.format or _read(body, "output_format", _output_format)
     if wanted is not None:
         _set_format(chat, wanted, profile)

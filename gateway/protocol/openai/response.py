@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from gateway.errors import InternalError
+from gateway.protocol.anthropic.relay import MalformedStream
 from gateway.protocol.anthropic.usage import Usage
-from gateway.protocol.openai.arguments import BrokenArguments, input_from_arguments
-from gateway.protocol.openai.completion import AssistantMessage, ChatCompletion, Choice, ContentPart, ToolCall
-from gateway.protocol.openai.errors import error_from_openai
-from gateway.protocol.openai.usage import OpenAIUsage, anthropic_usage, stop_reason
-
-CHARACTERS_PER_TOKEN = 4
+from gateway.protocol.openai.call import Call, arguments_of
+from gateway.protocol.openai.completion import (
+    AssistantMessage,
+    CallFragment,
+    ChatCompletion,
+    Choice,
+    ContentPart,
+)
+from gateway.protocol.openai.errors import BROKEN_OFF, error_from_openai
+from gateway.protocol.openai.half_characters import decoded
+from gateway.protocol.openai.usage import stop_reason, usage_of_answer
+from gateway.protocol.stop_sequences import cut
 
 _completion = msgspec.json.Decoder(ChatCompletion)
-_ID = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 class Text(msgspec.Struct, tag_field="type", tag="text"):
@@ -62,8 +67,8 @@ class Message(msgspec.Struct, tag_field="type", tag="message"):
 class AnthropicAnswer:
     """The message as JSON, and what is metered and logged of it.
 
-    `estimated` says that the provider told no usage or half of it; `unknown_finish_reason` is its word when
-    that is not one of the API's.
+    `estimated` says that a figure of `usage` is the gateway's and not the provider's; `unknown_finish_reason`
+    is the provider's word when that is not one of the API's.
     """
 
     body: bytes
@@ -88,7 +93,7 @@ def anthropic_message(
     Raises `GatewayError`: the provider's own where the answer turns out to be an error, else `InternalError`.
     """
     completion = _read(body)
-    if completion.error and not completion.choices:
+    if completion.error:
         raise error_from_openai(200, body, headers={})
     choice = _choice(completion)
     said = choice.message or AssistantMessage()
@@ -101,7 +106,9 @@ def anthropic_message(
         refused=bool(refusal),
     )
     reason = "stop_sequence" if hit is not None else reason
-    usage, estimated = _usage(completion.usage, content, input_estimate)
+    usage, estimated = usage_of_answer(
+        completion.usage, input_estimate=input_estimate, delivered=_length(said)
+    )
     details = Refusal(refusal or None) if reason == "refusal" else None
     message = Message(message_id, model, content, reason, hit, usage, stop_details=details)
     return AnthropicAnswer(
@@ -116,7 +123,7 @@ def anthropic_message(
 
 def _read(body: bytes) -> ChatCompletion:
     try:
-        return _completion.decode(body)
+        return decoded(body, _completion)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
         raise InternalError("The provider sent an answer that cannot be read.") from None
 
@@ -126,7 +133,7 @@ def _choice(completion: ChatCompletion) -> Choice:
         raise InternalError("The provider sent an answer without a message.")
     choice = completion.choices[0]
     if choice.finish_reason == "error":
-        raise InternalError("The provider broke its answer off with an error.")
+        raise InternalError(BROKEN_OFF)
     return choice
 
 
@@ -148,7 +155,7 @@ def _content(
     content: list[Block] = []
     if thoughts := _thoughts(said):
         content.append(Thinking(thoughts))
-    text, hit = _cut(_text(said) + _refusal(said), stop_sequences)
+    text, hit = cut(_text(said) + _refusal(said), stop_sequences)
     if text:
         content.append(Text(text))
     if hit is None:
@@ -183,64 +190,45 @@ def _parts(said: AssistantMessage) -> list[ContentPart]:
     return said.content if isinstance(said.content, list) else []
 
 
-def _cut(text: str, stop_sequences: tuple[str, ...]) -> tuple[str, str | None]:
-    """The text before the stop sequence that is whole first in it: the provider knows only some of them."""
-    found = [(at + len(stop), at, stop) for stop in stop_sequences if (at := text.find(stop)) >= 0]
-    if not found:
-        return text, None
-    _, at, stop = min(found)
-    return text[:at], stop
-
-
 def _tool_uses(
     said: AssistantMessage, finish_reason: str | None, message_id: str, tool_names: Mapping[str, str]
 ) -> list[ToolUse]:
-    calls = list(said.tool_calls or [])
-    if not calls and said.function_call is not None:
-        calls = [ToolCall(function=said.function_call)]  # the field's name until 2023
-    uses: list[ToolUse] = []
-    for at, call in enumerate(calls):
-        if call.function is None or not call.function.name:
+    uses: dict[str, ToolUse] = {}
+    for fragment in _calls(said):
+        call = Call(None)
+        call.add(fragment, arguments_of(fragment))
+        if not call.name and call.arguments.strip():
             raise InternalError("The provider sent a tool call without a name.")
-        taken = {use.id for use in uses}
-        call_id = _call_id(call.id, taken, message_id, at)
-        cut_short = finish_reason == "length" and at == len(calls) - 1
-        name = tool_names.get(call.function.name, call.function.name)
-        uses.append(ToolUse(call_id, name, _input(call.function.arguments, cut_short)))
-    return uses
+        if call.name:
+            call_id = _call_id(call, uses, message_id)
+            tool_input = _input(call, cut_off=finish_reason == "length")
+            uses[call_id] = ToolUse(call_id, tool_names.get(call.name, call.name), tool_input)
+    return list(uses.values())
 
 
-def _call_id(told: str | None, taken: set[str], message_id: str, at: int) -> str:
+def _calls(said: AssistantMessage) -> list[CallFragment]:
+    if not said.tool_calls and said.function_call is not None:
+        return [CallFragment(function=said.function_call)]  # the field's name until 2023
+    return said.tool_calls or []
+
+
+def _call_id(call: Call, taken: Mapping[str, ToolUse], message_id: str) -> str:
     """The provider's id where a client takes it and no other call of this message has it."""
-    if told and _ID.fullmatch(told) and told not in taken:
+    told = call.usable_id
+    if told is not None and told not in taken:
         return told
-    return "toolu_01" + hashlib.sha256(f"{message_id}/{at}".encode()).hexdigest()[:22]
+    return "toolu_01" + hashlib.sha256(f"{message_id}/{len(taken)}".encode()).hexdigest()[:22]
 
 
-def _input(arguments: str | dict[str, msgspec.Raw] | None, cut_short: bool) -> msgspec.Raw:
-    """A call that the length limit cut short is shown empty: its `max_tokens` tells the client not to run it."""
-    if isinstance(arguments, dict):
-        return msgspec.Raw(msgspec.json.encode(arguments))
+def _input(call: Call, *, cut_off: bool) -> msgspec.Raw:
+    """As a stream would tell it: a call cut off by the length limit is finished, and its `max_tokens` says so."""
     try:
-        return input_from_arguments(arguments or "")
-    except BrokenArguments:
-        if cut_short:
-            return msgspec.Raw(b"{}")
+        return msgspec.Raw(call.rest(cut_off=cut_off).encode() or b"{}")
+    except MalformedStream:
         raise InternalError("The provider sent a tool call whose arguments are not a JSON object.") from None
 
 
-def _usage(told: OpenAIUsage | None, content: list[Block], input_estimate: int) -> tuple[Usage, bool]:
-    usage = anthropic_usage(told or OpenAIUsage())
-    estimated = usage.input_tokens is None or usage.output_tokens is None
-    cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
-    if not usage.input_tokens and not cached:  # no prompt is empty
-        usage.input_tokens = input_estimate
-    if usage.output_tokens is None:
-        usage.output_tokens = -(-sum(map(_length, content)) // CHARACTERS_PER_TOKEN)
-    return usage, estimated
-
-
-def _length(block: Block) -> int:
-    if isinstance(block, Text):
-        return len(block.text)
-    return len(block.thinking) if isinstance(block, Thinking) else len(bytes(block.input))
+def _length(said: AssistantMessage) -> int:
+    """In characters, what stands behind a stop sequence too."""
+    told = len(_thoughts(said)) + len(_text(said)) + len(_refusal(said))
+    return told + sum(len(arguments_of(call)) for call in _calls(said))

@@ -13,7 +13,6 @@ It never awaits, logs or reads the clock. `state` is where the answer stands, th
 
 from __future__ import annotations
 
-import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
@@ -22,14 +21,14 @@ from gateway.protocol.anthropic.blocks import Place
 from gateway.protocol.anthropic.relay import MalformedStream, State, StreamedError
 from gateway.protocol.anthropic.usage import Usage
 from gateway.protocol.openai import chunk as chunks
+from gateway.protocol.openai import errors
 from gateway.protocol.openai.answer import Answer
-from gateway.protocol.openai.chunk import CallFragment, Choice, Delta
-from gateway.protocol.openai.completion import ContentPart
-from gateway.protocol.openai.failure import FailedStream, failed
-from gateway.protocol.openai.usage import OpenAIUsage, anthropic_usage, stop_reason
+from gateway.protocol.openai.chunk import Choice, Delta
+from gateway.protocol.openai.completion import CallFragment, ContentPart
+from gateway.protocol.openai.failure import FailedStream, broken, failed
+from gateway.protocol.openai.usage import OpenAIUsage, stop_reason, usage_of_answer
 
 MAX_UNKNOWN = 50
-CHARACTERS_PER_TOKEN = 4
 
 
 def mint_tool_use_id() -> str:
@@ -72,6 +71,7 @@ class OpenAIStream:
         self._sent = 0
         self._told: OpenAIUsage | None = None
         self._finish_reason: str | None = None
+        self._told_stop: str | None = None
         self._refusal: list[str] = []
 
     @property
@@ -84,7 +84,8 @@ class OpenAIStream:
 
     @property
     def stop_sequence(self) -> str | None:
-        return self._answer.stop_sequence
+        """The one found in the text, else the one that the provider tells of."""
+        return self._answer.stop_sequence or self._told_stop
 
     def feed(self, chunk: bytes) -> bytes:
         """The events that `chunk` makes; raises `FailedStream` as long as nothing went out before it."""
@@ -118,7 +119,7 @@ class OpenAIStream:
         return out
 
     def _fail(self, problem: Exception) -> None:
-        failure = problem if isinstance(problem, FailedStream) else FailedStream("api_error", str(problem))
+        failure = broken(problem)
         self.state = State.FAILED
         self.error = StreamedError(failure.type, failure.message)
         if not self._sent and not self.delivered:
@@ -133,6 +134,9 @@ class OpenAIStream:
     # Frames
 
     def _frame(self, frame: bytes) -> None:
+        if frame.startswith(b"data: {") and frame.find(b"\n") == len(frame) - 2:
+            self._chunk(frame[6:-2])  # the usual frame: one line of data that ends in LF
+            return
         data = sse.data_of(frame)
         if data is None:
             if not sse.is_empty(frame):
@@ -144,10 +148,9 @@ class OpenAIStream:
 
     def _not_an_event(self, frame: bytes) -> None:
         """An answer that is no stream at all; providers send errors so, with status 200."""
-        if frame.lstrip().startswith(b"{"):
-            failure = chunks.read(frame)[0].failure
-            if failure is not None:
-                raise failed(failure)
+        told = errors.read(frame)
+        if told is not None:
+            raise failed(told)
         raise MalformedStream("the provider sent something that is no event stream")
 
     def _last_frame(self, frame: bytes) -> None:
@@ -190,7 +193,7 @@ class OpenAIStream:
         if choice.index:
             self._note("choice", str(choice.index))
             return
-        if choice.delta is not None and self.stop_sequence is None:
+        if choice.delta is not None:
             self._delta(choice.delta)
         if choice.finish_reason:
             self._finish_reason = choice.finish_reason
@@ -199,8 +202,8 @@ class OpenAIStream:
     def _note_stop(self, *told: object) -> None:
         """Some providers tell which stop sequence ended the text."""
         for stop in told:
-            if self.stop_sequence is None and isinstance(stop, str) and stop in self._stop_sequences:
-                self._answer.stop_sequence = stop
+            if isinstance(stop, str) and stop in self._stop_sequences:
+                self._told_stop = stop
 
     def _delta(self, delta: Delta) -> None:
         for reasoning in (delta.reasoning_content, delta.reasoning):
@@ -228,6 +231,7 @@ class OpenAIStream:
 
     def _refuse(self, refusal: str | None) -> None:
         if refusal:
+            self._answer.hold(len(refusal))
             self._refusal.append(refusal)
             self._answer.say(Place.TEXT, refusal)
 
@@ -254,10 +258,12 @@ class OpenAIStream:
 
     def _end(self) -> None:
         if self._finish_reason == "error":
-            raise MalformedStream("the provider broke its answer off with an error")
+            raise MalformedStream(errors.BROKEN_OFF)
         self._answer.end(cut_off=self._finish_reason == "length")
         self.stop_reason = self._reason()
-        self.usage = self._final_usage()
+        self.usage, self.estimated = usage_of_answer(
+            self._told, input_estimate=self._input_estimate, delivered=self.delivered
+        )
         self._answer.out.append(
             self._answer.writer.message_delta(
                 stop_reason=self.stop_reason,
@@ -282,18 +288,6 @@ class OpenAIStream:
         if self.stop_reason != "refusal":
             return None
         return {"type": "refusal", "category": None, "explanation": "".join(self._refusal) or None}
-
-    def _final_usage(self) -> Usage:
-        """What the provider told; the gateway's estimate for a side that it did not, never an empty prompt."""
-        usage = anthropic_usage(self._told or OpenAIUsage())
-        cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
-        told_input = bool(usage.input_tokens or cached)
-        self.estimated = not told_input or usage.output_tokens is None
-        if not told_input:
-            usage.input_tokens = self._input_estimate
-        if usage.output_tokens is None:
-            usage.output_tokens = math.ceil(self.delivered / CHARACTERS_PER_TOKEN)
-        return usage
 
 
 def _thinking_of(part: ContentPart) -> str:

@@ -20,11 +20,20 @@ _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
 class AnthropicTool(msgspec.Struct):
+    """The last four help Anthropic to choose and to call the tool; the others have no word for them."""
+
     name: str | None = None
     type: str | None = None
     description: str | None = None
     input_schema: msgspec.Raw = msgspec.Raw()
     strict: bool | None = None
+    defer_loading: bool | None = None
+    allowed_callers: list[str] | None = None
+    input_examples: list[msgspec.Raw] | None = None
+    eager_input_streaming: bool | None = None
+
+
+_LEFT_OUT = ("defer_loading", "allowed_callers", "input_examples", "eager_input_streaming")
 
 
 class AnthropicToolChoice(msgspec.Struct):
@@ -53,10 +62,20 @@ class ToolNames:
         return short
 
 
-def tools_from_anthropic(raw: msgspec.Raw | None, *, profile: Profile, names: ToolNames) -> list[Tool]:
+def tools_from_anthropic(
+    raw: msgspec.Raw | None, *, profile: Profile, names: ToolNames, dropped: dict[str, None]
+) -> list[Tool]:
     """Raises `InvalidRequest` naming the type of a tool that the client or Anthropic would have to know."""
-    tools = decoded(raw, "tools", _tools) if raw is not None else None
-    return [_tool(tool, f"tools.{at}", profile, names) for at, tool in enumerate(tools or [])]
+    tools = (decoded(raw, "tools", _tools) if raw is not None else None) or []
+    for name in _LEFT_OUT:
+        if any(getattr(tool, name) for tool in tools):
+            dropped[f"tools.{name}"] = None
+    functions = [_tool(tool, f"tools.{at}", profile, names) for at, tool in enumerate(tools)]
+    if any(
+        tool.strict and each.function.strict is UNSET for tool, each in zip(tools, functions, strict=True)
+    ):
+        dropped["tools.strict"] = None
+    return functions
 
 
 def _tool(tool: AnthropicTool, field: str, profile: Profile, names: ToolNames) -> Tool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from gateway.protocol.anthropic.usage import OutputTokensDetails, Usage
+
+CHARACTERS_PER_TOKEN = 4
 
 _STOP_REASONS = {"length": "max_tokens", "content_filter": "refusal"}
 _ORDINARY = {None, "stop", "tool_calls", "function_call"}
@@ -30,8 +34,25 @@ class OpenAIUsage(msgspec.Struct):
     prompt_cache_hit_tokens: int | None = None
 
 
+def usage_of_answer(told: OpenAIUsage | None, *, input_estimate: int, delivered: int) -> tuple[Usage, bool]:
+    """What the provider told, and whether a figure of the gateway's own stands in for a side that it did not.
+
+    A prompt of nothing was not told: none is empty. An answer may be. `delivered` counts characters of output.
+    """
+    usage = anthropic_usage(told or OpenAIUsage())
+    told_output = usage.output_tokens is not None
+    told_input = bool(
+        usage.input_tokens or usage.cache_read_input_tokens or usage.cache_creation_input_tokens
+    )
+    if not told_input:
+        usage.input_tokens = max(1, input_estimate)
+    if not told_output:
+        usage.output_tokens = math.ceil(delivered / CHARACTERS_PER_TOKEN)
+    return usage, not (told_input and told_output)
+
+
 def anthropic_usage(usage: OpenAIUsage) -> Usage:
-    """Tokens in Anthropic's classes, none negative. A side that the provider did not tell stays None."""
+    """Tokens in Anthropic's classes. A side that the provider did not tell, or told as less than nothing, is None."""
     prompt, completion = _count(usage.prompt_tokens), _count(usage.completion_tokens)
     details = usage.prompt_tokens_details or PromptTokensDetails()
     written = _count(details.cache_write_tokens)
@@ -39,7 +60,7 @@ def anthropic_usage(usage: OpenAIUsage) -> Usage:
     reasoning = _count((usage.completion_tokens_details or CompletionTokensDetails()).reasoning_tokens)
     beyond = max(0, _count(usage.total_tokens) - prompt - completion)
     written_apart = 0 < written == beyond
-    told_prompt, told_completion = usage.prompt_tokens is not None, usage.completion_tokens is not None
+    told_prompt, told_completion = _is_told(usage.prompt_tokens), _is_told(usage.completion_tokens)
     reasoned_apart = told_prompt and told_completion and not written_apart and reasoning in (0, beyond)
     return Usage(
         input_tokens=max(0, prompt - cached - (0 if written_apart else written)) if told_prompt else None,
@@ -61,6 +82,10 @@ def stop_reason(finish_reason: str | None, *, has_tool_calls: bool, refused: boo
     if finish_reason in _STOP_REASONS:
         return _STOP_REASONS[finish_reason], known
     return ("tool_use" if has_tool_calls else "end_turn"), known
+
+
+def _is_told(tokens: int | None) -> bool:
+    return tokens is not None and tokens >= 0
 
 
 def _count(tokens: int | None) -> int:

@@ -283,6 +283,12 @@ def test_unsigned_thinking_goes_back_only_where_the_family_wants_it(
     assert {name: value for name, value in message.items() if name.startswith("reasoning")} == expected
 
 
+def test_unsigned_thinking_that_cannot_go_back_is_said_to_be_left_out() -> None:
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": [THOUGHT, text("Yes")]}]
+    assert written(messages=turns).dropped == ("unsigned_thinking",)
+    assert written(messages=turns, profile=ALWAYS).dropped == ()
+
+
 @pytest.mark.parametrize("profile", [Profile(), DEEPSEEK, ALWAYS])
 def test_signed_thinking_and_signatures_are_never_sent_and_that_is_said(profile: Profile) -> None:
     redacted = {"type": "redacted_thinking", "data": "c2VjcmV0"}
@@ -291,7 +297,7 @@ def test_signed_thinking_and_signatures_are_never_sent_and_that_is_said(profile:
         {"role": "assistant", "content": [SIGNED, redacted, text("Yes")]},
     ]
     request = written(messages=turns, profile=profile)
-    assert request.dropped == ("signed_thinking",)
+    assert request.dropped == ("signed_thinking", "redacted_thinking")
     assert not any(word in request.body for word in (b"Hm.", b"c2ln", b"c2VjcmV0", b"signature"))
 
 

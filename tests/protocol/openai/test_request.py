@@ -91,10 +91,28 @@ def test_four_stop_sequences_go_out_and_all_are_kept_for_matching() -> None:
     assert "stop" not in sent(stop_sequences=stops, profile=OPENAI_REASONING)
 
 
+@pytest.mark.parametrize(
+    ("stops", "message"),
+    [
+        (["a"] * 257, "stop_sequences: List should have at most 256 items"),
+        (["a" * 1_001], "stop_sequences: String should have at most 1000 characters"),
+    ],
+)
+def test_more_stop_sequences_than_can_be_looked_for_are_refused(stops: list[str], message: str) -> None:
+    assert refusal(stop_sequences=stops) == message
+
+
 def test_tools_become_functions() -> None:
     assert sent(tools=[READ | {"type": "custom", "cache_control": {"type": "ephemeral"}}])["tools"] == [
         {"type": "function", "function": {"name": "read", "parameters": SCHEMA, "description": "Read a file"}}
     ]
+
+
+def test_what_only_anthropic_knows_of_a_tool_is_said_to_be_left_out() -> None:
+    tool = READ | {"defer_loading": True, "input_examples": [{"path": "/"}], "strict": True}
+    quiet = READ | {"defer_loading": False, "allowed_callers": None, "eager_input_streaming": False}
+    assert written(tools=[tool]).dropped == ("tools.defer_loading", "tools.input_examples", "tools.strict")
+    assert written(tools=[quiet]).dropped == ()
 
 
 @pytest.mark.parametrize(
@@ -277,6 +295,13 @@ def test_effort_is_the_same_word_or_the_nearest(
 def test_a_family_with_a_thinking_switch_is_told_by_it() -> None:
     assert sent(thinking={"type": "adaptive"}, profile=DEEPSEEK)["thinking"] == {"type": "enabled"}
     assert sent(thinking={"type": "disabled"}, profile=DEEPSEEK)["thinking"] == {"type": "disabled"}
+
+
+def test_a_wish_to_think_that_a_model_cannot_fulfil_is_said_to_be_left_out() -> None:
+    config = {"effort": "high", "task_budget": {"type": "tokens", "total": 9_000}}
+    request = written(thinking={"type": "enabled", "budget_tokens": 2_000}, output_config=config)
+    assert request.dropped == ("thinking", "output_config.effort", "output_config.task_budget")
+    assert written(thinking={"type": "disabled"}).dropped == ()
 
 
 @pytest.mark.parametrize(

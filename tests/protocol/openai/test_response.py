@@ -9,7 +9,6 @@ import pytest
 from anthropic.types import Message
 
 from gateway.errors import InternalError, RateLimited
-from gateway.protocol.openai.arguments import BrokenArguments, input_from_arguments
 from gateway.protocol.openai.response import AnthropicAnswer, anthropic_message
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
@@ -167,16 +166,22 @@ def test_arguments_become_an_object(arguments: Any, expected: dict[str, Any]) ->
     ],
 )
 def test_a_value_that_may_be_cut_is_never_completed(arguments: str) -> None:
-    with pytest.raises(BrokenArguments):
-        input_from_arguments(arguments)
     assert failure(completion(tool_calls=[call(arguments=arguments)])) == (
         "The provider sent a tool call whose arguments are not a JSON object."
     )
 
 
-def test_a_call_cut_by_the_length_limit_is_shown_empty_with_that_reason() -> None:
+def test_a_call_cut_by_the_length_limit_is_finished_with_that_reason() -> None:
     told = message(completion("length", tool_calls=[call(), call(arguments='{"a":"b', call_id="call_2")]))
-    assert (told["stop_reason"], [block["input"] for block in told["content"]]) == ("max_tokens", [{}, {}])
+    assert (told["stop_reason"], [block["input"] for block in told["content"]]) == (
+        "max_tokens",
+        [{}, {"a": "b"}],
+    )
+
+
+def test_half_a_character_is_replaced_and_the_rest_is_kept() -> None:
+    body = completion(content="a?b").replace(b"?", b"\\ud83d")
+    assert content(body) == [{"type": "text", "text": "a\ufffdb"}]
 
 
 def test_a_stop_sequence_the_provider_did_not_know_ends_the_text() -> None:
@@ -206,8 +211,12 @@ def test_an_unknown_finish_reason_is_told_under_its_own_name() -> None:
     [
         (USAGE, (10, 5, False)),
         (None, (7, 2, True)),
+        ({}, (7, 2, True)),
         ({"prompt_tokens": 10}, (10, 2, True)),
-        ({"prompt_tokens": -1, "completion_tokens": -1}, (7, 0, False)),
+        ({"completion_tokens": 5}, (7, 5, True)),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, (7, 0, True)),
+        ({"prompt_tokens": 10, "completion_tokens": 0}, (10, 0, False)),
+        ({"prompt_tokens": -1, "completion_tokens": -1}, (7, 2, True)),
     ],
 )
 def test_usage_that_was_not_told_is_estimated_and_marked(usage: Any, expected: tuple[int, int, bool]) -> None:
@@ -244,6 +253,17 @@ def test_an_error_with_status_200_is_the_error_it_tells_of() -> None:
     with pytest.raises(RateLimited) as caught:
         answered(b'{"error":{"message":"slow down","code":429}}')
     assert caught.value.message == "The provider is limiting requests."
+
+
+def test_an_error_beside_half_an_answer_is_the_error() -> None:
+    told = json.loads(completion("error", content="half")) | {"error": {"message": "boom", "code": 502}}
+    assert failure(json.dumps(told).encode()) == "boom"
+
+
+def test_a_call_of_nothing_is_no_call() -> None:
+    assert content(completion(content="a", tool_calls=[{"type": "function"}])) == [
+        {"type": "text", "text": "a"}
+    ]
 
 
 def test_a_call_without_a_name_is_the_providers_fault() -> None:
