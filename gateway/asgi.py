@@ -27,6 +27,7 @@ from gateway import metrics
 from gateway.bounded_body import BoundedBody
 from gateway.configuration import Configuration
 from gateway.consumers import access_log
+from gateway.consumers.chat_completions import ChatCompletionsConsumer
 from gateway.consumers.count_tokens import CountTokensConsumer
 from gateway.consumers.messages import MessagesConsumer
 from gateway.consumers.models import ModelsConsumer
@@ -80,7 +81,10 @@ class FrontDoor:
             plane = Plane(self.configuration)
             await plane.start()
             self._data_plane = URLRouter(_routes(plane))
-            self._busiest = {"/v1/messages": MessagesConsumer.as_asgi(plane=plane)}
+            self._busiest = {
+                "/v1/messages": MessagesConsumer.as_asgi(plane=plane),
+                "/v1/chat/completions": ChatCompletionsConsumer.as_asgi(plane=plane),
+            }
             self._hello = HelloConsumer.as_asgi(plane=plane)
             self._health = dict(_health(plane).pages)
             self.plane = plane
@@ -106,6 +110,7 @@ def _routes(plane: Plane) -> list[Any]:
     """In the order of their traffic; the router tries one after another."""
     return [
         re_path(V1 + r"messages$", MessagesConsumer.as_asgi(plane=plane)),
+        re_path(V1 + r"chat/completions$", ChatCompletionsConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"messages/count_tokens$", CountTokensConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"models$", ModelsConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"models/(?P<name>.+)$", ModelsConsumer.as_asgi(plane=plane)),

@@ -91,25 +91,6 @@ class Overloaded(GatewayError):
     status, type = 529, "overloaded_error"
 
 
-_OF_TYPE: dict[str, type[GatewayError]] = {
-    kind.type: kind
-    for kind in (
-        InvalidRequest,
-        NotFound,
-        TooLarge,
-        RateLimited,
-        InternalError,
-        UpstreamTimeout,
-        Overloaded,
-    )
-}
-
-
-def error_of_type(error_type: str, message: str) -> GatewayError:
-    """The error with this Anthropic type; one that no caller of ours may be told of is `InternalError`."""
-    return _OF_TYPE.get(error_type, InternalError)(message)
-
-
 def envelope(error: GatewayError, request_id: str) -> bytes:
     """The Anthropic error body; its `request_id` equals the `request-id` header."""
     inner: dict[str, object] = {"type": error.type, "message": error.message}

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from tests import openai_provider
 from tests.event_loop_thread import EventLoopThread
 
 
@@ -377,6 +378,7 @@ def _default(request: Received) -> Script:
     """What a healthy provider answers."""
     if request.target.partition("?")[0].endswith("/count_tokens"):
         return reply(200, {"input_tokens": 42})
-    if re.search(rb'"stream"\s*:\s*true', request.body):
-        return streamed(frames())
-    return reply(200, message())
+    streams = re.search(rb'"stream"\s*:\s*true', request.body) is not None
+    if request.target.endswith("/chat/completions"):
+        return streamed(openai_provider.frames()) if streams else reply(200, openai_provider.completion())
+    return streamed(frames()) if streams else reply(200, message())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.consumers.model_call import Asked
 from gateway.consumers.openai_call import OpenAICallConsumer
-from gateway.engine.surfaces import ChatCompletions
+from gateway.engine.surfaces.chat_completions import ChatCompletions
 from gateway.protocol.body import Body
 from gateway.protocol.chat.request import chat_request
 

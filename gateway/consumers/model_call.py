@@ -16,7 +16,7 @@ from gateway.directory.catalog import CatalogModel
 from gateway.engine import exchange
 from gateway.engine.call import Call
 from gateway.engine.live_stream import LiveStream
-from gateway.engine.surfaces import Surface
+from gateway.engine.surfaces.surface import Surface
 from gateway.errors import InvalidRequest, NotFound
 from gateway.protocol import body as guarded
 from gateway.protocol.body import Body

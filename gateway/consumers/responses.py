@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.consumers.model_call import Asked
 from gateway.consumers.openai_call import OpenAICallConsumer
-from gateway.engine.surfaces import Responses
+from gateway.engine.surfaces.responses import Responses
 from gateway.protocol.body import Body
 from gateway.protocol.responses.request import responses_request
 

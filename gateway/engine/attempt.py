@@ -19,7 +19,7 @@ from gateway.engine.passages.passage import Passage, Reader, Whole
 from gateway.engine.passages.relayed import OUR_CREDENTIALS, OURS
 from gateway.engine.provider_error import ProviderError
 from gateway.engine.retry_after import retry_after
-from gateway.errors import GatewayError, InternalError, UpstreamTimeout, error_of_type
+from gateway.errors import GatewayError, InternalError, UpstreamTimeout
 from gateway.protocol.anthropic import errors as wire_errors
 from gateway.protocol.anthropic.relay import MalformedStream, State
 from gateway.protocol.openai.failure import FailedStream
@@ -193,11 +193,8 @@ def _error_before_content(error_type: str, message: str) -> AttemptFailed:
 
 def _failed_stream(failure: FailedStream, target: Target) -> AttemptFailed:
     """As above, from a provider of the other dialect, which has been put into our terms already."""
-    error = error_of_type(failure.type, failure.message)
-    if type(failure) is FailedStream and failure.type == "api_error":
-        log.error(
-            "provider_sent_garbage", provider=target.provider, model=target.upstream_model, what=str(failure)
-        )
+    error = failure.error
+    log.error("provider_failed", provider=target.provider, model=target.upstream_model, failure=str(failure))
     return AttemptFailed(error, retryable=error.status in RETRYABLE, sent=True, status=error.status)
 
 

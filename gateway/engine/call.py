@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.directory.catalog import CatalogModel
-from gateway.engine.surfaces import Surface
+from gateway.engine.surfaces.surface import Surface
 from gateway.principal import Principal, Workspace
 from gateway.protocol.body import Body
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
-from gateway.engine.surfaces import vendor
+from gateway.engine.surfaces.surface import vendor
 from gateway.simulator.provider import SimulatedReply, answer
 from gateway.upstreams.client import UpstreamClient
 from gateway.upstreams.transport import Destination

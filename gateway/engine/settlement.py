@@ -96,6 +96,8 @@ class Settlement:
     def delivered(self, usage: Usage, stop_reason: str | None, *, estimated: bool = False) -> None:
         """The provider's own figures; `estimated` where it did not tell all of them."""
         source = "estimated" if estimated else "reported"
+        if usage.input_tokens is None:
+            usage.input_tokens = self._admission.input_tokens if estimated else 0
         self._settle(Outcome(200, source, usage, stop_reason=stop_reason or ""))
         if estimated:
             return

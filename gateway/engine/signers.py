@@ -1,7 +1,7 @@
 """Who signed a thought: a provider refuses thinking that another one signed, so it must not be shown it.
 
-Kept for a day, by a hash of each signature, and only where the catalog has several providers that sign. Nobody else pays
-for it. What is not known is left as it came.
+Kept for a day, by a hash of each signature, and only where the catalog has several providers that sign; nobody
+else pays for it. What is not known is left as it came.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Signers:
     def learn(self, call: Call, target: Target, signed: Collection[str]) -> None:
         signer = signer_of(target)
         for signature in signed:
-            self._valkey.command("SET", _key(call, signature), signer, "PX", KEPT_MS).add_done_callback(_ignore)
+            self._valkey.command("SET", _key(call, signature), signer, "PX", KEPT_MS).add_done_callback(
+                _ignore
+            )
 
     async def foreign(self, call: Call, target: Target) -> frozenset[str]:
         """The signatures in the request that are known to be another's."""

@@ -48,19 +48,6 @@ class Body:
         return self.with_values({key: msgspec.json.encode(value)})
 
     def with_values(self, values: Mapping[str, bytes]) -> bytes:
-        """The same bytes with only the values of these top-level keys (which are there) replaced by this JSON."""
-        whole, position = memoryview(self.raw), 0
-        parts: list[bytes | memoryview] = []
-        for key in sorted(values, key=self._spans.__getitem__):
-            start, end = self._spans[key]
-            if self.raw[start:end] != values[key]:
-                parts += (whole[position:start], values[key])
-                position = end
-        if not parts:
-            return self.raw
-        return b"".join((*parts, whole[position:]))  # one copy: a body may have 32 MB
-
-    def with_values(self, values: Mapping[str, bytes]) -> bytes:
         """The same bytes with some top-level values, each JSON, replaced; a new key comes first."""
         whole, position = memoryview(self.raw), self.raw.index(b"{") + 1
         new = [

@@ -36,6 +36,8 @@ DRAINED = "claude-drained"  # its provider is read to the end when the client le
 REFUSED = "claude-refused"  # nothing listens there
 SPARE = "claude-spare"  # the provider that nobody listens at, and behind it the scripted one
 SILENT = "claude-silent"  # connections open, nothing ever comes
+TRANSLATED = "gpt-scripted"  # the scripted provider speaks the OpenAI dialect there
+HASTY_TRANSLATED = "gpt-hasty"  # the same with short timeouts
 ALIASES = ["claude-scripted-latest", "vendor/claude-scripted"]
 SIMULATED = ["claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5", "claude-sonnet-4-5"]
 FIRST_BYTE, IDLE = 0.7, 1.0  # seconds: the timeouts of HASTY
@@ -163,6 +165,10 @@ class House:
         for name in (HASTY, DRAINED, REFUSED, SILENT):
             self._model(name, name.removeprefix("claude-"), [])
         self._model(SPARE, "refused", [], behind="scripted")
+        self._provider("translated", f"{address}/v1", dialect="openai")
+        self._provider("translated-hasty", f"{address}/v1", dialect="openai", timeouts=hasty)
+        self._model(TRANSLATED, "translated", ["claude-gpt-scripted"])
+        self._model(HASTY_TRANSLATED, "translated-hasty", [])
         self.office.wish("organization", name="Acme", tier="enterprise")
         self.key = self.office.wish("api_key", organization="Acme")["secret"]
 

@@ -27,8 +27,8 @@ class ChatRelayed:
 
     endpoint = "chat/completions"
 
-    def __init__(self, request: ChatRequest, *, names: Names) -> None:
-        self.body = relayed_request(request, model=names.upstream)
+    def __init__(self, request: ChatRequest, *, names: Names, ask_usage: bool) -> None:
+        self.body = relayed_request(request, model=names.upstream, ask_usage=ask_usage)
         self.dropped: tuple[str, ...] = ()
         self.content_type = b"text/event-stream; charset=utf-8" if request.stream else b"application/json"
         self._include_usage = request.include_usage

@@ -82,6 +82,7 @@ class ChatRelay:
         self.error: StreamedError | None = None
         self.delivered = 0
         self.estimated = True
+        self.unknown: list[tuple[str, str]] = []  # all of it goes through as it came
         self._model = msgspec.json.encode(model)
         self._include_usage = include_usage
         self._splitter = sse.FrameSplitter()

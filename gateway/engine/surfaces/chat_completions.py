@@ -1,0 +1,38 @@
+"""Clients of OpenAI's Chat Completions API: relayed to providers that speak it too, retold elsewhere."""
+
+from __future__ import annotations
+
+from gateway.directory.catalog import Target
+from gateway.engine.call import Call
+from gateway.engine.passages.chat import ChatNarrator, ChatRelayed
+from gateway.engine.passages.passage import Passage
+from gateway.engine.passages.retold import Retold
+from gateway.engine.passages.translated import Names
+from gateway.engine.surfaces.surface import COMMENT_PING, anthropic_passage, family_of, vendor
+from gateway.protocol import body as guarded
+from gateway.protocol.anthropic.request import message_request
+from gateway.protocol.chat.request import ChatRequest
+from gateway.protocol.chat.to_anthropic import anthropic_request
+
+
+class ChatCompletions:
+    dialect = "openai"
+    ping = COMMENT_PING
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+
+    def passage(self, call: Call, target: Target) -> Passage:
+        if target.dialect == "openai":
+            asks_usage = vendor(target).profile_of(target.upstream_model).stream_options
+            names = Names(call.model.name, target.upstream_model)
+            return ChatRelayed(self._request, names=names, ask_usage=asks_usage)
+        written = anthropic_request(
+            self._request,
+            model=target.upstream_model,
+            family=family_of(target),
+            max_output_tokens=call.model.max_output_tokens,
+        )
+        inner = anthropic_passage(message_request(guarded.parse(written.body)), call, target)
+        narrator = ChatNarrator(self._request, model=call.model.name)
+        return Retold(inner, narrator, stream=call.stream, dropped=written.dropped)

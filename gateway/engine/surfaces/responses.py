@@ -1,0 +1,33 @@
+"""Clients of OpenAI's Responses API, whose conversations always go through Anthropic's words."""
+
+from __future__ import annotations
+
+from gateway.directory.catalog import Target
+from gateway.engine.call import Call
+from gateway.engine.passages.passage import Passage
+from gateway.engine.passages.responses import ResponsesNarrator
+from gateway.engine.passages.retold import Retold
+from gateway.engine.surfaces.surface import COMMENT_PING, anthropic_passage, family_of
+from gateway.protocol import body as guarded
+from gateway.protocol.anthropic.request import message_request
+from gateway.protocol.responses.request import ResponsesRequest
+from gateway.protocol.responses.to_anthropic import anthropic_request
+
+
+class Responses:
+    dialect = "openai"
+    ping = COMMENT_PING
+
+    def __init__(self, request: ResponsesRequest) -> None:
+        self._request = request
+
+    def passage(self, call: Call, target: Target) -> Passage:
+        written = anthropic_request(
+            self._request,
+            model=target.upstream_model,
+            family=family_of(target),
+            max_output_tokens=call.model.max_output_tokens,
+        )
+        inner = anthropic_passage(message_request(guarded.parse(written.body)), call, target)
+        narrator = ResponsesNarrator(self._request, model=call.model.name)
+        return Retold(inner, narrator, stream=call.stream, dropped=written.dropped)
