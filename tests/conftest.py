@@ -19,6 +19,8 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.test.utils import setup_databases, teardown_databases
+from pytest_django.plugin import DjangoDbBlocker
 
 from gateway.supervisor.postgres import Postgres, wheel_binaries
 from gateway.supervisor.system_user import postgres_user
@@ -91,6 +93,18 @@ def valkey_server() -> Iterator[Valkey]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres_server: Postgres, valkey_server: Valkey) -> None:
     """pytest-django asks for this before it makes the test database: both stores run from then on."""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """The test database. pytest-django's own would leave it out where all tests of a run commit by themselves."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False, aliases=["default"])
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture
