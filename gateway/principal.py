@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
 import msgspec
+
+from gateway.model_rules import ModelRules
 
 # The order in which limits travel to the admission script.
 LIMITS = (
@@ -25,11 +28,14 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Workspace(msgspec.Struct, frozen=True):
-    """A workspace that a principal may use, and the limits that its requests there are under, the widest first."""
+    """A workspace that a principal may use, and what its requests there are under, the widest first: limits in
+    `scopes`, and in `rules` what the organization, the workspace and the key say about models, if anything.
+    """
 
     id: str
     is_default: bool
     scopes: tuple[Scope, ...]
+    rules: tuple[ModelRules, ...] = ()
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -47,6 +53,16 @@ class Principal(msgspec.Struct, frozen=True):
     expires_at: float | None
     workspaces: tuple[Workspace, ...]
     reserve_worst_case: bool
+
+
+def denied_by(workspace: Workspace, names: Collection[str]) -> str:
+    """Who keeps the model with these names from a principal's requests in this workspace: `organization`,
+    `workspace` or `api_key`; nobody is "". All three have to allow it.
+    """
+    for rules in workspace.rules:
+        if not rules.permit(names):
+            return rules.holder
+    return ""
 
 
 Limits = dict[str, int | None]
