@@ -16,6 +16,14 @@ class Timeouts:
 
 
 @dataclasses.dataclass(frozen=True)
+class WeightedKey:
+    """A provider's secret, and how much of what goes to the provider it carries beside the other ones."""
+
+    key: str = dataclasses.field(repr=False)
+    weight: int = 100
+
+
+@dataclasses.dataclass(frozen=True)
 class RouteTo:
     """One way to serve a model: a provider by name, and what the model is called there."""
 

@@ -43,7 +43,7 @@ def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[Ch
 
 def shown(value: object) -> str:
     """A value as a person writes it in the file: exact decimals, no trailing zeros, `none` for nothing."""
-    if value is None:
+    if value is None or value == "":
         return "none"
     if isinstance(value, Decimal):
         text = format(value, "f")

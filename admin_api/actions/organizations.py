@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
+from msgspec import UNSET, UnsetType
 
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.limits import check_limits
+from admin_api.model_rules import check_rules, replace_rules
 from gateway.directory import publish
 from gateway.errors import InvalidRequest
 from gateway.models import Organization, Tier, Workspace
@@ -51,6 +53,23 @@ def set_limits(*, actor: Actor, organization: Organization, limits: Mapping[str,
     organization.limits = own
     organization.save(update_fields=["limits"])
     _record(actor, "organization.limits_set", organization, {"old": old, "new": own})
+    publish.organization_changed(organization.id)
+
+
+@transaction.atomic
+def set_models(
+    *,
+    actor: Actor,
+    organization: Organization,
+    allowed: Sequence[str] | UnsetType = UNSET,
+    denied: Sequence[str] | UnsetType = UNSET,
+) -> None:
+    """Replaces which models it may use, by names, aliases and `*`; a list that is not given stays.
+
+    None allowed is all of them, and what is denied is denied.
+    """
+    change = replace_rules(organization, check_rules(allowed, denied))
+    _record(actor, "organization.models_set", organization, change)
     publish.organization_changed(organization.id)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from cryptography.fernet import InvalidToken
 from django.conf import settings
@@ -11,13 +12,14 @@ from msgspec import UNSET, UnsetType
 
 from admin_api import audit
 from admin_api.actor import Actor
-from admin_api.catalog import Timeouts
+from admin_api.catalog import Timeouts, WeightedKey
 from admin_api.changes import SECRET, Change, Upserted, differences
 from gateway.directory import publish
 from gateway.encryption import Vault
 from gateway.errors import InvalidRequest
-from gateway.models import Provider
+from gateway.models import Provider, ProviderKey
 from gateway.models.catalog import Origin
+from gateway.protocol.vendors import VENDORS
 
 HINT_LENGTH = 4
 
@@ -29,22 +31,28 @@ def upsert(
     name: str,
     dialect: str,
     base_url: str,
-    api_key: str | UnsetType | None = UNSET,
+    preset: str = "",
+    api_keys: Sequence[WeightedKey] | UnsetType = UNSET,
     timeouts: Timeouts | UnsetType = UNSET,
     on_disconnect: str | UnsetType = UNSET,
 ) -> Upserted[Provider]:
-    """Makes the provider or changes what differs; what is not given stays. `api_key` None removes it."""
+    """Makes the provider or changes what differs; what is not given stays. `api_keys` are all of its keys.
+
+    A provider is its preset, dialect and address together: a `preset` that is not given is none.
+    """
     found = Provider.objects.select_for_update().filter(name=name).first()
     if found is not None and found.origin == Origin.SIMULATOR and dialect != Provider.Dialect.SIMULATOR:
         raise InvalidRequest(f"providers.{name}: this name belongs to the built-in simulator")
+    _check_preset(name, preset, dialect)
     row = found or Provider(name=name)
-    changes = _assign(row, {"dialect": dialect, "base_url": base_url} | _optional(timeouts, on_disconnect))
-    if api_key is not UNSET and api_key != _current_key(row):
-        _store_key(row, api_key)
-        changes.append(Change("api_key", None, SECRET))
+    place = {"preset": preset, "dialect": dialect, "base_url": base_url}
+    changes = _assign(row, place | _optional(timeouts, on_disconnect))
+    if found is None or changes:
+        row.save()
+    if api_keys is not UNSET:
+        changes += _set_keys(row, api_keys)
     outcome = Upserted(row, created=found is None, changes=changes)
     if outcome.created or changes:
-        row.save()
         _record(actor, "provider.created" if outcome.created else "provider.changed", outcome)
     return outcome
 
@@ -57,6 +65,13 @@ def remove(*, actor: Actor, provider: Provider) -> None:
     audit.record(actor=actor, action="provider.removed", target_type="provider", target_id=provider.name)
     provider.delete()
     publish.catalog_changed()
+
+
+def _check_preset(name: str, preset: str, dialect: str) -> None:
+    if preset and preset not in VENDORS:
+        raise InvalidRequest(f"providers.{name}: preset: expected one of {', '.join(sorted(VENDORS))}")
+    if preset and VENDORS[preset].dialect != dialect:
+        raise InvalidRequest(f"providers.{name}: dialect: {preset} speaks {VENDORS[preset].dialect}")
 
 
 def _optional(timeouts: Timeouts | UnsetType, on_disconnect: str | UnsetType) -> dict[str, object]:
@@ -75,22 +90,37 @@ def _assign(row: Provider, fields: dict[str, object]) -> list[Change]:
     return changes
 
 
-def _current_key(row: Provider) -> str | UnsetType | None:
-    """UNSET for a key that no configured encryption key opens: whatever is given then replaces it."""
-    if row.encrypted_api_key is None:
-        return None
+def _set_keys(row: Provider, wanted: Sequence[WeightedKey]) -> list[Change]:
+    """Rows whose secret stays are kept, in their new place and weight; the others go, and new ones come."""
+    if len({one.key for one in wanted}) < len(wanted):
+        raise InvalidRequest(f"providers.{row.name}: api_keys: a key stands here twice")
+    before = list(row.keys.select_for_update())
+    vault = _vault()
+    kept = {secret: key for key in before if (secret := _secret(vault, key)) is not None}
+    after = [kept.get(one.key) or _new_key(row, vault, one.key) for one in wanted]
+    weights = [key.weight for key in before]
+    ProviderKey.objects.filter(pk__in={key.pk for key in before} - {key.pk for key in after}).delete()
+    for position, (key, one) in enumerate(zip(after, wanted, strict=True)):
+        if key.pk is None or (key.position, key.weight) != (position, one.weight):
+            key.position, key.weight = position, one.weight
+            key.save()
+    if after != before:
+        return [Change("api_keys", None, SECRET)]
+    return differences({"api_keys.weight": weights}, {"api_keys.weight": [one.weight for one in wanted]})
+
+
+def _secret(vault: Vault, key: ProviderKey) -> str | None:
+    """None for a key that no configured encryption key opens: whatever is given then replaces it."""
     try:
-        return _vault().decrypt(row.encrypted_api_key)
+        return vault.decrypt(key.encrypted_api_key)
     except InvalidToken:
-        return UNSET
+        return None
 
 
-def _store_key(row: Provider, api_key: str | None) -> None:
-    row.encrypted_api_key = None if api_key is None else _vault().encrypt(api_key)
-    long_enough = (
-        api_key is not None and len(api_key) >= 4 * HINT_LENGTH
-    )  # a hint must not give a short key away
-    row.api_key_hint = api_key[-HINT_LENGTH:] if api_key and long_enough else ""
+def _new_key(row: Provider, vault: Vault, secret: str) -> ProviderKey:
+    long_enough = len(secret) >= 4 * HINT_LENGTH  # a hint must not give a short key away
+    hint = secret[-HINT_LENGTH:] if long_enough else ""
+    return ProviderKey(provider=row, encrypted_api_key=vault.encrypt(secret), api_key_hint=hint)
 
 
 def _vault() -> Vault:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from django.db import connection, transaction
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from admin_api.actions import invites, models, organizations, providers, tiers
 from admin_api.actor import Actor
 from admin_api.changes import Change, Upserted, differences, shown
+from admin_api.model_rules import stored_names
 from gateway.declaration import checks
 from gateway.declaration.document import DeclarationError
-from gateway.declaration.shapes import Declaration, ModelEntry, OrganizationEntry
+from gateway.declaration.shapes import Declaration, ModelEntry, Name, OrganizationEntry
 from gateway.models import Membership, Model, Organization, Provider, Tier
 from gateway.models.catalog import Origin
 
@@ -50,9 +51,10 @@ def _providers(declaration: Declaration, actor: Actor) -> Iterator[str]:
         outcome = providers.upsert(
             actor=actor,
             name=name,
+            preset=entry.preset,
             dialect=entry.dialect,
             base_url=entry.base_url,
-            api_key=entry.api_key,
+            api_keys=entry.api_keys,
             timeouts=entry.timeouts,
             on_disconnect=entry.on_disconnect,
         )
@@ -110,6 +112,7 @@ def _organizations(declaration: Declaration, actor: Actor) -> Iterator[str]:
         )
         if found is None:
             found = _new_organization(name, entry, actor)
+            _set_models(found, entry, actor)
             yield f"+ organization {name} (tier {found.tier.name})"
         else:
             yield from _changed_organization(found, entry, actor)
@@ -135,6 +138,24 @@ def _changed_organization(
         organizations.set_limits(actor=actor, organization=organization, limits=entry.limits)
         for change in _limit_changes(before, after):
             yield f"~ organization {organization.name}: {change}"
+    for change in _set_models(organization, entry, actor):
+        yield f"~ organization {organization.name}: {change}"
+
+
+def _set_models(organization: Organization, entry: OrganizationEntry, actor: Actor) -> list[Change]:
+    """Sets the rules about models that differ; tells what does."""
+    allowed, denied = _texts(entry.allow_models), _texts(entry.deny_models)
+    given = {"allow_models": allowed, "deny_models": denied}
+    new: dict[str, object] = {field: names for field, names in given.items() if names is not UNSET}
+    old = {"allow_models": organization.allowed_models, "deny_models": organization.denied_models}
+    changes = differences(old, new)
+    if changes:
+        organizations.set_models(actor=actor, organization=organization, allowed=allowed, denied=denied)
+    return changes
+
+
+def _texts(names: tuple[Name, ...] | UnsetType) -> list[str] | UnsetType:
+    return UNSET if names is UNSET else stored_names(name.text for name in names)
 
 
 def _worded(limits: Mapping[str, int | None]) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import UNSET
 
+from admin_api.model_rules import not_matching
 from gateway.declaration.document import Place, Problem
 from gateway.declaration.shapes import Declaration, ModelEntry
 from gateway.models import Model, Provider, Tier
@@ -17,10 +18,13 @@ SIMULATOR = "simulator"
 
 @dataclasses.dataclass(frozen=True)
 class Installed:
-    """What is there already, by name. `models` are the configured ones with their aliases."""
+    """What is there already, by name. `models` are the configured ones with their aliases, `simulated` the
+    simulator's.
+    """
 
     providers: frozenset[str]
     models: Mapping[str, frozenset[str]]
+    simulated: frozenset[str]
     tiers: frozenset[str]
 
 
@@ -29,6 +33,7 @@ def installed() -> Installed:
     return Installed(
         providers=frozenset(Provider.objects.values_list("name", flat=True)),
         models={model.name: frozenset(alias.alias for alias in model.aliases.all()) for model in models},
+        simulated=frozenset(Model.objects.filter(origin=Origin.SIMULATOR).values_list("name", flat=True)),
         tiers=frozenset(Tier.objects.values_list("name", flat=True)),
     )
 
@@ -40,6 +45,7 @@ def problems(declaration: Declaration, there: Installed, *, prune: bool) -> list
         *_route_problems(declaration, there, prune),
         *_claim_problems(declaration, there, prune),
         *_tier_problems(declaration, there),
+        *_rule_problems(declaration, there, prune),
     ]
 
 
@@ -95,3 +101,24 @@ def _tier_problems(declaration: Declaration, there: Installed) -> Iterator[Probl
             yield entry.tier.place.problem(
                 f"there is no tier {entry.tier.text!r}; expected one of {', '.join(sorted(known))}"
             )
+
+
+def _rule_problems(declaration: Declaration, there: Installed, prune: bool) -> Iterator[Problem]:
+    """Rules have to name models that will be there: a name without a model is a slip, and would go unnoticed."""
+    known = _names_to_be(declaration, there, prune)
+    for entry in declaration.organizations.values():
+        for names in (entry.allow_models, entry.deny_models):
+            for name in () if names is UNSET else names:
+                if problem := not_matching(name.text, known):
+                    yield name.place.problem(problem)
+
+
+def _names_to_be(declaration: Declaration, there: Installed, prune: bool) -> set[str]:
+    """Every name and alias once the file is applied."""
+    names = set(there.simulated)
+    if not prune:
+        for model in there.models.keys() - declaration.models.keys():
+            names |= {model, *there.models[model]}
+    for model, entry in declaration.models.items():
+        names |= {name for name, _ in _claims(model, entry, there)}
+    return names

@@ -106,24 +106,31 @@ class Document:
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """One value of the file. Methods read it as what it should be, or raise `Wrong`."""
+    """One value of the file. Methods read it as what it should be, or raise `Wrong`.
+
+    Of a `secret` one no problem shows what is written there: neither text nor the names of fields.
+    """
 
     document: Document
     node: yaml.Node
     place: Place
+    secret: bool = False
 
     @property
     def is_null(self) -> bool:
         return self.node.tag == _NULL and self.node.value in ("", "~", "null", "Null", "NULL")
 
+    def as_secret(self) -> Value:
+        return dataclasses.replace(self, secret=True)
+
     def wrong(self, message: str) -> NoReturn:
         raise Wrong(self.place.problem(message))
 
-    def text(self, expected: str, *, secret: bool = False) -> str:
+    def text(self, expected: str) -> str:
         """Text as written, variables replaced; a number or a truth value is not text unless quoted."""
         self._check_tag()
         if self.node.tag != _TEXT or not isinstance(self.node, yaml.ScalarNode):
-            self.wrong(f"expected {expected}, not {self._kind() if secret else self.shown()}")
+            self.wrong(f"expected {expected}, not {self._kind() if self.secret else self.shown()}")
         return self._substituted()
 
     def number(self, expected: str) -> Decimal:
@@ -157,7 +164,12 @@ class Value:
         if not isinstance(self.node, yaml.SequenceNode):
             self.wrong(f"expected {expected}, not {self.shown()}")
         return [
-            Value(self.document, node, Place(node.start_mark.line + 1, f"{self.place.path}[{index}]"))
+            Value(
+                self.document,
+                node,
+                Place(node.start_mark.line + 1, f"{self.place.path}[{index}]"),
+                self.secret,
+            )
             for index, node in enumerate(self.node.value)
         ]
 
@@ -191,6 +203,8 @@ class Value:
         """The value as written, before any variable is replaced: what the environment holds may be secret."""
         if not isinstance(self.node, yaml.ScalarNode) or self.is_null:
             return self._kind()
+        if self.secret:
+            return "what stands here"
         return repr(self.node.value) if len(self.node.value) <= 80 else repr(self.node.value[:80]) + "..."
 
     def _kind(self) -> str:
@@ -204,10 +218,10 @@ class Value:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode) or not key.value:
             raise Wrong(Problem(line, self.place.path, "expected a name before the colon"))
-        place = Place(line, _joined(self.place.path, key.value))
+        place = Place(line, self.place.path if self.secret else _joined(self.place.path, key.value))
         if key.value in entries:
             raise Wrong(place.problem(f"stands here twice; first in line {entries[key.value].place.line}"))
-        entries[key.value] = Value(self.document, node, place)
+        entries[key.value] = Value(self.document, node, place, self.secret)
 
     def _check_tag(self) -> None:
         if self.node.tag not in _TAGS:

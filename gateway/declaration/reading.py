@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from admin_api.catalog import Rates, RouteTo, Timeouts
+from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey
 from gateway.declaration.addresses import provider_address
 from gateway.declaration.document import DeclarationError, Document, Fields, Value
 from gateway.declaration.shapes import (
@@ -24,6 +24,7 @@ from gateway.declaration.shapes import (
     TierEntry,
 )
 from gateway.models.organizations import LIMIT_NAMES
+from gateway.protocol.vendors import VENDORS, Vendor
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ RATE = "dollars per million tokens, a number from 0 with at most 10 decimal plac
 MOST = 1_000_000_000_000
 MOST_TOKENS = 2_147_483_647
 MOST_SECONDS = 86_400
+KEY = "the provider's key: up to 4000 printable characters without spaces"
+KEYS = "a list of keys, each {key, weight}"
 ROUTES = "a list of routes, each {provider, model, priority, weight}"
 
 
@@ -82,19 +85,48 @@ def _check_name(value: Value, name: str, longest: int, spaces: bool = False) -> 
 
 
 def _provider(name: str, value: Value) -> ProviderEntry:
-    known = ("dialect", "base_url", "api_key", "timeouts", "on_disconnect")
-    fields = value.fields(known, {"dialect": "one of " + ", ".join(DIALECTS)})
-    dialect = fields.read("dialect", lambda field: field.one_of(DIALECTS), "")
-    if dialect != "simulator":
-        fields.require("base_url", ADDRESS)
+    known = ("preset", "dialect", "base_url", "api_key", "api_keys", "timeouts", "on_disconnect")
+    fields = value.fields(known)
+    vendor = fields.read("preset", _preset, None)
+    dialect = _dialect(fields, vendor)
     return ProviderEntry(
         place=value.place,
+        preset=vendor.name if vendor else "",
         dialect=dialect,
-        base_url=fields.read("base_url", lambda field: _address(field, dialect), ""),
-        api_key=fields.read("api_key", _api_key, UNSET),
+        base_url=_base_url(fields, vendor, dialect),
+        api_keys=_keys(fields),
         timeouts=fields.read("timeouts", _timeouts, UNSET),
         on_disconnect=fields.read("on_disconnect", lambda field: field.one_of(("abort", "drain")), UNSET),
     )
+
+
+def _preset(value: Value) -> Vendor:
+    return VENDORS[value.one_of(sorted(VENDORS))]
+
+
+def _dialect(fields: Fields, vendor: Vendor | None) -> str:
+    """The preset's dialect, with which one that is written has to agree; else the written one."""
+    if "preset" not in fields.values:
+        fields.require("dialect", "one of " + ", ".join(DIALECTS))
+    if vendor is None:
+        return fields.read("dialect", lambda field: field.one_of(DIALECTS), "")
+    return fields.read("dialect", lambda field: _same_dialect(field, vendor), vendor.dialect)
+
+
+def _same_dialect(value: Value, vendor: Vendor) -> str:
+    dialect = value.one_of(DIALECTS)
+    if dialect != vendor.dialect:
+        value.wrong(f"the preset {vendor.name} speaks {vendor.dialect}; leave dialect out")
+    return dialect
+
+
+def _base_url(fields: Fields, vendor: Vendor | None, dialect: str) -> str:
+    """The address that is written, else the preset's; the simulator needs none."""
+    of_preset = vendor.base_url if vendor else ""
+    refused = "preset" in fields.values and vendor is None
+    if not of_preset and not refused and dialect != "simulator":
+        fields.require("base_url", ADDRESS)
+    return fields.read("base_url", lambda field: _address(field, dialect), of_preset)
 
 
 def _address(value: Value, dialect: str) -> str:
@@ -105,13 +137,45 @@ def _address(value: Value, dialect: str) -> str:
         value.wrong(str(problem))
 
 
-def _api_key(value: Value) -> str | None:
-    if value.is_null:
-        return None
-    expected = "the provider's key: up to 4000 printable characters without spaces"
-    key = value.text(expected, secret=True)
+def _keys(fields: Fields) -> tuple[WeightedKey, ...] | UnsetType:
+    """All keys of the provider; `api_key` is short for a list of one, or of none where it is null."""
+    several = fields.values.get("api_keys")
+    if several is not None and "api_key" in fields.values:
+        several.document.problems.append(several.place.problem("stands beside api_key; keep one of the two"))
+    one = fields.read("api_key", lambda field: _single_key(field.as_secret()), UNSET)
+    return fields.read("api_keys", lambda field: _weighted_keys(field.as_secret()), one)
+
+
+def _single_key(value: Value) -> tuple[WeightedKey, ...]:
+    return () if value.is_null else (WeightedKey(_api_key(value)),)
+
+
+def _weighted_keys(value: Value) -> tuple[WeightedKey, ...]:
+    keys: dict[str, WeightedKey] = {}
+    for item in value.items(KEYS):
+        key = item.document.attempt(functools.partial(_weighted_key, item), None)
+        if key is not None and key.key in keys:
+            item.document.problems.append(item.place.problem("an earlier entry has this key already"))
+        elif key is not None:
+            keys[key.key] = key
+    return tuple(keys.values())
+
+
+def _weighted_key(value: Value) -> WeightedKey | None:
+    fields = value.fields(("key", "weight"), {"key": KEY})
+    weight = fields.read("weight", _weight, 100)
+    key = fields.read("key", _api_key, "")
+    return WeightedKey(key, weight) if key else None
+
+
+def _weight(value: Value) -> int:
+    return value.whole("a weight, a whole number from 1 to 1000000", least=1, most=1_000_000)
+
+
+def _api_key(value: Value) -> str:
+    key = value.text(KEY)
     if not key.isascii() or not key.isprintable() or " " in key or not 1 <= len(key) <= 4000:
-        value.wrong(f"expected {expected}")
+        value.wrong(f"expected {KEY}")
     return key
 
 
@@ -246,13 +310,21 @@ def _tier(name: str, value: Value) -> TierEntry:
 
 
 def _organization(name: str, value: Value) -> OrganizationEntry:
-    fields = value.fields(("tier", "limits", "admins"))
+    fields = value.fields(("tier", "limits", "allow_models", "deny_models", "admins"))
     return OrganizationEntry(
         place=value.place,
         tier=fields.read("tier", lambda field: Name(field.place, field.text("the name of a tier")), UNSET),
         limits=fields.read("limits", lambda field: _limits(field.fields(LIMIT_NAMES)), UNSET),
+        allow_models=fields.read("allow_models", _model_names, UNSET),
+        deny_models=fields.read("deny_models", _model_names, UNSET),
         admins=fields.read("admins", _addresses, ()),
     )
+
+
+def _model_names(value: Value) -> tuple[Name, ...]:
+    items = value.items("a list of models' names")
+    found = [item.document.attempt(functools.partial(_model_name, item), "") for item in items]
+    return tuple(Name(item.place, name) for item, name in zip(items, found, strict=True) if name)
 
 
 def _limits(fields: Fields) -> dict[str, int | None]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
-from admin_api.catalog import Rates, RouteTo, Timeouts
+from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey
 from gateway.declaration.document import Place
 
 
@@ -21,10 +21,13 @@ class Name:
 
 @dataclasses.dataclass(frozen=True)
 class ProviderEntry:
+    """`dialect` and `base_url` are those of the preset where the file leaves them out."""
+
     place: Place
     dialect: str
     base_url: str
-    api_key: str | UnsetType | None = dataclasses.field(default=UNSET, repr=False)
+    preset: str = ""
+    api_keys: tuple[WeightedKey, ...] | UnsetType = UNSET
     timeouts: Timeouts | UnsetType = UNSET
     on_disconnect: str | UnsetType = UNSET
 
@@ -62,6 +65,8 @@ class OrganizationEntry:
     place: Place
     tier: Name | UnsetType = UNSET
     limits: Mapping[str, int | None] | UnsetType = UNSET
+    allow_models: tuple[Name, ...] | UnsetType = UNSET
+    deny_models: tuple[Name, ...] | UnsetType = UNSET
     admins: tuple[str, ...] = ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 import itertools
 from typing import Any, LiteralString
@@ -15,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
+from gateway.model_rules import rules_of
 from gateway.principal import Principal, Workspace, scopes_of
 
 log = structlog.get_logger(__name__)
@@ -23,7 +25,10 @@ KEY: LiteralString = """
 SELECT k.id, k.kind, k.status, k.expires_at, k.limits AS key_limits, k.workspace_id,
        o.id AS organization_id, o.name AS organization_name, o.suspended_at,
        t.limits AS tier_limits, o.limits AS organization_limits, t.reserve_worst_case,
+       k.allowed_models AS key_allowed, k.denied_models AS key_denied,
+       o.allowed_models AS organization_allowed, o.denied_models AS organization_denied,
        (SELECT json_agg(json_build_object('id', w.id, 'is_default', w.is_default, 'limits', w.limits,
+                                          'allowed', w.allowed_models, 'denied', w.denied_models,
                                           'archived', w.archived_at IS NOT NULL)
                         ORDER BY w.is_default DESC, w.created_at)
           FROM gateway_workspace w
@@ -47,10 +52,16 @@ SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens,
 """
 
 ROUTES: LiteralString = """
-SELECT r.model_id, r.upstream_model, r.priority, r.weight, p.name AS provider, p.dialect, p.base_url,
-       p.encrypted_api_key, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect
+SELECT r.model_id, r.upstream_model, r.priority, r.weight, r.provider_id, p.name AS provider, p.preset, p.dialect,
+       p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect
   FROM gateway_route r JOIN gateway_provider p ON p.id = r.provider_id
  ORDER BY r.model_id, r.priority, r.id
+"""
+
+PROVIDER_KEYS: LiteralString = """
+SELECT k.id, k.provider_id, k.encrypted_api_key, k.weight, p.name AS provider
+  FROM gateway_providerkey k JOIN gateway_provider p ON p.id = k.provider_id
+ ORDER BY k.provider_id, k.position, k.id
 """
 
 # For a query with all its waiting: a Postgres that takes connections and says nothing must not hold a request.
@@ -59,6 +70,18 @@ ANSWER_SECONDS = 3.0
 
 class StoreUnavailable(Exception):
     """Postgres did not answer; what is cached goes on being used."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Credential:
+    """A provider's key, ready for use, and its share of what goes to the provider, from 0 to 1."""
+
+    key_id: str
+    api_key: str = dataclasses.field(repr=False)
+    share: float
+
+
+NO_CREDENTIAL = [Credential("", "", 1.0)]
 
 
 class DirectoryStore:
@@ -102,40 +125,44 @@ class DirectoryStore:
         """All models with their routes; what operators configured wins a name from the simulator."""
         models = await self._rows(MODELS, self._simulator)
         routes = await self._rows(ROUTES)
+        keys = await self._rows(PROVIDER_KEYS)
+        credentials = {
+            provider: self._credentials(list(rows))
+            for provider, rows in itertools.groupby(keys, key=lambda row: row["provider_id"])
+        }
         targets = {
-            model: tuple(self._target(row) for row in rows)
+            model: tuple(
+                _target(row, credential)
+                for row in rows
+                for credential in credentials.get(row["provider_id"], NO_CREDENTIAL)
+            )
             for model, rows in itertools.groupby(routes, key=lambda row: row["model_id"])
         }
-        configured: list[tuple[CatalogModel, list[str]]] = []
-        simulated: list[tuple[CatalogModel, list[str]]] = []
+        configured: list[CatalogModel] = []
+        simulated: list[CatalogModel] = []
         for row in models:
             group = simulated if row["origin"] == "simulator" else configured
-            group.append((_model(row, targets.get(row["id"], ())), row["aliases"]))
+            group.append(_model(row, targets.get(row["id"], ())))
         return catalog_of(configured, simulated)
 
-    def _target(self, row: dict[str, Any]) -> Target:
-        return Target(
-            provider=row["provider"],
-            dialect=row["dialect"],
-            base_url=row["base_url"],
-            api_key=self._decrypted(row),
-            upstream_model=row["upstream_model"],
-            priority=row["priority"],
-            weight=max(1, row["weight"]),
-            timeouts=Timeouts(
-                row["connect_timeout"] or 5.0, row["first_byte_timeout"], row["idle_timeout"] or 60.0
-            ),
-            drain_on_disconnect=row["on_disconnect"] == "drain",
-        )
+    def _credentials(self, rows: list[dict[str, Any]]) -> list[Credential]:
+        """The keys of one provider. One that cannot be read leaves its share to the others; if none can, the
+        provider is asked without a key and says itself what it thinks of that.
+        """
+        readable = [(row, api_key) for row in rows if (api_key := self._decrypted(row))]
+        if not readable:
+            return [Credential(str(rows[0]["id"]), "", 1.0)]
+        total = sum(max(1, row["weight"]) for row, _ in readable)
+        return [
+            Credential(str(row["id"]), api_key, max(1, row["weight"]) / total) for row, api_key in readable
+        ]
 
     def _decrypted(self, row: dict[str, Any]) -> str:
         """The provider's key; one that no configured data key opens must not take the other providers down."""
-        if not row["encrypted_api_key"]:
-            return ""
         try:
             return self._vault.decrypt(row["encrypted_api_key"])
         except InvalidToken:
-            log.error("provider_key_not_decrypted", provider=row["provider"])
+            log.error("provider_key_not_decrypted", provider=row["provider"], key_id=str(row["id"]))
             return ""
 
     async def _rows(self, query: LiteralString, *arguments: object) -> list[dict[str, Any]]:
@@ -174,6 +201,11 @@ def _principal(row: dict[str, Any]) -> Principal:
             scopes_of(
                 row["organization_id"], organization, one["id"], one["limits"], row["id"], row["key_limits"]
             ),
+            rules_of(
+                ("organization", row["organization_allowed"], row["organization_denied"]),
+                ("workspace", one["allowed"], one["denied"]),
+                ("api_key", row["key_allowed"], row["key_denied"]),
+            ),
         )
         for one in row["workspaces"] or []
         if not one["archived"]
@@ -199,6 +231,24 @@ def _refusal(row: dict[str, Any], *, usable: bool) -> str:
     return "" if usable else "archived"
 
 
+def _target(row: dict[str, Any], credential: Credential) -> Target:
+    return Target(
+        provider=row["provider"],
+        preset=row["preset"],
+        dialect=row["dialect"],
+        base_url=row["base_url"],
+        api_key=credential.api_key,
+        key_id=credential.key_id,
+        upstream_model=row["upstream_model"],
+        priority=row["priority"],
+        weight=max(1, row["weight"]) * credential.share,
+        timeouts=Timeouts(
+            row["connect_timeout"] or 5.0, row["first_byte_timeout"], row["idle_timeout"] or 60.0
+        ),
+        drain_on_disconnect=row["on_disconnect"] == "drain",
+    )
+
+
 def _model(row: dict[str, Any], targets: tuple[Target, ...]) -> CatalogModel:
     return CatalogModel(
         name=row["name"],
@@ -208,4 +258,5 @@ def _model(row: dict[str, Any], targets: tuple[Target, ...]) -> CatalogModel:
         max_output_tokens=row["max_output_tokens"],
         price_version=row["price_version"],
         targets=targets,
+        aliases=tuple(row["aliases"]),
     )

@@ -2,7 +2,7 @@
 
 from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
-from gateway.models.catalog import Model, ModelAlias, Price, Provider, Route
+from gateway.models.catalog import Model, ModelAlias, Price, Provider, ProviderKey, Route
 from gateway.models.invites import Invite
 from gateway.models.organizations import Organization, Tier
 from gateway.models.usage import UsageDay, UsageEvent, UsageHour, UsageMinute
@@ -19,6 +19,7 @@ __all__ = [
     "Organization",
     "Price",
     "Provider",
+    "ProviderKey",
     "Route",
     "Tier",
     "UsageDay",

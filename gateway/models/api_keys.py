@@ -15,7 +15,8 @@ class ApiKey(models.Model):
     """A credential. `kind` `api` calls models, `admin` the Admin API; an `api` key without a workspace
     belongs to the whole organization and chooses one by `anthropic-workspace-id`.
 
-    `limits` has the names of `organizations.LIMIT_NAMES`.
+    `limits` has the names of `organizations.LIMIT_NAMES`; `allowed_models` and `denied_models` are as those
+    of the organization.
     """
 
     class Kind(models.TextChoices):
@@ -40,6 +41,8 @@ class ApiKey(models.Model):
     hint = models.CharField(max_length=64)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     limits = models.JSONField(default=dict)
+    allowed_models = models.JSONField(default=list)
+    denied_models = models.JSONField(default=list)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)

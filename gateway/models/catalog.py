@@ -16,7 +16,7 @@ class Origin(models.TextChoices):
 
 
 class Provider(models.Model):
-    """An address that answers for models, with its credential (encrypted, write-only).
+    """An address that answers for models. `preset` names a row of `protocol/vendors.py`, or nothing.
 
     Timeouts are seconds; a null one means the default: connect 5, first byte 60 for streams and 600 for
     JSON answers, idle (between two events) 60.
@@ -33,10 +33,9 @@ class Provider(models.Model):
 
     name = models.CharField(max_length=64, unique=True)
     origin = models.CharField(max_length=16, choices=Origin, default=Origin.CONFIGURED)
+    preset = models.CharField(max_length=64, blank=True)
     dialect = models.CharField(max_length=16, choices=Dialect)
     base_url = models.CharField(max_length=500, blank=True)
-    encrypted_api_key = models.BinaryField(null=True)
-    api_key_hint = models.CharField(max_length=16, blank=True)
     connect_timeout = models.FloatField(null=True)
     first_byte_timeout = models.FloatField(null=True)
     idle_timeout = models.FloatField(null=True)
@@ -44,6 +43,23 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ProviderKey(models.Model):
+    """A credential of a provider (encrypted, write-only). A provider has any number, used by `weight`.
+
+    A row's secret never changes: another secret is another row, so that what was learned about a key by its
+    id stays true.
+    """
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="keys")
+    encrypted_api_key = models.BinaryField()
+    api_key_hint = models.CharField(max_length=16, blank=True)
+    weight = models.PositiveIntegerField(default=100)
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "id"]
 
 
 class Model(models.Model):

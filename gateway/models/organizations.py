@@ -28,12 +28,19 @@ class Tier(models.Model):
 
 
 class Organization(models.Model):
-    """A tenant. `limits` overrides single limits of the tier; a null there lifts that limit."""
+    """A tenant. `limits` overrides single limits of the tier; a null there lifts that limit.
+
+    `allowed_models` and `denied_models` are lists of names and aliases, `*` standing for anything; an empty
+    `allowed_models` allows all, and what is denied is denied. Workspaces and keys have the same two lists:
+    all three must allow a model.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200, unique=True)
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="organizations")
     limits = models.JSONField(default=dict)
+    allowed_models = models.JSONField(default=list)
+    denied_models = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
     suspended_at = models.DateTimeField(null=True)
 

@@ -15,6 +15,7 @@ class Workspace(models.Model):
     """A part of an organization. The default one is shown as `null` outside and cannot be changed.
 
     `limits` has the names of `organizations.LIMIT_NAMES`; the tighter of workspace and organization holds.
+    `allowed_models` and `denied_models` are as those of the organization.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=workspace_id, editable=False)
@@ -24,6 +25,8 @@ class Workspace(models.Model):
     name = models.CharField(max_length=200)
     is_default = models.BooleanField(default=False)
     limits = models.JSONField(default=dict)
+    allowed_models = models.JSONField(default=list)
+    denied_models = models.JSONField(default=list)
     display_color = models.CharField(max_length=7, default="#6C5BB9")
     tags = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)

@@ -63,6 +63,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "api_keys.set_status": lambda people: (
         lambda it: lambda: api_keys.set_status(actor=SYSTEM, key=it, status="archived")
     )(key(people)),
+    "api_keys.set_models": lambda people: (
+        lambda it: lambda: api_keys.set_models(actor=SYSTEM, key=it, denied=["claude-opus-*"])
+    )(key(people)),
     "invites.create": lambda people: lambda: invitation(people),
     "invites.accept": lambda people: (
         lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)
@@ -90,6 +93,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
             actor=SYSTEM, organization=people.acme, limits={"concurrent_requests": 1}
         )
     ),
+    "organizations.set_models": lambda people: (
+        lambda: organizations.set_models(actor=SYSTEM, organization=people.acme, allowed=["claude-*"])
+    ),
     "passwords.create_link": lambda people: lambda: passwords.create_link(actor=SYSTEM, user=people.dev),
     "passwords.set_password": lambda people: (
         lambda it: lambda: passwords.set_password(token=it, password="a wholly different passphrase")
@@ -106,6 +112,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "workspaces.create": lambda people: (
         lambda: workspaces.create(actor=SYSTEM, organization=people.acme, name="New")
     ),
+    "workspaces.set_models": lambda people: (
+        lambda it: lambda: workspaces.set_models(actor=SYSTEM, workspace=it, denied=["claude-opus-*"])
+    )(people.acme.workspaces.get()),
 }
 LINES = {"invites.accept": 3}  # the new user, the membership, the invite
 

@@ -192,7 +192,7 @@ def test_provider_keys_in_the_environment_bring_their_catalogs(
     lines = bootstrap()
 
     providers = Provider.objects.filter(origin="configured").order_by("name")
-    assert [(one.name, one.dialect, one.base_url, one.api_key_hint) for one in providers] == [
+    assert [(one.name, one.dialect, one.base_url, one.keys.get().api_key_hint) for one in providers] == [
         ("anthropic", "anthropic", "https://api.anthropic.com", "test"),
         ("openai", "openai", "https://api.openai.com/v1", "test"),
     ]

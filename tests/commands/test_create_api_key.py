@@ -38,6 +38,17 @@ def test_a_key_may_be_bound_to_a_workspace_or_be_an_admin_key(people: Cast) -> N
     assert (admin.kind, admin.workspace) == ("admin", None)
 
 
+def test_a_key_may_be_held_to_models(people: Cast) -> None:
+    lines = run(
+        *("--organization", "Acme", "--name", "CI", "--allow-model", "claude-haiku-5-5"),
+        *("--allow-model", "claude-sonnet-*", "--deny-model", "claude-sonnet-4-5"),
+    )
+
+    key = key_of(lines[-1])
+    assert key.allowed_models == ["claude-haiku-5-5", "claude-sonnet-*"]
+    assert key.denied_models == ["claude-sonnet-4-5"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -48,6 +59,10 @@ def test_a_key_may_be_bound_to_a_workspace_or_be_an_admin_key(people: Cast) -> N
         (
             ("--organization", "Acme", "--name", "x", "--workspace", "Nope"),
             "Acme has no workspace named 'Nope'; there are: Default",
+        ),
+        (
+            ("--organization", "Acme", "--name", "x", "--deny-model", "claude-sonet-5-5"),
+            "denied_models: no model has the name or alias 'claude-sonet-5-5' (did you mean claude-sonnet-5-5?)",
         ),
         (("--organization", "Acme", "--name", ""), "name: expected 1 to 500 characters"),
         (

@@ -10,7 +10,7 @@ import datetime
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import django
@@ -26,16 +26,38 @@ from django.utils import timezone  # noqa: E402
 
 from admin_api.actions import api_keys, models, organizations, providers, workspaces  # noqa: E402
 from admin_api.actor import SYSTEM  # noqa: E402
-from admin_api.catalog import Rates, RouteTo, Timeouts  # noqa: E402
+from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey  # noqa: E402
 from gateway import credentials  # noqa: E402
 from gateway.directory import publish  # noqa: E402
 from gateway.metering import reports  # noqa: E402
 from gateway.models import ApiKey, Organization, Tier, Workspace  # noqa: E402
+from gateway.protocol.vendors import VENDORS  # noqa: E402
 
 
-def provider(*, name: str, base_url: str, dialect: str = "anthropic", **rest: Any) -> dict[str, Any]:
-    timeouts = Timeouts(**rest.pop("timeouts", {}))
-    providers.upsert(actor=SYSTEM, name=name, dialect=dialect, base_url=base_url, timeouts=timeouts, **rest)
+def provider(
+    *,
+    name: str,
+    base_url: str = "",
+    dialect: str = "anthropic",
+    preset: str = "",
+    api_key: str | None = None,
+    api_keys: list[dict[str, Any]] | None = None,
+    timeouts: dict[str, float] | None = None,
+    **rest: Any,
+) -> dict[str, Any]:
+    """`api_keys` as in the file, each {key, weight}; a preset brings its dialect, and its address if none is given."""
+    vendor = VENDORS[preset] if preset else None
+    keys = [WeightedKey(**key) for key in api_keys or []] or ([WeightedKey(api_key)] if api_key else [])
+    providers.upsert(
+        actor=SYSTEM,
+        name=name,
+        preset=preset,
+        dialect=vendor.dialect if vendor else dialect,
+        base_url=base_url or (vendor.base_url if vendor else ""),
+        api_keys=keys,
+        timeouts=Timeouts(**timeouts or {}),
+        **rest,
+    )
     return {}
 
 
@@ -52,13 +74,29 @@ def model(*, name: str, routes: list[dict[str, Any]], aliases: list[str], **rest
     return {}
 
 
-def organization(*, name: str, tier: str, limits: dict[str, int] | None = None) -> dict[str, Any]:
+def organization(
+    *,
+    name: str,
+    tier: str,
+    limits: dict[str, int] | None = None,
+    allow_models: Sequence[str] = (),
+    deny_models: Sequence[str] = (),
+) -> dict[str, Any]:
     row = organizations.create(actor=SYSTEM, name=name, tier=Tier.objects.get(name=tier), limits=limits)
+    organizations.set_models(actor=SYSTEM, organization=row, allowed=allow_models, denied=deny_models)
     return {"id": str(row.id), "default_workspace": row.workspaces.get(is_default=True).id}
 
 
-def workspace(*, organization: str, name: str, limits: dict[str, int] | None = None) -> dict[str, Any]:
+def workspace(
+    *,
+    organization: str,
+    name: str,
+    limits: dict[str, int] | None = None,
+    allow_models: Sequence[str] = (),
+    deny_models: Sequence[str] = (),
+) -> dict[str, Any]:
     row = workspaces.create(actor=SYSTEM, organization=Organization.objects.get(name=organization), name=name)
+    workspaces.set_models(actor=SYSTEM, workspace=row, allowed=allow_models, denied=deny_models)
     if limits:
         Workspace.objects.filter(pk=row.pk).update(limits=limits)
     return {"id": row.id}
@@ -70,6 +108,8 @@ def api_key(
     name: str = "test",
     workspace: str | None = None,
     expires_in: float | None = None,
+    allow_models: Sequence[str] = (),
+    deny_models: Sequence[str] = (),
     **rest: Any,
 ) -> dict[str, Any]:
     row, secret = api_keys.create(
@@ -77,6 +117,8 @@ def api_key(
         organization=Organization.objects.get(name=organization),
         name=name,
         workspace=Workspace.objects.get(pk=workspace) if workspace else None,
+        allowed_models=allow_models,
+        denied_models=deny_models,
         expires_at=timezone.now() + datetime.timedelta(seconds=expires_in) if expires_in else None,
         **rest,
     )
@@ -91,6 +133,17 @@ def adopt(*, organization: str, secret: str) -> dict[str, Any]:
         row.digest = credentials.digest(secret, pepper)
         row.save(update_fields=["digest"])
         publish.key_changed(row.digest)
+    return {}
+
+
+def rules(*, organization: str, allow_models: list[str], deny_models: list[str]) -> dict[str, Any]:
+    """Other models for an organization than those it was made with."""
+    organizations.set_models(
+        actor=SYSTEM,
+        organization=Organization.objects.get(name=organization),
+        allowed=allow_models,
+        denied=deny_models,
+    )
     return {}
 
 
@@ -115,7 +168,7 @@ def used(*, organization: str) -> dict[str, Any]:
 
 WISHES: dict[str, Callable[..., dict[str, Any]]] = {
     act.__name__: act
-    for act in (provider, model, organization, workspace, limits, api_key, adopt, key_status, used)
+    for act in (provider, model, organization, workspace, rules, limits, api_key, adopt, key_status, used)
 }
 
 if __name__ == "__main__":

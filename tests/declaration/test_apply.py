@@ -30,6 +30,7 @@ from gateway.models import (
     Organization,
     Price,
     Provider,
+    ProviderKey,
     Route,
     Tier,
 )
@@ -59,8 +60,8 @@ def refused(text: str, *, prune: bool = False) -> list[str]:
 
 
 def everything() -> list[list[dict[str, object]]]:
-    tables = (Provider, Model, ModelAlias, Route, Price, Tier, Organization, Invite, Membership, AuditEntry)
-    return [list(table.objects.order_by("pk").values()) for table in tables]
+    tables = (Provider, ProviderKey, Model, ModelAlias, Route, Price, Tier, Organization, Invite, Membership)
+    return [list(table.objects.order_by("pk").values()) for table in (*tables, AuditEntry)]
 
 
 def test_a_new_catalog_is_told_line_by_line_and_not_changed_again(db: None) -> None:
@@ -77,9 +78,10 @@ def test_what_is_declared_is_stored(db: None) -> None:
 
     provider, model = Provider.objects.get(name="p"), Model.objects.get(name="m")
     vault = Vault([key.get_secret_value() for key in settings.CONFIGURATION.data_encryption_keys])
-    assert (provider.dialect, provider.base_url) == ("anthropic", "http://10.0.0.1:9000")
-    assert vault.decrypt(provider.encrypted_api_key) == "sk-upstream-0123456789"
-    assert provider.api_key_hint == "6789"
+    assert (provider.preset, provider.dialect, provider.base_url) == ("", "anthropic", "http://10.0.0.1:9000")
+    key = provider.keys.get()
+    assert vault.decrypt(key.encrypted_api_key) == "sk-upstream-0123456789"
+    assert (key.api_key_hint, key.weight, key.position) == ("6789", 100, 0)
     assert (model.display_name, model.origin) == ("m", "configured")
     assert sorted(alias.alias for alias in model.aliases.all()) == ["a", "b"]
     assert list(model.routes.values_list("provider__name", "upstream_model", "priority", "weight")) == [
@@ -106,6 +108,7 @@ def test_the_example_of_the_project_applies(db: None) -> None:
         "tokens_per_minute": 400_000,
         "concurrent_requests": 80,
     }
+    assert Organization.objects.get(name="Acme").allowed_models == ["claude-*"]
     assert run(example, UPSTREAM_ANTHROPIC_API_KEY="sk-x") == []
 
 
@@ -122,7 +125,7 @@ def test_what_a_file_does_not_name_stays(db: None) -> None:
     )
 
     assert lines == ["~ provider p: base_url http://10.0.0.1:9000 -> http://10.0.0.2"]
-    assert Provider.objects.get(name="p").encrypted_api_key is not None
+    assert Provider.objects.get(name="p").keys.count() == 1
     assert Model.objects.get(name="m").aliases.count() == 2
     assert Model.objects.get(name="m").price is not None
 
@@ -154,7 +157,7 @@ def test_every_changed_field_is_one_line(db: None) -> None:
         "~ provider p: base_url http://10.0.0.1:9000 -> http://10.0.0.1:9000/v1",
         "~ provider p: connect_timeout none -> 1.5",
         "~ provider p: on_disconnect abort -> drain",
-        "~ provider p: api_key changed",
+        "~ provider p: api_keys changed",
         "~ model m: display_name m -> The M",
         "~ model m: max_input_tokens none -> 100",
         "~ model m: aliases [a, b] -> [b, c]",
@@ -184,26 +187,82 @@ def test_a_changed_price_is_a_further_row(db: None) -> None:
 
 def test_a_key_is_compared_by_what_it_says_and_can_be_taken_away(db: None) -> None:
     run(CATALOG)
-    token = bytes(Provider.objects.get(name="p").encrypted_api_key)
+    stored = ProviderKey.objects.values().get()
 
     assert run(CATALOG) == []
-    assert bytes(Provider.objects.get(name="p").encrypted_api_key) == token
-    assert run(CATALOG.replace("sk-upstream-0123456789", "~")) == ["~ provider p: api_key changed"]
-    provider = Provider.objects.get(name="p")
-    assert (provider.encrypted_api_key, provider.api_key_hint) == (None, "")
+    assert ProviderKey.objects.values().get() == stored
+    assert run(CATALOG.replace("sk-upstream-0123456789", "~")) == ["~ provider p: api_keys changed"]
+    assert not ProviderKey.objects.exists()
 
 
 def test_a_key_that_no_encryption_key_opens_is_replaced(db: None) -> None:
     run(CATALOG)
-    Provider.objects.filter(name="p").update(encrypted_api_key=b"made under a lost key")
+    ProviderKey.objects.update(encrypted_api_key=b"made under a lost key")
 
-    assert run(CATALOG) == ["~ provider p: api_key changed"]
+    assert run(CATALOG) == ["~ provider p: api_keys changed"]
+    assert run(CATALOG) == []
 
 
 def test_a_short_key_has_no_hint(db: None) -> None:
     run('providers: {p: {dialect: anthropic, base_url: "http://x", api_key: abcdef}}')
 
-    assert Provider.objects.get(name="p").api_key_hint == ""
+    assert ProviderKey.objects.get().api_key_hint == ""
+
+
+SEVERAL = """
+providers:
+  p:
+    preset: openai
+    api_keys:
+      - {key: sk-first-0123456789, weight: 200}
+      - {key: sk-second-0123456789}
+"""
+
+
+def test_several_keys_are_stored_in_their_order_with_their_weights(db: None) -> None:
+    assert run(SEVERAL) == ["+ provider p"]
+
+    assert run(SEVERAL) == []
+    assert list(ProviderKey.objects.values_list("api_key_hint", "weight", "position")) == [
+        ("6789", 200, 0),
+        ("6789", 100, 1),
+    ]
+
+
+def test_a_key_keeps_its_id_for_as_long_as_it_says_the_same(db: None) -> None:
+    run(SEVERAL)
+    first, second = ProviderKey.objects.values_list("id", flat=True)
+
+    assert run(SEVERAL.replace("weight: 200", "weight: 300")) == [
+        "~ provider p: api_keys.weight [200, 100] -> [300, 100]"
+    ]
+    assert run(
+        "providers: {p: {preset: openai, api_keys: [{key: sk-second-0123456789}, {key: sk-new}]}}"
+    ) == ["~ provider p: api_keys changed"]
+
+    (kept, hundred), (new, other) = ProviderKey.objects.values_list("id", "weight")
+    assert (kept, hundred, other) == (second, 100, 100)
+    assert new not in (first, second)
+    assert run("providers: {p: {preset: openai, api_keys: []}}") == ["~ provider p: api_keys changed"]
+
+
+def test_a_preset_brings_dialect_and_address_and_can_be_left_again(db: None) -> None:
+    run("providers: {p: {preset: anthropic}}")
+
+    provider = Provider.objects.get(name="p")
+    assert (provider.preset, provider.dialect, provider.base_url) == (
+        "anthropic",
+        "anthropic",
+        "https://api.anthropic.com",
+    )
+    assert run("providers: {p: {dialect: openai, base_url: 'http://10.0.0.1/v1'}}") == [
+        "~ provider p: preset anthropic -> none",
+        "~ provider p: dialect anthropic -> openai",
+        "~ provider p: base_url https://api.anthropic.com -> http://10.0.0.1/v1",
+    ]
+    assert run("providers: {p: {preset: openai, base_url: 'http://10.0.0.1/v1'}}") == [
+        "~ provider p: preset none -> openai"
+    ]
 
 
 def test_names_that_do_not_exist_are_refused(db: None) -> None:
@@ -341,6 +400,59 @@ def test_organizations_change_tier_and_limits(people: Cast) -> None:
         "~ organization Acme: limits.concurrent_requests 80 -> 90",
     ]
     assert run("organizations: {Acme: {}}") == []
+
+
+def test_organizations_are_given_rules_about_models_and_lose_them_again(people: Cast) -> None:
+    run(CATALOG)
+    text = "organizations: {Acme: {allow_models: [n, a, n, 'claude-*'], deny_models: [claude-opus-5-5]}}"
+
+    assert run(text) == [
+        "~ organization Acme: allow_models [] -> [a, claude-*, n]",
+        "~ organization Acme: deny_models [] -> [claude-opus-5-5]",
+    ]
+    assert run(text) == []
+    assert run("organizations: {Acme: {tier: pro}}") == []
+    assert run("organizations: {Acme: {allow_models: []}}") == [
+        "~ organization Acme: allow_models [a, claude-*, n] -> []"
+    ]
+    acme = Organization.objects.get(name="Acme")
+    assert (acme.allowed_models, acme.denied_models) == ([], ["claude-opus-5-5"])
+
+
+def test_a_new_organization_has_its_rules_from_the_start(db: None) -> None:
+    assert run("organizations: {New: {deny_models: ['*-opus-*']}}") == ["+ organization New (tier basic)"]
+
+    assert Organization.objects.get(name="New").denied_models == ["*-opus-*"]
+
+
+def test_rules_that_mean_no_model_are_refused(db: None) -> None:
+    run(CATALOG)
+
+    assert refused(
+        """\
+        models:
+          m: {aliases: [b], routes: [{provider: p, model: m-1}]}
+        organizations:
+          Acme:
+            allow_models: [m, b, n, claude-sonnet-4-5]
+            deny_models:
+              - a
+              - p/m
+              - gpt-*
+              - claude-sonet-4-5
+              - N
+        """
+    ) == [
+        "7: organizations.Acme.deny_models[0]: no model has the name or alias 'a'",
+        "8: organizations.Acme.deny_models[1]: no model has the name or alias 'p/m'",
+        "9: organizations.Acme.deny_models[2]: no model has the name or alias 'gpt-*'",
+        "10: organizations.Acme.deny_models[3]: no model has the name or alias 'claude-sonet-4-5' "
+        "(did you mean claude-sonnet-4-5?)",
+        "11: organizations.Acme.deny_models[4]: no model has the name or alias 'N'",
+    ]
+    assert refused("organizations: {Acme: {deny_models: [n]}}", prune=True) == [
+        "1: organizations.Acme.deny_models[0]: no model has the name or alias 'n'"
+    ]
 
 
 def test_a_new_organization_without_a_tier_is_on_basic_and_has_its_default_workspace(db: None) -> None:

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from admin_api.catalog import Rates, RouteTo, Timeouts
+from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey
 from gateway.declaration import reading
+from gateway.declaration.addresses import provider_address
 from gateway.declaration.document import DeclarationError
 from gateway.declaration.shapes import Declaration
+from gateway.protocol.vendors import VENDORS, Vendor
 
 
 def read(text: str, **environment: str) -> Declaration:
@@ -51,6 +53,8 @@ def test_a_whole_file_is_read() -> None:
           Acme Inc.:
             tier: small
             limits: {concurrent_requests: 80, tokens_per_minute: null}
+            allow_models: [claude-x, "gpt-*"]
+            deny_models: []
             admins: [Ada@Example.com]
         """,
         KEY="sk-secret",
@@ -58,7 +62,8 @@ def test_a_whole_file_is_read() -> None:
 
     provider = declaration.providers["anthropic"]
     assert (provider.dialect, provider.base_url) == ("anthropic", "https://api.anthropic.com")
-    assert (provider.api_key, provider.on_disconnect) == ("sk-secret", "drain")
+    assert (provider.api_keys, provider.on_disconnect) == ((WeightedKey("sk-secret", 100),), "drain")
+    assert "sk-secret" not in repr(declaration)
     assert provider.timeouts == Timeouts(connect=2.5, first_byte=None, idle=30)
     model = declaration.models["claude-x"]
     assert (model.display_name, model.max_input_tokens, model.max_output_tokens) == (
@@ -77,6 +82,8 @@ def test_a_whole_file_is_read() -> None:
     acme = declaration.organizations["Acme Inc."]
     assert acme.tier.text == "small"
     assert acme.limits == {"tokens_per_minute": None, "concurrent_requests": 80}
+    assert [name.text for name in acme.allow_models] == ["claude-x", "gpt-*"]
+    assert acme.deny_models == ()
     assert acme.admins == ("ada@example.com",)
 
 
@@ -94,9 +101,102 @@ def test_what_is_not_named_is_unset() -> None:
         declaration.models["m"],
         declaration.organizations["Acme"],
     )
-    assert [provider.api_key, provider.timeouts, provider.on_disconnect] == [UNSET] * 3
+    assert [provider.api_keys, provider.timeouts, provider.on_disconnect] == [UNSET] * 3
     assert [model.display_name, model.aliases, model.price, model.max_input_tokens] == [UNSET] * 4
-    assert [acme.tier, acme.limits] == [UNSET] * 2
+    assert [acme.tier, acme.limits, acme.allow_models, acme.deny_models] == [UNSET] * 4
+
+
+def test_a_preset_stands_for_dialect_and_address() -> None:
+    declaration = read(
+        """
+        providers:
+          plain: {preset: openai}
+          mine: {preset: openai, dialect: openai, base_url: "http://10.0.0.1/v1/"}
+        """
+    )
+
+    told = [(one.preset, one.dialect, one.base_url) for one in declaration.providers.values()]
+    assert told == [
+        ("openai", "openai", "https://api.openai.com/v1"),
+        ("openai", "openai", "http://10.0.0.1/v1"),
+    ]
+
+
+def test_a_preset_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {"homeless": Vendor("homeless", "openai"), "openai": VENDORS["openai"]}
+    monkeypatch.setattr(reading, "VENDORS", rows)
+
+    assert problems(
+        """\
+        providers:
+          a: {preset: opnai}
+          b: {preset: openai, dialect: anthropic}
+          c: {preset: homeless}
+        """
+    ) == [
+        "2: providers.a.preset: expected one of homeless, openai, not 'opnai'",
+        "3: providers.b.dialect: the preset openai speaks openai; leave dialect out",
+        "4: providers.c.base_url: is missing; expected an http:// or https:// address",
+    ]
+
+
+@pytest.mark.parametrize("vendor", VENDORS.values(), ids=VENDORS)
+def test_the_address_of_every_preset_is_one_that_could_be_written(vendor: Vendor) -> None:
+    assert not vendor.base_url or provider_address(vendor.base_url, vendor.dialect) == vendor.base_url
+
+
+def test_several_keys_have_weights() -> None:
+    declaration = read(
+        """
+        providers:
+          p: {preset: openai, api_keys: [{key: "${KEY}", weight: 3}, {key: sk-b}]}
+          q: {preset: openai, api_keys: []}
+          r: {preset: openai, api_key: null}
+        """,
+        KEY="sk-a",
+    )
+
+    assert [one.api_keys for one in declaration.providers.values()] == [
+        (WeightedKey("sk-a", 3), WeightedKey("sk-b", 100)),
+        (),
+        (),
+    ]
+
+
+def test_keys_that_are_not_such_a_list_are_refused_without_being_shown() -> None:
+    found = problems(
+        """\
+        providers:
+          a: {preset: openai, api_key: sk-hush, api_keys: [{key: sk-hush}]}
+          b: {preset: openai, api_keys: sk-hush}
+          c:
+            preset: openai
+            api_keys:
+              - sk-hush
+              - {sk-hush: 100}
+              - {key: sk-hush, key: sk-hush}
+              - {key: 100, weight: sk-hush}
+              - {key: "sk-hush ", weight: 0}
+              - {key: sk-b}
+              - {key: sk-b, weight: 2}
+        """
+    )
+
+    key = "the provider's key: up to 4000 printable characters without spaces"
+    weight = "expected a weight, a whole number from 1 to 1000000, not what stands here"
+    assert found == [
+        "2: providers.a.api_keys: stands beside api_key; keep one of the two",
+        "3: providers.b.api_keys: expected a list of keys, each {key, weight}, not what stands here",
+        "7: providers.c.api_keys[0]: expected a mapping with key, weight, not what stands here",
+        "8: providers.c.api_keys[1]: unknown field; expected one of key, weight",
+        f"8: providers.c.api_keys[1].key: is missing; expected {key}",
+        "9: providers.c.api_keys[2]: stands here twice; first in line 9",
+        f"10: providers.c.api_keys[3]: {weight}",
+        f"10: providers.c.api_keys[3]: expected {key}, not an unquoted number or truth value",
+        f"11: providers.c.api_keys[4]: {weight}",
+        f"11: providers.c.api_keys[4]: expected {key}",
+        "13: providers.c.api_keys[6]: an earlier entry has this key already",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "providers:\nmodels:\n", "{}"])
@@ -232,7 +332,7 @@ def test_variables_are_replaced_in_text_and_numbers() -> None:
     )
 
     provider = declaration.providers["p"]
-    assert (provider.base_url, provider.api_key) == ("http://10.0.0.1:8080", "${x}k")
+    assert (provider.base_url, provider.api_keys) == ("http://10.0.0.1:8080", (WeightedKey("${x}k"),))
     assert declaration.tiers["t"].limits == {"requests_per_minute": 7, "tokens_per_minute": 7}
 
 

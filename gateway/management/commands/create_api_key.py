@@ -24,12 +24,28 @@ class Command(OperatorCommand):
             help="the one workspace that the key works in; without it the key works in all of them, in the "
             "default one unless a request names another in the anthropic-workspace-id header",
         )
+        for verb, effect in (("allow", "only these models may be called"), ("deny", "these may not")):
+            parser.add_argument(
+                f"--{verb}-model",
+                action="append",
+                default=[],
+                metavar="NAME",
+                help=f"{effect}: a name or alias, * stands for anything; can be given several times",
+            )
         parser.add_argument(
             "--admin", action="store_true", help="a key for the Admin API, which cannot call models"
         )
 
     def handle(
-        self, *, organization: str, name: str, workspace: str | None, admin: bool, **options: object
+        self,
+        *,
+        organization: str,
+        name: str,
+        workspace: str | None,
+        allow_model: list[str],
+        deny_model: list[str],
+        admin: bool,
+        **options: object,
     ) -> None:
         owner = named.organization(organization)
         key, secret = api_keys.create(
@@ -38,6 +54,8 @@ class Command(OperatorCommand):
             name=name,
             kind="admin" if admin else "api",
             workspace=None if workspace is None else named.workspace(owner, workspace),
+            allowed_models=allow_model,
+            denied_models=deny_model,
         )
         self.stdout.write(
             f"{'Admin' if admin else 'API'} key {key.id} of {owner.name}; it is shown only now:"
