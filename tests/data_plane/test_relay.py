@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import upstream as provider
-from tests.data_plane.house import ALIASES, JSON, PROVIDER_KEY, SCRIPTED, House, body
+from tests.data_plane.house import ALIASES, JSON, PROVIDER_KEY, SCRIPTED, SPARE, House, body
 from tests.upstream import Upstream
 
 TRANSCRIPTS = sorted((Path(__file__).resolve().parents[1] / "transcripts").glob("*.sse"))
@@ -49,8 +49,11 @@ def test_the_body_reaches_the_provider_byte_for_byte_save_the_model_name(
     assert received.body == sent[:at] + b'"upstream-model"' + sent[at + len(b'"claude-scripted"') :]
 
 
-@pytest.mark.parametrize("name", [SCRIPTED, *ALIASES])
-def test_a_model_is_asked_for_by_its_name_or_an_alias_and_renamed_by_its_route(
+NAMES = [SCRIPTED, *ALIASES, f"scripted/{SCRIPTED}", f"{SCRIPTED}-20250929", f"scripted/{ALIASES[0]}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_is_asked_for_by_any_of_its_names_and_renamed_by_its_route(
     house: House, upstream: Upstream, name: str
 ) -> None:
     script = upstream.script(provider.reply(200, provider.message()))
@@ -59,6 +62,15 @@ def test_a_model_is_asked_for_by_its_name_or_an_alias_and_renamed_by_its_route(
     (received,) = upstream.received(script)
 
     assert (answer.status, received.json["model"]) == (200, "upstream-model")
+
+
+def test_through_a_named_provider_no_other_one_is_tried(house: House, upstream: Upstream) -> None:
+    script = upstream.script(provider.reply(200, provider.message()))
+
+    answer = house.post(body(f"scripted/{SPARE}", script))
+
+    event = house.usage(answer.header("request-id"))
+    assert (event.model, event.provider, event.attempt) == (SPARE, "scripted", 1)
 
 
 def test_the_path_and_the_query_string_are_passed_on(house: House, upstream: Upstream) -> None:
