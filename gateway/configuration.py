@@ -59,6 +59,7 @@ class Configuration(BaseSettings):
     web_processes: int = Field(1, alias="GATEWAY_WEB_PROCESSES", ge=1, le=64)
     drain_seconds: float = Field(600, alias="GATEWAY_DRAIN_SECONDS", ge=0)
     ping_seconds: float = Field(15, alias="GATEWAY_PING_SECONDS", gt=0)
+    stream_check_share: float = Field(0, alias="GATEWAY_STREAM_CHECK_SHARE", ge=0, le=1)
     access_log: bool = Field(True, alias="GATEWAY_ACCESS_LOG")
     spool_max_mb: int = Field(1024, alias="GATEWAY_SPOOL_MAX_MB", ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="GATEWAY_LOG_LEVEL")

@@ -62,6 +62,12 @@ _unknown_values = Counter(
     ("dialect", "field"),
     registry=REGISTRY,
 )
+_broken_streams = Counter(
+    "gateway_broken_streams",
+    "Streams among the checked ones (GATEWAY_STREAM_CHECK_SHARE) that no Anthropic client may be sent.",
+    ("dialect",),
+    registry=REGISTRY,
+)
 _open_exchanges = Gauge("gateway_open_exchanges", "Requests being answered now.", registry=REGISTRY)
 _spool_bytes = Gauge(
     "gateway_spool_bytes",
@@ -108,6 +114,11 @@ def attempt_ended(provider: str, outcome: str) -> None:
 def unknown_upstream_value(dialect: str, field: str) -> None:
     """A provider sent a value nobody knows; log the value itself beside it."""
     _unknown_values.labels(dialect, field).inc()
+
+
+def broken_stream(dialect: str) -> None:
+    """A checked stream broke the grammar; `dialect` is the provider's."""
+    _broken_streams.labels(dialect).inc()
 
 
 def usage_stream_lag(entries: int) -> None:

@@ -17,7 +17,8 @@ from gateway.engine import exchange
 from gateway.engine.call import Call
 from gateway.engine.live_stream import LiveStream
 from gateway.engine.surfaces.surface import Surface
-from gateway.errors import InvalidRequest, NotFound
+from gateway.errors import InvalidRequest, NotFound, PermissionDenied
+from gateway.principal import denied_by
 from gateway.protocol import body as guarded
 from gateway.protocol.body import Body
 
@@ -28,6 +29,8 @@ DEFAULT_OUTPUT = 4_096  # tokens reserved where a client names no maximum
 STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 # By these clients name a conversation: Claude Code, Codex, and anybody who wants to.
 SESSION_HEADERS = (b"x-claude-code-session-id", b"session_id", b"session-id", b"x-session-id")
+
+WHOSE = {"organization": "your organization", "workspace": "your workspace", "api_key": "this API key"}
 
 _SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -84,6 +87,8 @@ class ModelCallConsumer(GatewayConsumer):
         model = self.plane.directory.catalog.find(asked.model)
         if model is None:
             raise NotFound(f"model: {asked.model}")
+        if denier := denied_by(workspace, model.names):
+            raise PermissionDenied(f"model: {WHOSE[denier]} may not use {asked.model}")
         return Call(
             request_id=self.request_id,
             endpoint=self.endpoint,

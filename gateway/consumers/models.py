@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 import msgspec
 
 from gateway.consumers import headers as request_headers
-from gateway.consumers.authentication import authenticate
+from gateway.consumers.authentication import authenticate, workspace_of
 from gateway.consumers.base import GatewayConsumer
-from gateway.directory.catalog import CatalogModel
-from gateway.errors import InvalidRequest, NotFound
+from gateway.directory.catalog import CatalogModel, permitted
+from gateway.errors import GatewayError, InvalidRequest, NotFound
+from gateway.principal import Workspace, denied_by
+from gateway.protocol.chat.errors import openai_envelope
 
 LARGEST_PAGE = 1000
 DEFAULT_PAGE = 20
@@ -62,11 +65,12 @@ class ModelsConsumer(GatewayConsumer):
         request_headers.version_of(self.headers)
         principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
         self.organization_id = str(principal.organization_id)
+        workspace = workspace_of(principal, self.headers)
         name = self.scope["url_route"]["kwargs"].get("name")
-        models = self.plane.directory.catalog.models
+        models = discoverable(permitted(self.plane.directory.catalog.models, workspace))
         page: msgspec.Struct
         if name is not None:
-            page = self._one(name)
+            page = self._one(name, workspace)
         elif b"anthropic-version" in self.headers:
             page = _page(
                 models, parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -75,14 +79,37 @@ class ModelsConsumer(GatewayConsumer):
             page = OpenAIPage([_openai_model(model) for model in models])
         await self.send_json(200, msgspec.json.encode(page), [])
 
-    def _one(self, name: str) -> ModelInfo:
+    def _one(self, name: str, workspace: Workspace) -> ModelInfo:
         model = self.plane.directory.catalog.find(name)
-        if model is None:
+        if model is None or denied_by(workspace, model.names):
             raise NotFound(f"model: {name}")
         return _info(model)
 
+    def told(self, error: GatewayError) -> tuple[int, bytes]:
+        """Clients of OpenAI's SDKs, which send no version of Anthropic's, get errors in their envelope."""
+        return super().told(error) if b"anthropic-version" in self.headers else openai_envelope(error)
 
-def _page(models: tuple[CatalogModel, ...], query: dict[str, list[str]]) -> AnthropicPage:
+
+def discoverable(models: Sequence[CatalogModel]) -> list[CatalogModel]:
+    """The models, and once more those that Claude Code would not find: it only looks at ids with `claude` or
+    `anthropic` in them, so such an alias stands in the list too."""
+    listed: list[CatalogModel] = []
+    for model in models:
+        listed.append(model)
+        if not _is_known_to_claude_code(model.name):
+            listed += [
+                msgspec.structs.replace(model, name=alias)
+                for alias in model.aliases
+                if _is_known_to_claude_code(alias)
+            ]
+    return listed
+
+
+def _is_known_to_claude_code(name: str) -> bool:
+    return "claude" in name or "anthropic" in name
+
+
+def _page(models: list[CatalogModel], query: dict[str, list[str]]) -> AnthropicPage:
     """One page, newest first. Raises `InvalidRequest` naming the parameter."""
     limit = _limit(query)
     after, before = query.get("after_id", [""])[-1], query.get("before_id", [""])[-1]

@@ -24,6 +24,7 @@ from gateway.errors import GatewayError, Overloaded, Unavailable
 from gateway.ids import new_attempt_id
 from gateway.limits import headers as limit_headers
 from gateway.limits.admission import Admission
+from gateway.protocol.anthropic.thinking import signatures
 from gateway.protocol.anthropic.usage import Usage
 from gateway.tokens.quick import quick_estimate
 
@@ -55,7 +56,8 @@ async def serve(call: Call, plane: Plane) -> Answer:
     attempt_id = new_attempt_id()
     admission = await _admit(call, str(attempt_id), plane)
     settlement = Settlement(call, admission, attempt_id, plane.limiter, plane.expectations, plane.spool)
-    route = Route(call, plane.circuits, plane.stickiness)
+    signers = plane.signers if plane.directory.catalog.several_signers else None
+    route = Route(call, plane.circuits, plane.stickiness, signers)
     own_headers = limit_headers.of(admission)
     try:
         step, found = await _first_working_step(call, route, plane, settlement)
@@ -74,6 +76,8 @@ async def serve(call: Call, plane: Plane) -> Answer:
     headers = [*own_headers, *_told_of(step, route, call), *_passed_on(found.headers, step)]
     if isinstance(found, JsonAnswer):
         whole = found.whole
+        if signers is not None:
+            signers.learn(call.principal.organization_id, step.target, signatures(whole.body))
         settlement.delivered(whole.usage, whole.stop_reason, estimated=whole.estimated)
         return Answer(headers, body=whole.body)
     return Answer(headers, stream=_live(found, step, call, plane, settlement))
@@ -126,7 +130,7 @@ async def _first_working_step(
 
 def _live(found: OpenStream, step: Step, call: Call, plane: Plane, settlement: Settlement) -> LiveStream:
     metrics.first_token(time.perf_counter() - call.started)
-    return LiveStream(found, step, settlement, plane, request_id=call.request_id)
+    return LiveStream(found, step, call, settlement, plane)
 
 
 def _refusal(error: GatewayError, own_headers: Headers, route: Route) -> GatewayError:

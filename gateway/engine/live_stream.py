@@ -8,9 +8,11 @@ import contextlib
 import structlog
 
 from gateway.engine.attempt import RETRYABLE, OpenStream, note_unknown
+from gateway.engine.call import Call
 from gateway.engine.plane import Plane
 from gateway.engine.route import Step
 from gateway.engine.settlement import CLIENT_CLOSED, Settlement
+from gateway.engine.stream_sample import sample
 from gateway.protocol.anthropic import errors as wire_errors
 from gateway.protocol.anthropic.relay import MalformedStream, State
 from gateway.upstreams.client import Kind, UpstreamFailure
@@ -28,25 +30,21 @@ class LiveStream:
     """
 
     def __init__(
-        self,
-        opened: OpenStream,
-        step: Step,
-        settlement: Settlement,
-        plane: Plane,
-        *,
-        request_id: str,
+        self, opened: OpenStream, step: Step, call: Call, settlement: Settlement, plane: Plane
     ) -> None:
         self._reader = opened.reader
         self._reply = opened.reply
         self._first: bytes | None = opened.first
         self._settlement = settlement
         self._plane = plane
-        self._request_id = request_id
+        self._request_id = call.request_id
+        self._organization = call.principal.organization_id
         self._target = step.target
         self._passage = step.passage
         self._idle_seconds = step.target.timeouts.idle
-        self._drain_on_disconnect = step.target.drain_on_disconnect
         self._ended = False
+        share = plane.configuration.stream_check_share if call.surface.dialect == "anthropic" else 0
+        self._sample = sample(share, call.request_id, step.target)
 
     @property
     def ended(self) -> bool:
@@ -55,6 +53,12 @@ class LiveStream:
 
     async def read(self) -> bytes | None:
         """The next whole frames; an `error` event is the last thing of a stream that could not be finished."""
+        frames = await self._read()
+        if frames is not None and self._sample is not None:
+            self._sample.see(frames, last=self._ended)
+        return frames
+
+    async def _read(self) -> bytes | None:
         if self._first is not None:
             first, self._first = self._first, None
             return self._delivered(first)
@@ -84,7 +88,7 @@ class LiveStream:
         """The stream is over for the client: give the connection back, or cut or drain what still runs."""
         if not self._ended:
             self._ended = True
-            if self._drain_on_disconnect and len(self._plane.background) < DRAINS_AT_ONCE:
+            if self._target.drain_on_disconnect and len(self._plane.background) < DRAINS_AT_ONCE:
                 self._plane.run_in_background(asyncio.create_task(self._drain()))
                 return
             self._break_off(CLIENT_CLOSED, "client_closed")
@@ -108,6 +112,8 @@ class LiveStream:
         reader = self._reader
         self._settlement.delivered(reader.usage, reader.stop_reason, estimated=reader.estimated)
         note_unknown(reader.unknown, self._target)
+        if reader.signatures and self._plane.directory.catalog.several_signers:
+            self._plane.signers.learn(self._organization, self._target, reader.signatures)
 
     def _failed(self, failure: UpstreamFailure) -> bytes:
         log.warning("provider_failed", request_id=self._request_id, failure=str(failure))

@@ -14,6 +14,7 @@ from gateway.directory.directory import Directory
 from gateway.directory.store import DirectoryStore
 from gateway.encryption import Vault
 from gateway.engine.dialects import Dialects
+from gateway.engine.signers import Signers
 from gateway.engine.stickiness import Stickiness
 from gateway.limits import limiter as limits
 from gateway.limits.expectation import Expectations
@@ -56,6 +57,7 @@ class Plane:
         self.limiter = Limiter(self.valkey, stream=STREAM)
         self.circuits = Circuits(self.valkey)
         self.stickiness = Stickiness(self.valkey)
+        self.signers = Signers(self.valkey)
         self.expectations = Expectations()
         self.spool = Spool(
             configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024

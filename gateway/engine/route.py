@@ -16,6 +16,7 @@ from gateway.directory.catalog import Target
 from gateway.engine.attempt import AttemptFailed
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
+from gateway.engine.signers import Signers
 from gateway.engine.stickiness import Stickiness
 from gateway.errors import InternalError, InvalidRequest
 from gateway.upstreams.circuits import Circuits, Gate
@@ -33,13 +34,16 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Route:
-    """The steps of one call: `first`, then `next` after each failure."""
+    """The steps of one call: `first`, then `next` after each failure. `signers` where several providers sign."""
 
-    def __init__(self, call: Call, circuits: Circuits, stickiness: Stickiness) -> None:
+    def __init__(
+        self, call: Call, circuits: Circuits, stickiness: Stickiness, signers: Signers | None
+    ) -> None:
         self.attempts = 0
         self._call = call
         self._circuits = circuits
         self._stickiness = stickiness
+        self._signers = signers
         self._waiting: deque[Target] = deque()
         self._closed_out: deque[Target] = deque()
         self._providers: set[str] = set()  # those tried
@@ -103,11 +107,14 @@ class Route:
 
     async def _step(self, target: Target) -> Step | None:
         call = self._call
+        foreign: frozenset[str] = frozenset()
+        if self._signers is not None and target.dialect != "openai":
+            foreign = await self._signers.foreign(call, target)
         try:
-            if target.dialect == "openai" and len(call.body.raw) > LARGE_BODY:
-                passage = await asyncio.to_thread(call.surface.passage, call, target)
+            if len(call.body.raw) > LARGE_BODY:
+                passage = await asyncio.to_thread(call.surface.passage, call, target, foreign)
             else:
-                passage = call.surface.passage(call, target)
+                passage = call.surface.passage(call, target, foreign)
         except InvalidRequest as refusal:
             self._refusal = self._refusal or refusal
             return None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import uuid
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
@@ -17,7 +17,6 @@ from gateway.protocol.anthropic.thinking import signatures
 from gateway.valkey import Valkey, ValkeyUnavailable
 
 KEPT_MS = 86_400_000
-OFFICIAL = "api.anthropic.com"
 
 
 class Signers:
@@ -26,21 +25,22 @@ class Signers:
     def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
 
-    def learn(self, call: Call, target: Target, signed: Collection[str]) -> None:
-        signer = signer_of(target)
+    def learn(self, organization: uuid.UUID, target: Target, signed: Collection[str]) -> None:
         for signature in signed:
-            self._valkey.command("SET", _key(call, signature), signer, "PX", KEPT_MS).add_done_callback(
-                _ignore
-            )
+            key = _key(organization, signature)
+            self._valkey.command("SET", key, target.signer, "PX", KEPT_MS).add_done_callback(_ignore)
 
     async def foreign(self, call: Call, target: Target) -> frozenset[str]:
         """The signatures in the request that are known to be another's."""
+        organization = call.principal.organization_id
         signed = sorted(signatures(call.body.raw))
         if not signed:
             return frozenset()
-        own = signer_of(target).encode()
+        own = target.signer.encode()
         try:
-            known = await self._valkey.command("MGET", *(_key(call, signature) for signature in signed))
+            known = await self._valkey.command(
+                "MGET", *(_key(organization, signature) for signature in signed)
+            )
         except ValkeyUnavailable:
             return frozenset()
         return frozenset(
@@ -48,16 +48,9 @@ class Signers:
         )
 
 
-def signer_of(target: Target) -> str:
-    """Accounts and keys of one vendor read each other's signatures; another address does not."""
-    if target.preset:
-        return target.preset
-    return "anthropic" if urlsplit(target.base_url).hostname == OFFICIAL else target.base_url
-
-
-def _key(call: Call, signature: str) -> str:
+def _key(organization: uuid.UUID, signature: str) -> str:
     digest = hashlib.sha256(signature.encode()).hexdigest()
-    return f"gw:{{{call.principal.organization_id}}}:signed:{digest}"
+    return f"gw:{{{organization}}}:signed:{digest}"
 
 
 def _ignore(future: asyncio.Future[object]) -> None:

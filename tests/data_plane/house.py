@@ -298,6 +298,7 @@ def environment_of(database_url: str, redis_url: str, data: Path) -> dict[str, s
         "GATEWAY_SIMULATOR": "true",
         "GATEWAY_SIMULATOR_DELAY_MS": "1",
         "GATEWAY_PING_SECONDS": str(PING_SECONDS),
+        "GATEWAY_STREAM_CHECK_SHARE": "1",
         "GATEWAY_DRAIN_SECONDS": "2",
         "PYTHONUNBUFFERED": "1",
     }

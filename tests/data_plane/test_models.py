@@ -7,15 +7,28 @@ from typing import Any
 
 import pytest
 
-from tests.data_plane.house import ALIASES, DRAINED, HASTY, REFUSED, SCRIPTED, SILENT, SIMULATED, SPARE, House
+from tests.data_plane.house import (
+    ALIASES,
+    DRAINED,
+    HASTY,
+    HASTY_TRANSLATED,
+    REFUSED,
+    SCRIPTED,
+    SILENT,
+    SIMULATED,
+    SPARE,
+    TRANSLATED,
+    House,
+)
 
-CONFIGURED = {SCRIPTED, HASTY, DRAINED, REFUSED, SPARE, SILENT}
+CONFIGURED = {SCRIPTED, HASTY, DRAINED, REFUSED, SPARE, SILENT, TRANSLATED, HASTY_TRANSLATED}
+FOR_CLAUDE_CODE = {"claude-gpt-scripted"}  # an alias of a model whose name it would pass over
 
 
 def test_the_list_holds_configured_and_simulated_models_in_the_full_shape(house: House) -> None:
     page = house.get("/v1/models").json
 
-    assert {model["id"] for model in page["data"]} == CONFIGURED | set(SIMULATED)
+    assert {model["id"] for model in page["data"]} == CONFIGURED | FOR_CLAUDE_CODE | set(SIMULATED)
     assert (page["has_more"], page["first_id"], page["last_id"]) == (
         False,
         page["data"][0]["id"],
@@ -80,7 +93,7 @@ def test_without_a_version_the_list_has_openais_shape(house: House) -> None:
     page = answer.json
 
     assert page["object"] == "list"
-    assert {model["id"] for model in page["data"]} == CONFIGURED | set(SIMULATED)
+    assert {model["id"] for model in page["data"]} == CONFIGURED | FOR_CLAUDE_CODE | set(SIMULATED)
     for model in page["data"]:
         assert model["object"] == "model"
         assert isinstance(model["created"], int) and isinstance(model["owned_by"], str)

@@ -218,7 +218,7 @@ def test_a_stream_cut_at_every_byte_never_ends_silently(house: House, upstream: 
     outcomes: Counter[str] = Counter()
     for answer in answers:
         if answer.status != 200:
-            assert answer.json["error"]["type"] == "api_error"
+            assert answer.json["error"]["type"] in ("api_error", "timeout_error")
             outcomes["refused"] += 1
         else:
             last = stream_grammar.read(answer.body, may_fail=True)[-1]["type"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -19,20 +19,22 @@ OURS = {401, 402, 403}  # trouble of the operator's provider key, never shown to
 
 
 class Relayed:
-    """`model` is the provider's name of it. Thinking that nobody signed is left out: the provider would refuse it."""
+    """`model` is the provider's name of it. Thinking that nobody signed, or a provider whose signatures (`foreign`)
+    this one refuses, is left out."""
 
     content_type = None
 
-    def __init__(self, body: Body, *, endpoint: str, model: str, request_id: str) -> None:
+    def __init__(
+        self, body: Body, *, endpoint: str, model: str, request_id: str, foreign: Collection[str]
+    ) -> None:
         self.endpoint = endpoint
         self.dropped: tuple[str, ...] = ()
         self._request_id = request_id
-        if not thinking.has_unsigned(body.raw):
+        if foreign or thinking.has_unsigned(body.raw):
+            changed, self.dropped = thinking.without_foreign(body, foreign)
+            self.body = body.with_values({"model": msgspec.json.encode(model), **changed})
+        else:
             self.body = body.with_string("model", model)
-            return
-        messages, found = thinking.without_foreign(body)
-        self.body = body.with_values({"model": msgspec.json.encode(model), "messages": messages})
-        self.dropped = ("unsigned_thinking",) if found else ()
 
     def whole(self, body: bytes) -> Whole | None:
         message = read_message(body)

@@ -89,5 +89,9 @@ class RetoldReader:
         return self._inner.unknown
 
     @property
+    def signatures(self) -> list[str]:
+        return self._inner.signatures
+
+    @property
     def ended(self) -> bool:
         return self._inner.ended

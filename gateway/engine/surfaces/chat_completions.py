@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.chat import ChatNarrator, ChatRelayed
@@ -22,7 +24,7 @@ class ChatCompletions:
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
 
-    def passage(self, call: Call, target: Target) -> Passage:
+    def passage(self, call: Call, target: Target, foreign: Collection[str] = ()) -> Passage:
         if target.dialect == "openai":
             asks_usage = vendor(target).profile_of(target.upstream_model).stream_options
             names = Names(call.model.name, target.upstream_model)
@@ -33,6 +35,6 @@ class ChatCompletions:
             family=family_of(target),
             max_output_tokens=call.model.max_output_tokens,
         )
-        inner = anthropic_passage(message_request(guarded.parse(written.body)), call, target)
+        inner = anthropic_passage(message_request(guarded.parse(written.body)), call, target, foreign)
         narrator = ChatNarrator(self._request, model=call.model.name)
         return Retold(inner, narrator, stream=call.stream, dropped=written.dropped)

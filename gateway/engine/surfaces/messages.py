@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
@@ -14,9 +16,9 @@ class Messages:
     dialect = "anthropic"
     ping = PING
 
-    def passage(self, call: Call, target: Target) -> Passage:
+    def passage(self, call: Call, target: Target, foreign: Collection[str] = ()) -> Passage:
         request = MessageRequest(call.body, call.model_requested, call.max_tokens, call.stream)
-        return anthropic_passage(request, call, target, endpoint=call.endpoint)
+        return anthropic_passage(request, call, target, foreign, endpoint=call.endpoint)
 
 
 MESSAGES = Messages()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
@@ -21,13 +23,13 @@ class Responses:
     def __init__(self, request: ResponsesRequest) -> None:
         self._request = request
 
-    def passage(self, call: Call, target: Target) -> Passage:
+    def passage(self, call: Call, target: Target, foreign: Collection[str] = ()) -> Passage:
         written = anthropic_request(
             self._request,
             model=target.upstream_model,
             family=family_of(target),
             max_output_tokens=call.model.max_output_tokens,
         )
-        inner = anthropic_passage(message_request(guarded.parse(written.body)), call, target)
+        inner = anthropic_passage(message_request(guarded.parse(written.body)), call, target, foreign)
         narrator = ResponsesNarrator(self._request, model=call.model.name)
         return Retold(inner, narrator, stream=call.stream, dropped=written.dropped)

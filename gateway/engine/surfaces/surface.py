@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
 from gateway.directory.catalog import Target
@@ -26,18 +27,28 @@ class Surface(Protocol):
     dialect: str
     ping: bytes
 
-    def passage(self, call: Call, target: Target) -> Passage:
-        """Raises `InvalidRequest` for what cannot be carried to this target."""
+    def passage(self, call: Call, target: Target, foreign: Collection[str] = ()) -> Passage:
+        """`foreign` are signatures that this target would refuse. Raises `InvalidRequest` for what cannot be carried
+        to it."""
         ...
 
 
 def anthropic_passage(
-    request: MessageRequest, call: Call, target: Target, *, endpoint: str = "messages"
+    request: MessageRequest,
+    call: Call,
+    target: Target,
+    foreign: Collection[str],
+    *,
+    endpoint: str = "messages",
 ) -> Passage:
     """The passage of a request that is in Anthropic's words."""
     if target.dialect != "openai":
         return Relayed(
-            request.body, endpoint=endpoint, model=target.upstream_model, request_id=call.request_id
+            request.body,
+            endpoint=endpoint,
+            model=target.upstream_model,
+            request_id=call.request_id,
+            foreign=foreign,
         )
     return Translated(
         request,

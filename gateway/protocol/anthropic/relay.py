@@ -18,6 +18,7 @@ class Delta(msgspec.Struct):
     text: str = ""
     partial_json: str = ""
     thinking: str = ""
+    signature: str = ""
     stop_reason: str | None = None
 
 
@@ -84,6 +85,7 @@ class StreamReader:
         self.delivered = 0
         self.estimated = False
         self.unknown: list[tuple[str, str]] = []
+        self.signatures: list[str] = []
         self._splitter = sse.FrameSplitter()
 
     @property
@@ -124,6 +126,8 @@ class StreamReader:
             delta = event.delta
             if delta is not None:
                 self.delivered += len(delta.text) + len(delta.partial_json) + len(delta.thinking)
+                if delta.signature:
+                    self.signatures.append(delta.signature)
         elif kind == "message_start":
             self._start(event)
         elif kind == "message_delta":

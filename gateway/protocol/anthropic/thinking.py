@@ -45,30 +45,42 @@ def signatures(raw: bytes) -> set[str]:
     return {found.decode() for found in _SIGNATURE.findall(raw)} if b'"signature"' in raw else set()
 
 
-def without_foreign(body: Body, foreign: Collection[str] = ()) -> tuple[bytes, bool]:
-    """`messages` as JSON without thinking that is unsigned or signed by one of `foreign`; whether any was there.
+def without_foreign(body: Body, foreign: Collection[str] = ()) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The fields that change where thinking is left out that is unsigned or signed by one of `foreign`, and the
+    names of what was left out.
 
-    A turn that held nothing else goes with it. What cannot be read is left for the provider to judge.
+    A turn that held nothing else goes with it. Where a tool's result then follows a call without its thought, the
+    provider would refuse to think at all, so it is not asked to. What cannot be read is left for it to judge.
     """
-    kept: list[msgspec.Raw] = []
-    found = False
     try:
-        for raw in _messages.decode(body.fields["messages"]):
-            message = _without(raw, foreign) if b'"signature"' in memoryview(raw).tobytes() else raw
-            found = found or message is not raw
-            if message is not None:
-                kept.append(message)
+        kept, dropped = _kept(_messages.decode(body.fields["messages"]), foreign)
     except msgspec.MsgspecError:
-        return bytes(body.fields["messages"]), False
-    return msgspec.json.encode(kept), found
+        return {}, ()
+    if not dropped:
+        return {}, ()
+    changed = {"messages": msgspec.json.encode(kept)}
+    if _thinks_by_budget(body) and _answers_a_call(kept[-1]):
+        changed["thinking"] = b'{"type":"disabled"}'
+        dropped["thinking"] = None
+    return changed, tuple(dropped)
 
 
-def _without(raw: msgspec.Raw, foreign: Collection[str]) -> msgspec.Raw | None:
+def _kept(messages: list[msgspec.Raw], foreign: Collection[str]) -> tuple[list[msgspec.Raw], dict[str, None]]:
+    kept: list[msgspec.Raw] = []
+    dropped: dict[str, None] = {}
+    for raw in messages:
+        message = _without(raw, foreign, dropped) if b'"signature"' in bytes(raw) else raw
+        if message is not None:
+            kept.append(message)
+    return kept, dropped
+
+
+def _without(raw: msgspec.Raw, foreign: Collection[str], dropped: dict[str, None]) -> msgspec.Raw | None:
     content = _message.decode(raw).content
     if not bytes(content).startswith(b"["):
         return raw
     blocks = _blocks.decode(content)
-    kept = [block for block in blocks if not _is_foreign(block, foreign)]
+    kept = [block for block in blocks if not _is_foreign(block, foreign, dropped)]
     if len(kept) == len(blocks):
         return raw
     if not kept:
@@ -78,6 +90,21 @@ def _without(raw: msgspec.Raw, foreign: Collection[str]) -> msgspec.Raw | None:
     return msgspec.Raw(msgspec.json.encode(fields))
 
 
-def _is_foreign(raw: msgspec.Raw, foreign: Collection[str]) -> bool:
+def _is_foreign(raw: msgspec.Raw, foreign: Collection[str], dropped: dict[str, None]) -> bool:
     block = _block.decode(raw)
-    return block.type == "thinking" and (not block.signature or block.signature in foreign)
+    if block.type != "thinking" or (block.signature and block.signature not in foreign):
+        return False
+    dropped["signed_thinking" if block.signature else "unsigned_thinking"] = None
+    return True
+
+
+def _thinks_by_budget(body: Body) -> bool:
+    thinking = body.fields.get("thinking")
+    return thinking is not None and _block.decode(thinking).type == "enabled"
+
+
+def _answers_a_call(last: msgspec.Raw) -> bool:
+    content = _message.decode(last).content
+    if not bytes(content).startswith(b"["):
+        return False
+    return any(_block.decode(block).type == "tool_result" for block in _blocks.decode(content))

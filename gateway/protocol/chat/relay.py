@@ -83,6 +83,7 @@ class ChatRelay:
         self.delivered = 0
         self.estimated = True
         self.unknown: list[tuple[str, str]] = []  # all of it goes through as it came
+        self.signatures: list[str] = []  # this dialect knows none
         self._model = msgspec.json.encode(model)
         self._include_usage = include_usage
         self._splitter = sse.FrameSplitter()

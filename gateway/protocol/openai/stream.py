@@ -63,6 +63,7 @@ class OpenAIStream:
         self.error: StreamedError | None = None
         self.estimated = True
         self.unknown: list[tuple[str, str]] = []
+        self.signatures: list[str] = []  # this dialect knows none
         self._message_id, self._model, self._request_id = message_id, model, request_id
         self._input_estimate = max(1, input_estimate)
         self._stop_sequences = tuple(stop_sequences)
