@@ -230,7 +230,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.log: list[Received] = []
-        self._scripts: dict[str, Script] = {}
+        self._scripts: dict[str, dict[str, Script]] = {}
         self._numbers = itertools.count(1)
         self._connections = itertools.count(1)
         self._arrived = threading.Condition()
@@ -238,9 +238,17 @@ class Upstream:
     def script(self, *parts: Script | Step) -> str:
         """Register a script and return the name that makes a request play it."""
         steps = [step for part in parts for step in (part if isinstance(part, list) else [part])]
+        return self.scripts({"/": steps})
+
+    def scripts(self, by_address: dict[str, Script]) -> str:
+        """As `script`, with one script for each beginning of the address: several providers on one server."""
         name = f"script-{next(self._numbers)}-"
-        self._scripts[name] = steps
+        self._scripts[name] = by_address
         return name
+
+    def _script_of(self, request: Received) -> Script | None:
+        by_address = self._scripts.get(request.script, {})
+        return next((steps for start, steps in by_address.items() if request.target.startswith(start)), None)
 
     def received(self, script: str, count: int | None = None, timeout: float = 3) -> list[Received]:
         """The requests that named this script so far; with `count`, once there are that many."""
@@ -287,7 +295,7 @@ class Upstream:
                 with self._arrived:
                     self.log.append(request)
                     self._arrived.notify_all()
-                goes_on = await _take(self._scripts.get(request.script) or _default(request), request, writer)
+                goes_on = await _take(self._script_of(request) or _default(request), request, writer)
                 request.finished_at = time.monotonic()
                 if not goes_on:
                     return
