@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
-_KEY = b'"model"'
-_VALUE = re.compile(rb'"model"[ \t\r\n]*:[ \t\r\n]*(?P<value>"(?:[^"\\]|\\.)*"|null)')
-
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# Inside a string every quote has a backslash before it, so this finds keys only.
+_MODEL = re.compile(rb'(?<!\\)"model"[ \t\r\n]*:[ \t\r\n]*(?P<value>"(?:[^"\\]|\\.)*"|null)', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
-def with_model(answer: bytes, model: bytes) -> bytes | None:
-    """`answer` holds one JSON object that has a `model` at its top, `model` is JSON. None where it is not plain to see.
+def with_model(answer: bytes, model: bytes) -> bytes:
+    """A JSON object with its own `model` changed to `model` (JSON too), those of objects within it left."""
+    pieces: list[bytes] = []
+    copied = depth = seen = 0
+    for found in _MODEL.finditer(answer):
+        depth, seen = depth + _depth(answer[seen : found.start()]), found.start()
+        if depth == 1:
+            pieces += answer[copied : found.start("value")], model
+            copied = found.end("value")
+    return b"".join([*pieces, answer[copied:]]) if pieces else answer
 
-    Inside a string a quote is escaped, so an only `"model"` is a key or a value; before a colon it is the key.
-    """
-    found = _VALUE.search(answer)
-    if found is None or answer.count(_KEY) != 1:
-        return None
-    return b"".join((answer[: found.start("value")], model, answer[found.end("value") :]))
+
+def frame_with_model(frame: bytes, data: bytes, model: bytes) -> bytes:
+    """The same for the frame of an event whose `data` is such an object."""
+    renamed = with_model(data, model)
+    if renamed is data:
+        return frame
+    start, found, end = frame.partition(data)
+    if found:
+        return start + renamed + end
+    lines = (b"data: %b\n" % line for line in renamed.split(b"\n"))  # it stood in several lines of data
+    return b"".join(lines) + b"\n"
 
 
-def rewritten(data: bytes, model: bytes) -> bytes:
-    """The object with all its values' bytes, and its own `model`, written anew."""
-    return msgspec.json.encode(_fields.decode(data) | {"model": msgspec.Raw(model)})
+def _depth(json: bytes) -> int:
+    """How many more brackets are opened than closed."""
+    outside = _STRING.sub(b"", json)
+    opened = outside.count(b"{") + outside.count(b"[")
+    return opened - outside.count(b"}") - outside.count(b"]")

@@ -15,7 +15,7 @@ from gateway.protocol import sse
 from gateway.protocol.anthropic.relay import MalformedStream, State, StreamedError
 from gateway.protocol.anthropic.usage import Usage
 from gateway.protocol.chat.errors import error_frame
-from gateway.protocol.chat.model_name import rewritten, with_model
+from gateway.protocol.chat.model_name import frame_with_model, with_model
 from gateway.protocol.openai import chunk as chunks
 from gateway.protocol.openai.chunk import Chunk, Delta
 from gateway.protocol.openai.completion import AssistantMessage, ChatCompletion, ContentPart, FunctionCall
@@ -27,13 +27,6 @@ CHARACTERS_PER_TOKEN = 4
 DONE = b"data: [DONE]\n\n"
 
 _completion = msgspec.json.Decoder(ChatCompletion)
-
-
-class _Named(msgspec.Struct):
-    model: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-_named = msgspec.json.Decoder(_Named)
 
 
 class WholeAnswer(msgspec.Struct, frozen=True):
@@ -65,7 +58,7 @@ def relayed_completion(body: bytes, *, model: str) -> WholeAnswer:
     usage, estimated = _usage(completion.usage, _length_of_message(said))
     has_calls = bool(said.tool_calls) or said.function_call is not None
     reason, _ = stop_reason(choice.finish_reason, has_tool_calls=has_calls, refused=bool(said.refusal))
-    return WholeAnswer(_renamed(body, body, msgspec.json.encode(model)), usage, reason, estimated)
+    return WholeAnswer(with_model(body, msgspec.json.encode(model)), usage, reason, estimated)
 
 
 class ChatRelay:
@@ -175,8 +168,7 @@ class ChatRelay:
         except FailedStream:
             raise
         except MalformedStream:
-            if self._finish_reason is None:
-                raise
+            return
 
     def _chunk(self, frame: bytes, data: bytes) -> None:
         chunk, _ = chunks.read(data)
@@ -188,7 +180,7 @@ class ChatRelay:
         self.state = State.OPEN
         self._read(chunk)
         if chunk.usage is None or chunk.choices or self._include_usage:
-            self._out.append(_renamed(frame, data, self._model))
+            self._out.append(frame_with_model(frame, data, self._model))
 
     def _read(self, chunk: Chunk) -> None:
         if chunk.usage is not None:
@@ -213,17 +205,6 @@ class ChatRelay:
         )
         self.state = State.DONE
         self._out.append(frame)
-
-
-def _renamed(frame: bytes, data: bytes, model: bytes) -> bytes:
-    """The frame with the model's name in `data` changed, where there is one."""
-    if _named.decode(data).model is msgspec.UNSET:
-        return frame
-    renamed = with_model(frame, model)
-    if renamed is not None:
-        return renamed
-    whole = rewritten(data, model)
-    return whole if frame is data else b"data: %b\n\n" % whole
 
 
 def _usage(told: OpenAIUsage | None, delivered: int) -> tuple[Usage, bool]:
