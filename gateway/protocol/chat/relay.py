@@ -113,7 +113,7 @@ class ChatRelay:
         if self.ended:
             return b""
         try:
-            if self._splitter.rest:
+            if self._splitter.rest.strip():
                 self._last_frame(self._splitter.rest + b"\n\n")
             if not self.ended and self._finish_reason is None:
                 raise MalformedStream("the provider's stream broke off before its answer was whole")

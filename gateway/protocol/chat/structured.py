@@ -6,8 +6,6 @@ Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from gateway.errors import InvalidRequest
@@ -25,11 +23,12 @@ _LEFT_OUT = ("$schema", "$id", "$comment", "examples", "description", "additiona
 
 
 def limited(raw: msgspec.Raw, field: str) -> msgspec.Raw:
-    """Every object closed, `oneOf` as `anyOf`, no other keywords than those known. Raises `InvalidRequest`."""
+    """Every object closed, `oneOf` as `anyOf`, no other keywords than those known.
+
+    `raw` is a JSON object. Raises `InvalidRequest` naming `field`.
+    """
     try:
-        schema = msgspec.json.decode(raw, type=dict[str, Any])
-    except msgspec.ValidationError:
-        raise InvalidRequest(f"{field}: Input should be an object") from None
+        schema = msgspec.json.decode(raw)
     except msgspec.DecodeError:
         raise InvalidRequest(f"{field}: a number is out of range") from None
     return msgspec.Raw(msgspec.json.encode(_limited(schema)))

@@ -125,7 +125,8 @@ def _choice(body: Body, tools: list[Tool]) -> tuple[list[Tool], ToolChoice | Non
     if chosen.type == "allowed_tools" and chosen.allowed_tools is not None:
         return _allowed(chosen.allowed_tools, tools)
     if chosen.type == "function" and chosen.function is not None:
-        return tools, ToolChoice("tool", _known(chosen.function.name, tools, f"{field}.function.name"))
+        where = "tool_choice.function.name" if field == "tool_choice" else "function_call.name"
+        return tools, ToolChoice("tool", _known(chosen.function.name, tools, where))
     raise InvalidRequest(f"{field}.type: '{chosen.type[:64]}' cannot be carried to this model's provider")
 
 
