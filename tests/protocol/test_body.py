@@ -130,6 +130,14 @@ def test_a_nested_model_is_not_the_model() -> None:
     )
 
 
+def test_several_values_change_in_their_places_and_a_new_one_comes_first() -> None:
+    raw = b' {"a" : 1 , "b":[ 2 ],"c":{"a":3}}\n'
+    assert parse(raw).with_values({"c": b"4", "a": b'"x"'}) == b' {"a" : "x" , "b":[ 2 ],"c":4}\n'
+    assert parse(raw).with_values({"d": b"true", "b": b"5"}) == b' {"d":true,"a" : 1 , "b":5,"c":{"a":3}}\n'
+    assert parse(b"{}").with_values({"d": b"1", "e": b"2"}) == b'{"d":1,"e":2}'
+    assert parse(raw).with_values({}) == raw
+
+
 def test_a_large_body_is_guarded_in_short_steps() -> None:
     """600,000 objects in 8 MB: well under the 100 ms that the event loop may be held, per step of the thread."""
     raw = b'{"m":[' + b",".join([b'{"a":[1,{}]}'] * 600_000) + b"]}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-# Inside a string every quote has a backslash before it, so this finds keys only.
-_MODEL = re.compile(rb'(?<!\\)"model"[ \t\r\n]*:[ \t\r\n]*(?P<value>"(?:[^"\\]|\\.)*"|null)', re.DOTALL)
+_KEY = b'"model"'
+_VALUE = re.compile(rb'[ \t\r\n]*:[ \t\r\n]*("(?:[^"\\]|\\.)*"|null)', re.DOTALL)
+_OTHER_BRACKETS = re.compile(rb"[\[\]}]")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -13,11 +14,16 @@ def with_model(answer: bytes, model: bytes) -> bytes:
     """A JSON object with its own `model` changed to `model` (JSON too), those of objects within it left."""
     pieces: list[bytes] = []
     copied = depth = seen = 0
-    for found in _MODEL.finditer(answer):
-        depth, seen = depth + _depth(answer[seen : found.start()]), found.start()
-        if depth == 1:
-            pieces += answer[copied : found.start("value")], model
-            copied = found.end("value")
+    at = answer.find(_KEY)
+    while at >= 0:
+        value = _VALUE.match(answer, at + len(_KEY))
+        # Inside a string every quote has a backslash before it.
+        if value is not None and answer[at - 1] != 0x5C:
+            depth, seen = depth + _depth(answer[seen:at]), at
+            if depth == 1:
+                pieces += answer[copied : value.start(1)], model
+                copied = value.end(1)
+        at = answer.find(_KEY, at + len(_KEY))
     return b"".join([*pieces, answer[copied:]]) if pieces else answer
 
 
@@ -35,6 +41,8 @@ def frame_with_model(frame: bytes, data: bytes, model: bytes) -> bytes:
 
 def _depth(json: bytes) -> int:
     """How many more brackets are opened than closed."""
+    if json.count(b"{") == 1 and json.startswith(b"{") and not _OTHER_BRACKETS.search(json):
+        return 1  # the usual beginning of a chunk
     outside = _STRING.sub(b"", json)
     opened = outside.count(b"{") + outside.count(b"[")
     return opened - outside.count(b"}") - outside.count(b"]")
