@@ -90,7 +90,7 @@ class Answer:
         if call is self._open_call:
             self._send_arguments(call.take())
         elif call in self._closed_calls and call.take().strip():
-            raise MalformedStream(f"the call to {call.name[:64]!r} goes on after its arguments were whole")
+            raise MalformedStream("The provider went on with a tool call after its arguments were whole.")
         self._drain()
 
     def end(self, *, cut_off: bool) -> None:
@@ -134,7 +134,7 @@ class Answer:
         ):
             return call
         if len(self._calls) >= MAX_CALLS:
-            raise MalformedStream(f"more than {MAX_CALLS} tool calls")
+            raise MalformedStream(f"The provider sent more than {MAX_CALLS} tool calls.")
         call = Call(fragment.index)
         self._calls.append(call)
         self._waiting.append(call)
@@ -172,7 +172,7 @@ class Answer:
     def _start_call(self, call: Call) -> None:
         if not call.name:
             if call.arguments.strip():
-                raise MalformedStream("a tool call without a name")
+                raise MalformedStream("The provider sent a tool call without a name.")
             return
         self._flush_held_text()
         self._close_block()
@@ -210,4 +210,6 @@ class Answer:
         """Count a piece that is kept; raises `MalformedStream` for more than may be."""
         self._held += length + PIECE
         if self._held > MAX_HELD:
-            raise MalformedStream(f"more than {MAX_HELD} bytes to keep of one answer")
+            raise MalformedStream(
+                f"The provider sent an answer of which more than {MAX_HELD} bytes have to be kept."
+            )

@@ -99,7 +99,7 @@ class Call:
             return fragment
         end = missing_end(whole, self._nesting.missing, cut_off=cut_off)
         if end is None:
-            raise self._malformed()
+            raise _malformed()
         return fragment + end
 
     def _object_in_disguise(self) -> str:
@@ -110,13 +110,14 @@ class Call:
         try:
             inner = _string.decode(told)
         except msgspec.DecodeError:
-            raise self._malformed() from None
+            raise _malformed() from None
         if not is_object(inner):
-            raise self._malformed()
+            raise _malformed()
         return inner
 
-    def _malformed(self) -> MalformedStream:
-        return MalformedStream(f"the arguments of the call to {self.name[:64]!r} are not a JSON object")
+
+def _malformed() -> MalformedStream:
+    return MalformedStream("The provider sent a tool call whose arguments are not a JSON object.")
 
 
 def arguments_of(fragment: CallFragment) -> str:

@@ -11,6 +11,11 @@ from gateway.protocol.openai.half_characters import decoded
 from gateway.protocol.openai.usage import OpenAIUsage
 
 
+class Unreadable(MalformedStream):
+    def __init__(self) -> None:
+        super().__init__("The provider sent a chunk that cannot be read.")
+
+
 class Delta(msgspec.Struct):
     content: str | list[ContentPart] | None = None
     reasoning_content: object = None  # only a string is read
@@ -81,21 +86,21 @@ _FIELDS = frozenset(Delta.__struct_fields__)
 def read(data: bytes) -> tuple[Chunk, list[str]]:
     """The chunk, and the names of fields in its deltas that say something nobody here understands.
 
-    Raises `MalformedStream` for what is no JSON object or has another shape.
+    Raises `Unreadable` for what is no JSON object or has another shape.
     """
     try:
         return decoded(data, _known), []
     except msgspec.ValidationError:  # an unknown field, or another shape: the tolerant decoder tells which
         return _read_tolerantly(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise MalformedStream(str(problem)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Unreadable from None
 
 
 def _read_tolerantly(data: bytes) -> tuple[Chunk, list[str]]:
     try:
         return decoded(data, _tolerant), _unknown_fields(decoded(data, _open))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise MalformedStream(str(problem)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Unreadable from None
 
 
 def _unknown_fields(chunk: _OpenChunk) -> list[str]:

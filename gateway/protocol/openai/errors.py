@@ -131,9 +131,10 @@ def _status_within(detail: Detail) -> int:
         code = int(code[:9])
     if isinstance(code, int) and 400 <= code < 600:
         return code
-    # The code says more than the type: `server_error` is the type of an overload too.
-    words = [word for word in (code, detail.type) if isinstance(word, str)]
-    return next((_STATUS_OF_CODE[word] for word in words if word in _STATUS_OF_CODE), 500)
+    for word in (code, detail.type):  # the code tells more than the type
+        if isinstance(word, str) and word in _STATUS_OF_CODE:
+            return _STATUS_OF_CODE[word]
+    return 500
 
 
 def _by_status(status: int, message: str, headers: dict[str, str]) -> GatewayError:

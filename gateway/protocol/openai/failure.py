@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.errors import GatewayError, InternalError
 from gateway.protocol.anthropic.relay import MalformedStream
 from gateway.protocol.openai.errors import Detail, error_in_answer
+from gateway.protocol.sse import FrameTooLarge
 
 
 class FailedStream(MalformedStream):
@@ -29,4 +30,7 @@ def failed(detail: Detail) -> FailedStream:
 
 def broken(problem: Exception) -> FailedStream:
     """A stream that cannot be read on is the provider's fault."""
-    return problem if isinstance(problem, FailedStream) else FailedStream(InternalError(str(problem)))
+    if isinstance(problem, FailedStream):
+        return problem
+    told = f"The provider sent {problem}." if isinstance(problem, FrameTooLarge) else str(problem)
+    return FailedStream(InternalError(told))

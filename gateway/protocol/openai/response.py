@@ -224,8 +224,8 @@ def _input(call: Call, *, cut_off: bool) -> msgspec.Raw:
     """As a stream would tell it: a call cut off by the length limit is finished, and its `max_tokens` says so."""
     try:
         return msgspec.Raw(call.rest(cut_off=cut_off).encode() or b"{}")
-    except MalformedStream:
-        raise InternalError("The provider sent a tool call whose arguments are not a JSON object.") from None
+    except MalformedStream as problem:
+        raise InternalError(str(problem)) from None
 
 
 def _length(said: AssistantMessage) -> int:

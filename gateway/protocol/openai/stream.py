@@ -29,6 +29,7 @@ from gateway.protocol.openai.failure import FailedStream, broken, failed
 from gateway.protocol.openai.usage import OpenAIUsage, stop_reason, usage_of_answer
 
 MAX_UNKNOWN = 50
+BROKEN_OFF = "The provider's stream broke off before its answer was whole."
 
 
 def mint_tool_use_id() -> str:
@@ -152,7 +153,7 @@ class OpenAIStream:
         told = errors.read(frame)
         if told is not None:
             raise failed(told)
-        raise MalformedStream("the provider sent something that is no event stream")
+        raise MalformedStream("The provider sent something that is no event stream.")
 
     def _last_frame(self, frame: bytes) -> None:
         """A frame that no blank line ended; half a frame does no harm once the answer is whole."""
@@ -160,9 +161,9 @@ class OpenAIStream:
             self._frame(frame)
         except FailedStream:
             raise
-        except MalformedStream:
+        except MalformedStream as problem:
             if not self._answered:
-                raise
+                raise (problem if self.state is State.WAITING else MalformedStream(BROKEN_OFF)) from None
 
     def _chunk(self, data: bytes) -> None:
         chunk, unknown = chunks.read(data)
@@ -249,12 +250,12 @@ class OpenAIStream:
 
     def _done(self) -> None:
         if not self._answered and not self.delivered and not self._answer.has_calls:
-            raise MalformedStream("the provider's stream ended without an answer")
+            raise MalformedStream("The provider's stream ended without an answer.")
         self._end()
 
     def _end_of_bytes(self) -> None:
         if not self._answered:
-            raise MalformedStream("the provider's stream broke off before its answer was whole")
+            raise MalformedStream(BROKEN_OFF)
         self._end()
 
     def _end(self) -> None:

@@ -25,6 +25,7 @@ from tests.protocol.openai.telling import (
     opened,
     text,
     translated,
+    usage,
 )
 
 # Stop reasons
@@ -73,6 +74,19 @@ def test_a_whole_answer_ends_properly_however_the_stream_does(stream: tuple[byte
 @pytest.mark.parametrize("stream", [(text("a"),), (text("a"), b'data: {"cut'), (text("a"), b": bye\n\n")])
 def test_a_stream_that_breaks_off_ends_in_an_error(stream: tuple[bytes, ...]) -> None:
     assert error(*stream)[0] == "api_error"
+
+
+def test_wherever_a_stream_is_cut_it_ends_in_a_message_or_in_one_error() -> None:
+    told, rest = delta(ROLE) + text("a") + call("{}", "look", index=0, id="c"), finish() + usage() + DONE
+    for cut in range(1, len(told + rest)):
+        reader = opened()
+        try:
+            events = reader.feed((told + rest)[:cut]) + reader.finish()
+        except FailedStream:
+            assert cut < len(delta(ROLE) + text("a"))
+            continue
+        last = stream_grammar.read(events, may_fail=True)[-1]["type"]
+        assert last == ("message_stop" if cut >= len(told + finish()) - 2 else "error")
 
 
 def test_a_call_that_breaks_off_ends_in_an_error() -> None:
@@ -202,7 +216,10 @@ def test_a_frame_without_end_is_refused_before_it_fills_the_memory() -> None:
     piece, events = b"x" * (8 * 1024 * 1024), b""
     for _ in range(6):
         events += reader.feed(piece)
-    assert stream_grammar.frames(events)[-1]["error"]["message"] == "a frame of more than 33554432 bytes"
+    assert (
+        stream_grammar.frames(events)[-1]["error"]["message"]
+        == "The provider sent a frame of more than 33554432 bytes."
+    )
 
 
 def test_endless_arguments_are_refused_before_they_fill_the_memory() -> None:
@@ -223,5 +240,7 @@ def test_what_is_kept_in_tiny_pieces_is_counted_with_its_overhead(monkeypatch: p
     reader.feed(pieces)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert (reader.error and reader.error.message) == "more than 65536 bytes to keep of one answer"
+    assert (
+        reader.error and reader.error.message
+    ) == "The provider sent an answer of which more than 65536 bytes have to be kept."
     assert peak < 1024 * 1024

@@ -115,11 +115,6 @@ def test_other_line_ends_and_comments_make_no_difference(end: bytes) -> None:
     assert translated(plain.replace(b"\n", end))[1] == translated(plain)[1]
 
 
-def test_an_event_of_ten_megabytes_goes_through() -> None:
-    long = "x" * (10 * 1024 * 1024)
-    assert message(text(long), finish(), DONE)["content"] == [{"type": "text", "text": long}]
-
-
 # Stop sequences
 
 

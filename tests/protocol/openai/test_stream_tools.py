@@ -184,7 +184,7 @@ def test_raw_control_characters_in_arguments_are_escaped_wherever_they_are_cut(c
 )
 def test_arguments_that_are_no_object_end_the_stream_in_an_error(arguments: str) -> None:
     told = error(call(arguments, "look", index=0, id="c"), finish("tool_calls"), DONE)
-    assert told == ("api_error", "the arguments of the call to 'look' are not a JSON object")
+    assert told == ("api_error", "The provider sent a tool call whose arguments are not a JSON object.")
 
 
 WHOLE = '{"path":"a\\\\b","n":[true,null,{"x":"y"}],"z":1.5}'
@@ -197,13 +197,16 @@ def test_arguments_cut_off_at_the_maximum_are_finished_and_say_so(cut: int) -> N
 
 
 def test_a_call_without_a_name_ends_the_stream_in_an_error() -> None:
-    assert error(text("a"), call("{}", index=0, id="c"), finish(), DONE)[1] == "a tool call without a name"
+    assert (
+        error(text("a"), call("{}", index=0, id="c"), finish(), DONE)[1]
+        == "The provider sent a tool call without a name."
+    )
 
 
 def test_arguments_after_the_end_of_the_arguments_end_the_stream_in_an_error() -> None:
     one, two = call("{}", "a", index=0, id="x"), call("{}", "b", index=1, id="y")
     told = error(one, two, call('{"late":1}', index=0), finish(), DONE)
-    assert told == ("api_error", "the call to 'a' goes on after its arguments were whole")
+    assert told == ("api_error", "The provider went on with a tool call after its arguments were whole.")
 
 
 def test_a_call_of_nothing_is_no_call() -> None:
