@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.protocol.anthropic.blocks import BlockWriter, Place
@@ -50,7 +51,7 @@ class Answer:
         self._open_call: Call | None = None
         self._closed_calls: list[Call] = []
         self._tool_use_ids: set[str] = set()
-        self._waiting: list[Speech | Call] = []
+        self._waiting: deque[Speech | Call] = deque()
 
     @property
     def has_calls(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from gateway.protocol.anthropic.relay import MalformedStream
@@ -28,18 +30,19 @@ class Delta(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """`stop_reason` (vLLM) and `matched_stop` (SGLang) tell the stop sequence or token that ended the text."""
+    """`stop_reason` (vLLM) and `matched_stop` (SGLang) tell what ended the text, a stop sequence if a string."""
 
     index: int | None = None
     delta: Delta | None = None
     finish_reason: str | None = None
-    stop_reason: str | int | None = None
-    matched_stop: str | int | list[int] | None = None
+    stop_reason: object = None
+    matched_stop: object = None
 
 
 class Chunk(msgspec.Struct):
     """`message` stands beside `object: "error"`, an older way of vLLM to tell of an error."""
 
+    id: Any = None  # a string by the book
     choices: list[Choice] | None = None
     usage: OpenAIUsage | None = None
     error: Detail | str | None = None

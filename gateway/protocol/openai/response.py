@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -11,8 +12,10 @@ import msgspec
 from gateway.errors import InternalError
 from gateway.protocol.anthropic.relay import MalformedStream
 from gateway.protocol.anthropic.usage import Usage
+from gateway.protocol.openai import completion as completions
 from gateway.protocol.openai.call import Call, arguments_of
 from gateway.protocol.openai.completion import (
+    PARTS,
     AssistantMessage,
     CallFragment,
     ChatCompletion,
@@ -20,11 +23,10 @@ from gateway.protocol.openai.completion import (
     ContentPart,
 )
 from gateway.protocol.openai.errors import BROKEN_OFF, error_from_openai
-from gateway.protocol.openai.half_characters import decoded
 from gateway.protocol.openai.usage import stop_reason, usage_of_answer
 from gateway.protocol.stop_sequences import cut
 
-_completion = msgspec.json.Decoder(ChatCompletion)
+MAX_UNKNOWN = 50
 
 
 class Text(msgspec.Struct, tag_field="type", tag="text"):
@@ -68,7 +70,8 @@ class AnthropicAnswer:
     """The message as JSON, and what is metered and logged of it.
 
     `estimated` says that a figure of `usage` is the gateway's and not the provider's; `unknown_finish_reason`
-    is the provider's word when that is not one of the API's.
+    is the provider's word when that is not one of the API's; `unknown` names all that was met and not
+    understood: (kind, name).
     """
 
     body: bytes
@@ -77,6 +80,7 @@ class AnthropicAnswer:
     estimated: bool
     provider_id: str | None
     unknown_finish_reason: str | None
+    unknown: tuple[tuple[str, str], ...] = ()
 
 
 def anthropic_message(
@@ -92,7 +96,7 @@ def anthropic_message(
 
     Raises `GatewayError`: the provider's own where the answer turns out to be an error, else `InternalError`.
     """
-    completion = _read(body)
+    completion, fields = _read(body)
     if completion.error:
         raise error_from_openai(200, body, headers={})
     choice = _choice(completion)
@@ -105,6 +109,7 @@ def anthropic_message(
         has_tool_calls=any(isinstance(block, ToolUse) for block in content),
         refused=bool(refusal),
     )
+    unknown_reason = None if known else choice.finish_reason
     reason = "stop_sequence" if hit is not None else reason
     usage, estimated = usage_of_answer(
         completion.usage, input_estimate=input_estimate, delivered=_length(said)
@@ -117,15 +122,26 @@ def anthropic_message(
         stop_reason=reason,
         estimated=estimated,
         provider_id=completion.id,
-        unknown_finish_reason=None if known else choice.finish_reason,
+        unknown_finish_reason=unknown_reason,
+        unknown=tuple(itertools.islice(_unknown(completion, said, fields, unknown_reason), MAX_UNKNOWN)),
     )
 
 
-def _read(body: bytes) -> ChatCompletion:
+def _read(body: bytes) -> tuple[ChatCompletion, list[str]]:
     try:
-        return decoded(body, _completion)
+        return completions.read(body)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError):
         raise InternalError("The provider sent an answer that cannot be read.") from None
+
+
+def _unknown(
+    completion: ChatCompletion, said: AssistantMessage, fields: list[str], finish_reason: str | None
+) -> Iterator[tuple[str, str]]:
+    yield from (("message", name[:64]) for name in fields)
+    yield from (("content part", part.type[:64]) for part in _parts(said) if part.type not in PARTS)
+    yield from (("choice", str(at)) for at in range(1, len(completion.choices or [])))
+    if finish_reason is not None:
+        yield "finish_reason", finish_reason[:64]
 
 
 def _choice(completion: ChatCompletion) -> Choice:

@@ -24,7 +24,7 @@ from gateway.protocol.openai import chunk as chunks
 from gateway.protocol.openai import errors
 from gateway.protocol.openai.answer import Answer
 from gateway.protocol.openai.chunk import Choice, Delta
-from gateway.protocol.openai.completion import CallFragment, ContentPart
+from gateway.protocol.openai.completion import PARTS, CallFragment, ContentPart
 from gateway.protocol.openai.failure import FailedStream, broken, failed
 from gateway.protocol.openai.usage import OpenAIUsage, stop_reason, usage_of_answer
 
@@ -44,7 +44,8 @@ class OpenAIStream:
     `stop_sequences`  those to look for in the text here; the answer ends before the first one found
 
     `usage` and `stop_reason` are final when `state` is DONE (`estimated`: not all figures are the provider's),
-    `delivered` counts characters of output, `unknown` names what was met and not understood: (kind, name).
+    `delivered` counts characters of output, `unknown` names what was met and not understood: (kind, name),
+    `provider_id` is the provider's name for the answer.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class OpenAIStream:
         self.estimated = True
         self.unknown: list[tuple[str, str]] = []
         self.signatures: list[str] = []  # this dialect knows none
+        self.provider_id: str | None = None
         self._message_id, self._model, self._request_id = message_id, model, request_id
         self._input_estimate = max(1, input_estimate)
         self._stop_sequences = tuple(stop_sequences)
@@ -177,6 +179,8 @@ class OpenAIStream:
             return
         if self.state is State.WAITING:
             self._start()
+        if self.provider_id is None and chunk.id and isinstance(chunk.id, str):
+            self.provider_id = chunk.id
         if chunk.usage is not None:
             self._told = chunk.usage
         for choice in chunk.choices or ():
@@ -228,7 +232,7 @@ class OpenAIStream:
             self._answer.say(Place.THINKING, _thinking_of(part))
             self._answer.say(Place.TEXT, part.text or "")
             self._refuse(part.refusal)
-            if part.type not in ("text", "thinking", "refusal"):
+            if part.type not in PARTS:
                 self._note("content part", part.type)
 
     def _refuse(self, refusal: str | None) -> None:

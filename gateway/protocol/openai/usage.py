@@ -14,24 +14,29 @@ _STOP_REASONS = {"length": "max_tokens", "content_filter": "refusal"}
 _ORDINARY = {None, "stop", "tool_calls", "function_call"}
 
 
+# Some send a float; what a float cannot count one by one is no count of tokens.
+Tokens = int | float | None
+_MOST = 2**53
+
+
 class PromptTokensDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
+    cached_tokens: Tokens = None
+    cache_write_tokens: Tokens = None
 
 
 class CompletionTokensDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: Tokens = None
 
 
 class OpenAIUsage(msgspec.Struct):
     """`usage` of a completion or a chunk. `prompt_cache_hit_tokens` is DeepSeek's name for cached tokens."""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: Tokens = None
+    completion_tokens: Tokens = None
+    total_tokens: Tokens = None
     prompt_tokens_details: PromptTokensDetails | None = None
     completion_tokens_details: CompletionTokensDetails | None = None
-    prompt_cache_hit_tokens: int | None = None
+    prompt_cache_hit_tokens: Tokens = None
 
 
 def usage_of_answer(told: OpenAIUsage | None, *, input_estimate: int, delivered: int) -> tuple[Usage, bool]:
@@ -84,9 +89,9 @@ def stop_reason(finish_reason: str | None, *, has_tool_calls: bool, refused: boo
     return ("tool_use" if has_tool_calls else "end_turn"), known
 
 
-def _is_told(tokens: int | None) -> bool:
-    return tokens is not None and tokens >= 0
+def _is_told(tokens: Tokens) -> bool:
+    return tokens is not None and 0 <= tokens < _MOST
 
 
-def _count(tokens: int | None) -> int:
-    return max(0, tokens or 0)
+def _count(tokens: Tokens) -> int:
+    return int(tokens) if tokens is not None and _is_told(tokens) else 0

@@ -260,6 +260,22 @@ def test_an_error_beside_half_an_answer_is_the_error() -> None:
     assert failure(json.dumps(told).encode()) == "boom"
 
 
+def test_what_is_not_understood_is_named() -> None:
+    strange = completion(
+        "eos", content=[{"type": "text", "text": "a"}, {"type": "smell"}], audio={"id": 1}, nothing=None
+    )
+    told = json.loads(strange)
+    told["choices"].append({"index": 1, "message": {"content": "other"}})
+    assert answered(json.dumps(told).encode()).unknown == (
+        ("message", "audio"),
+        ("content part", "smell"),
+        ("choice", "1"),
+        ("finish_reason", "eos"),
+    )
+    assert answered(completion(content="a", annotations=[])).unknown == ()
+    assert answered(completion(content="a", annotations=[{}])).unknown == (("message", "annotations"),)
+
+
 def test_a_call_of_nothing_is_no_call() -> None:
     assert content(completion(content="a", tool_calls=[{"type": "function"}])) == [
         {"type": "text", "text": "a"}

@@ -83,6 +83,12 @@ def test_a_refusal_is_text_and_the_reason_to_stop() -> None:
     assert told["stop_details"] == {"type": "refusal", "category": None, "explanation": "I cannot"}
 
 
+def test_the_providers_name_for_the_answer_is_kept() -> None:
+    first = frame({"id": "", "choices": []})
+    assert translated(first, text("a"), finish(), DONE)[0].provider_id == "chatcmpl-1"
+    assert translated(frame({"id": 7, "choices": []}), finish(), DONE)[0].provider_id == "chatcmpl-1"
+
+
 def test_a_second_choice_is_left_out_and_noted() -> None:
     other = frame({"choices": [{"index": 1, "delta": {"content": "other"}}]})
     reader, events = translated(text("a"), other, finish(), DONE)

@@ -64,6 +64,11 @@ def test_a_side_that_was_not_told_is_not_taken_for_zero() -> None:
     )
 
 
+def test_figures_may_be_floats_but_not_beyond_counting() -> None:
+    told = anthropic_usage(usage(prompt_tokens=12.0, completion_tokens=10**30))
+    assert (told.input_tokens, told.output_tokens) == (12, None)
+
+
 def test_null_details_are_no_details() -> None:
     told = usage(
         prompt_tokens=1, completion_tokens=2, prompt_tokens_details=None, completion_tokens_details=None
