@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up logs test lint format bench lock css browser
+.PHONY: help up logs test test-agents lint format bench lock css browser
 
 PYTHON ?= python3
 RUN := .venv/bin/python
@@ -13,7 +13,7 @@ BROWSER_PACKAGES := chromium fonts-dejavu-core nodejs npm
 
 help: ## Show this list
 	@echo "Usage: make TARGET [VARIABLE=value]"
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | awk -F ':.*## ' '{ printf "  %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | awk -F ':.*## ' '{ printf "  %-11s %s\n", $$1, $$2 }'
 	@echo "Variables of up: HOST (127.0.0.1), PORT (8000), DATA_DIR (.data), and those in .env.example"
 	@echo "Variable of test: TESTS, for instance TESTS='tests/supervisor -k port'"
 
@@ -29,6 +29,9 @@ logs: ## Follow the logs of a running gateway
 
 test: .venv/.installed-dev browser ## Run every test, with all that it needs
 	@exec $(RUN) -m pytest $(TESTS)
+
+test-agents: .venv/.installed-dev .agents/.installed ## Run Claude Code and Codex against the gateway (650 MB from npm)
+	@exec env AGENT_TESTS=1 $(RUN) -m pytest -m agents $(or $(TESTS),tests/agents)
 
 lint: .venv/.installed-dev ## Check style, types, layers, and that no migration is missing
 	$(RUN) -m ruff check .
@@ -71,6 +74,13 @@ css: .venv/.installed-dev ## Build the dashboard's style sheet
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
 	@echo "Installing what tests and checks need into .venv"
 	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+.agents/.installed: tests/agents/package-lock.json tests/agents/package.json
+	@echo "Installing the agents into .agents"
+	@mkdir -p .agents
+	@cp tests/agents/package.json tests/agents/package-lock.json tests/agents/.npmrc .agents/
+	@npm ci --prefix .agents --ignore-scripts --no-audit --silent
 	@touch $@
 
 browser:

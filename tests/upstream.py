@@ -8,6 +8,7 @@
 The script's name travels in the request (in a message's text, in `metadata`, in an `anthropic-*` header),
 so that tests running side by side do not disturb each other. A request without a name gets `DEFAULT`. A
 script is a list of steps that are taken once the whole request has been read; a name may be used many times.
+Where the answer depends on the request, `answered_by` takes a function that writes the script for each.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -230,7 +231,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.log: list[Received] = []
-        self._scripts: dict[str, dict[str, Script]] = {}
+        self._scripts: dict[str, Callable[[Received], Script | None]] = {}
         self._numbers = itertools.count(1)
         self._connections = itertools.count(1)
         self._arrived = threading.Condition()
@@ -238,17 +239,21 @@ class Upstream:
     def script(self, *parts: Script | Step) -> str:
         """Register a script and return the name that makes a request play it."""
         steps = [step for part in parts for step in (part if isinstance(part, list) else [part])]
-        return self.scripts({"/": steps})
+        return self.answered_by(lambda request: steps)
 
     def scripts(self, by_address: dict[str, Script]) -> str:
         """As `script`, with one script for each beginning of the address: several providers on one server."""
-        name = f"script-{next(self._numbers)}-"
-        self._scripts[name] = by_address
-        return name
+        return self.answered_by(
+            lambda request: next(
+                (steps for start, steps in by_address.items() if request.target.startswith(start)), None
+            )
+        )
 
-    def _script_of(self, request: Received) -> Script | None:
-        by_address = self._scripts.get(request.script, {})
-        return next((steps for start, steps in by_address.items() if request.target.startswith(start)), None)
+    def answered_by(self, script_of: Callable[[Received], Script | None]) -> str:
+        """Register a function that writes the script of each request, and return the name that asks for it."""
+        name = f"script-{next(self._numbers)}-"
+        self._scripts[name] = script_of
+        return name
 
     def received(self, script: str, count: int | None = None, timeout: float = 3) -> list[Received]:
         """The requests that named this script so far; with `count`, once there are that many."""
@@ -295,7 +300,8 @@ class Upstream:
                 with self._arrived:
                     self.log.append(request)
                     self._arrived.notify_all()
-                goes_on = await _take(self._script_of(request) or _default(request), request, writer)
+                script_of = self._scripts.get(request.script, _default)
+                goes_on = await _take(script_of(request) or _default(request), request, writer)
                 request.finished_at = time.monotonic()
                 if not goes_on:
                     return

@@ -1,0 +1,81 @@
+"""A gateway from `manage.py up` between the agents and a scripted provider of each dialect."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from gateway.supervisor.env_file import read_env
+from tests.stack import Stack
+from tests.upstream import Upstream
+
+FILE = """
+providers:
+  relayed: {{dialect: anthropic, base_url: "{address}", api_key: "sk-provider-0123456789abcdef"}}
+  translated: {{dialect: openai, base_url: "{address}/v1", api_key: "sk-provider-0123456789abcdef"}}
+models:
+  claude-relayed: {{routes: [{{provider: relayed, model: upstream-model}}]}}
+  claude-translated: {{max_output_tokens: 16384, routes: [{{provider: translated, model: upstream-model}}]}}
+organizations:
+  Agents: {{tier: enterprise}}
+"""
+TOTALS = (
+    "SELECT count(*), sum(input_tokens + cache_read_tokens), sum(output_tokens)"
+    " FROM usage_event WHERE session_id = %s"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not os.environ.get("AGENT_TESTS"):
+        skipped = pytest.mark.skip(reason="run by `make test-agents`, which installs the agents")
+        for item in items:
+            if item.get_closest_marker("agents"):
+                item.add_marker(skipped)
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def gateway(upstream: Upstream, scratch_folders: Callable[[str], Path]) -> Iterator[Stack]:
+    folder = scratch_folders("agents")
+    stack = Stack(folder / "data")
+    stack.start()
+    try:
+        (folder / "gateway.yaml").write_text(FILE.format(address=upstream.base_url))
+        stack.manage("apply", str(folder / "gateway.yaml"))
+        yield stack
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def key(gateway: Stack) -> str:
+    """A key without limits."""
+    made = gateway.manage("create_api_key", "--organization", "Agents", "--name", "agents")
+    return made.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def recorded(gateway: Stack) -> Callable[[str, int], tuple[int, int, int]]:
+    """The ledger's sums for a session: requests, input and output tokens, once it has so many requests."""
+
+    def read(session: str, requests: int) -> tuple[int, int, int]:
+        url = read_env(gateway.data_dir / "stack.env")["DATABASE_URL"]
+        deadline = time.monotonic() + 5
+        with psycopg.connect(url, autocommit=True) as connection:
+            while True:
+                count, given, made = connection.execute(TOTALS, [session]).fetchone() or (0, 0, 0)
+                if count >= requests or time.monotonic() > deadline:
+                    return count, int(given or 0), int(made or 0)
+                time.sleep(0.05)
+
+    return read

@@ -1,0 +1,153 @@
+"""Claude Code itself, with nothing but an address and a key: `claude -p` against every dialect."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.program import INSTALLED, run
+from tests.agents.tool_turn import LAST_WORDS, LEAVE_A_PROOF, PROOF, SEARCH_THE_WEB, results, tool_turn
+from tests.stack import Stack
+from tests.upstream import Received, Upstream
+
+pytestmark = [pytest.mark.agents, pytest.mark.slow]
+
+PROGRAM = INSTALLED / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
+QUIET = {
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_MAX_RETRIES": "1",
+    "API_TIMEOUT_MS": "20000",
+}
+DIALECTS = ["claude-relayed", "claude-translated"]
+Recorded = Callable[[str, int], tuple[int, int, int]]
+
+
+class Claude:
+    """The program with a home, a folder and one session."""
+
+    def __init__(self, gateway: Stack, key: str, place: Path) -> None:
+        self.session = str(uuid.uuid4())
+        self.home, self.folder = place / "home", place / "work"
+        self._settings = QUIET | {"ANTHROPIC_BASE_URL": gateway.base_url, "ANTHROPIC_AUTH_TOKEN": key}
+
+    def begin(self, prompt: str, *arguments: str, **settings: str) -> dict[str, Any]:
+        """Say the first words of the session; the result as it prints it."""
+        return self._result(["--session-id", self.session, "-p", prompt, *arguments], settings)
+
+    def go_on(self, prompt: str, *arguments: str, **settings: str) -> dict[str, Any]:
+        """Say more in the same session."""
+        return self._result(["--resume", self.session, "-p", prompt, *arguments], settings)
+
+    def _result(self, arguments: list[str], settings: dict[str, str]) -> dict[str, Any]:
+        done = run(
+            ["node", PROGRAM, *arguments, "--output-format", "json"],
+            home=self.home,
+            folder=self.folder,
+            settings=self._settings | settings,
+        )
+        assert done.stdout, done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+
+@pytest.fixture
+def claude(gateway: Stack, key: str, tmp_path: Path) -> Claude:
+    return Claude(gateway, key, tmp_path)
+
+
+def test_with_an_address_and_a_key_alone_the_simulator_answers(claude: Claude, recorded: Recorded) -> None:
+    result = claude.begin("Say hello.")
+
+    assert (result["is_error"], result["stop_reason"]) == (False, "end_turn")
+    assert result["result"].startswith("This is a simulated reply")
+    assert recorded(claude.session, 1) == (
+        1,
+        result["usage"]["input_tokens"],
+        result["usage"]["output_tokens"],
+    )
+
+
+@pytest.mark.parametrize("family", ["opus", "sonnet", "haiku", "fable"])
+def test_the_families_have_simulated_models(claude: Claude, family: str) -> None:
+    assert claude.begin("Say hello.", "--model", family)["result"].startswith("This is a simulated reply")
+
+
+@pytest.mark.parametrize("model", DIALECTS)
+def test_a_text_turn(claude: Claude, upstream: Upstream, model: str, recorded: Recorded) -> None:
+    script = upstream.answered_by(tool_turn)
+
+    result = claude.begin(f"Say hello. {script}", ANTHROPIC_MODEL=model)
+    (received,) = upstream.received(script)
+
+    assert (result["is_error"], result["result"]) == (False, "Nothing to do here.")
+    assert received.json["stream"] is True
+    assert (result["usage"]["output_tokens"], recorded(claude.session, 1)) == (12, (1, 25, 12))
+
+
+@pytest.mark.parametrize("model", DIALECTS)
+def test_a_turn_in_which_it_runs_a_tool(
+    claude: Claude, upstream: Upstream, model: str, recorded: Recorded
+) -> None:
+    script = upstream.answered_by(tool_turn)
+
+    result = claude.begin(f"{LEAVE_A_PROOF} {script}", "--allowedTools", "Bash", ANTHROPIC_MODEL=model)
+    first, second = upstream.received(script)
+
+    assert (result["is_error"], result["result"], result["permission_denials"]) == (False, LAST_WORDS, [])
+    assert (claude.folder / "proof.txt").read_text() == PROOF + "\n"
+    assert [results(first), results(second)] == [[], [PROOF]]
+    assert [first.json["stream"], second.json["stream"]] == [True, True]
+    assert recorded(claude.session, 2) == (2, 50, 24)
+
+
+def test_a_web_search_that_the_provider_cannot_make_is_told_to_the_model(
+    claude: Claude, upstream: Upstream
+) -> None:
+    """The search is a request of its own for a tool that only Anthropic's servers run."""
+    script = upstream.answered_by(tool_turn)
+
+    result = claude.begin(
+        f"{SEARCH_THE_WEB} {script}", "--allowedTools", "WebSearch", ANTHROPIC_MODEL="claude-translated"
+    )
+    last = upstream.received(script)[-1]
+
+    assert result["result"] == LAST_WORDS
+    assert "web_search_20250305" in results(last)[0]
+
+
+def test_it_shows_the_models_whose_names_begin_with_claude(claude: Claude) -> None:
+    claude.begin(
+        "Say hello.",
+        CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY="1",
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="",
+    )
+    found = json.loads((claude.home / ".claude" / "cache" / "gateway-models.json").read_text())
+
+    assert {"claude-relayed", "claude-translated", "claude-opus-5-5"} <= {
+        one["id"] for one in found["models"]
+    }
+
+
+def test_a_conversation_goes_on_at_a_provider_of_the_other_dialect(
+    claude: Claude, upstream: Upstream
+) -> None:
+    """It sends its thoughts back; those that nobody signed stay away from a provider that would refuse them."""
+    script = upstream.answered_by(tool_turn)
+
+    claude.begin(f"{LEAVE_A_PROOF} {script}", "--allowedTools", "Bash", ANTHROPIC_MODEL="claude-translated")
+    result = claude.go_on("And now?", ANTHROPIC_MODEL="claude-relayed")
+    last = upstream.received(script)[-1]
+
+    assert result["result"] == LAST_WORDS
+    assert (last.target, _thoughts(last)) == ("/v1/messages?beta=true", [])
+
+
+def _thoughts(request: Received) -> list[Any]:
+    turns = [turn["content"] for turn in request.json["messages"] if turn["role"] == "assistant"]
+    return [block for content in turns for block in content if block["type"] == "thinking"]

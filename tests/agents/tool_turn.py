@@ -1,0 +1,130 @@
+"""A model that calls one tool of the agent's and, once it is told the result, says so; in both dialects.
+
+Agents ask more than what their user said (for a title, a summary, a count). A request that is not about one of the
+wishes, or that offers no tool for it, gets plain text.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests import openai_provider as chat
+from tests import upstream as provider
+from tests.upstream import Received, Script
+
+LEAVE_A_PROOF = "Please leave the proof."
+SEARCH_THE_WEB = "Please search the web."
+PROOF = "gateway-was-here"
+LAST_WORDS = "I have seen the result."
+THOUGHT = "There is a tool for that."
+
+_COMMAND = f"echo {PROOF} > proof.txt && cat proof.txt"
+_CALLS = {
+    LEAVE_A_PROOF: {
+        "Bash": {"command": _COMMAND, "description": "Leave the proof"},  # Claude Code
+        "exec_command": {"cmd": _COMMAND},  # Codex
+    },
+    SEARCH_THE_WEB: {"WebSearch": {"query": "gateways of the world"}},
+}
+
+
+def tool_turn(request: Received) -> Script:
+    """The next step of the conversation that `request` tells of."""
+    path = request.target.partition("?")[0]
+    if path.endswith("/count_tokens"):
+        return provider.reply(200, {"input_tokens": 42})
+    dialect = _OpenAI if path.endswith("/chat/completions") else _Anthropic
+    asked = request.json
+    told = json.dumps(asked["messages"])
+    wished = next((calls for wish, calls in _CALLS.items() if wish in told), {})
+    name = next((name for name in dialect.offered(asked) if name in wished), None)
+    if name is None:
+        return dialect.says("Nothing to do here.", asked)
+    if not dialect.results(asked):
+        return dialect.calls(name, wished[name])
+    return dialect.says(LAST_WORDS, asked)
+
+
+def results(request: Received) -> list[str]:
+    """What the request tells of tools that ran."""
+    dialect = _OpenAI if request.target.endswith("/chat/completions") else _Anthropic
+    return dialect.results(request.json)
+
+
+class _Anthropic:
+    @staticmethod
+    def offered(asked: Any) -> list[str]:
+        return [tool["name"] for tool in asked.get("tools", [])]
+
+    @staticmethod
+    def results(asked: Any) -> list[str]:
+        turns = [turn["content"] for turn in asked["messages"] if isinstance(turn["content"], list)]
+        blocks = [block for content in turns for block in content if block["type"] == "tool_result"]
+        return [_text(block["content"]) for block in blocks]
+
+    @staticmethod
+    def says(text: str, asked: Any) -> Script:
+        if asked.get("stream"):
+            return provider.streamed(provider.frames(provider.events([text])))
+        return provider.reply(200, provider.message(text))
+
+    @staticmethod
+    def calls(name: str, arguments: dict[str, str]) -> Script:
+        opening, *_ = provider.events()
+        block = {"type": "tool_use", "id": "toolu_01Proof", "name": name, "input": {}}
+        pieces = _halves(json.dumps(arguments))
+        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+        ending = {"stop_reason": "tool_use", "stop_sequence": None}
+        return provider.streamed(
+            provider.frames(
+                [
+                    opening,
+                    {"type": "content_block_start", "index": 0, "content_block": block},
+                    *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
+                    {"type": "content_block_stop", "index": 0},
+                    {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 12}},
+                    {"type": "message_stop"},
+                ]
+            )
+        )
+
+
+class _OpenAI:
+    @staticmethod
+    def offered(asked: Any) -> list[str]:
+        return [tool["function"]["name"] for tool in asked.get("tools", [])]
+
+    @staticmethod
+    def results(asked: Any) -> list[str]:
+        return [_text(turn["content"]) for turn in asked["messages"] if turn["role"] == "tool"]
+
+    @staticmethod
+    def says(text: str, asked: Any) -> Script:
+        if asked.get("stream"):
+            return provider.streamed(chat.frames(chat.chunks([text])))
+        return provider.reply(200, chat.completion(text))
+
+    @staticmethod
+    def calls(name: str, arguments: dict[str, str]) -> Script:
+        """Thought first, as reasoning models do, then the call in pieces."""
+        first, second = _halves(json.dumps(arguments))
+        opening = {"index": 0, **chat.call(name, first)}
+        return provider.streamed(
+            chat.frames(
+                [
+                    chat.chunk({"role": "assistant", "content": None, "reasoning_content": THOUGHT}),
+                    chat.chunk({"tool_calls": [opening]}),
+                    chat.chunk({"tool_calls": [{"index": 0, "function": {"arguments": second}}]}),
+                    *chat.chunks([], finish_reason="tool_calls")[1:],
+                ]
+            )
+        )
+
+
+def _halves(text: str) -> tuple[str, str]:
+    return text[: len(text) // 2], text[len(text) // 2 :]
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)
