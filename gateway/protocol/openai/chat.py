@@ -37,9 +37,20 @@ class FunctionCall(msgspec.Struct):
     arguments: str
 
 
-class ToolCall(msgspec.Struct, tag_field="type", tag="function"):
+class Signed(msgspec.Struct):
+    thought_signature: str
+
+
+class ExtraContent(msgspec.Struct):
+    """What Google lets stand beside a call."""
+
+    google: Signed
+
+
+class ToolCall(msgspec.Struct, tag_field="type", tag="function", omit_defaults=True):
     id: str
     function: FunctionCall
+    extra_content: ExtraContent | UnsetType = UNSET
 
 
 class ChatMessage(msgspec.Struct, omit_defaults=True):
@@ -117,5 +128,8 @@ class ChatRequest(msgspec.Struct, omit_defaults=True):
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning_effort: str | UnsetType = UNSET
     thinking: ThinkingSwitch | UnsetType = UNSET
+    enable_thinking: bool | UnsetType = UNSET
+    reasoning_split: bool | UnsetType = UNSET
+    reasoning_format: str | UnsetType = UNSET
     response_format: ResponseFormat | UnsetType = UNSET
     safety_identifier: str | UnsetType = UNSET

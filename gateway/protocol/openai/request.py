@@ -24,6 +24,7 @@ from gateway.protocol.openai.chat import (
     ThinkingSwitch,
 )
 from gateway.protocol.openai.conversation import messages_from_anthropic, system_from_anthropic
+from gateway.protocol.openai.demands import meet_demands
 from gateway.protocol.openai.effort import Thinking, effort_from_anthropic
 from gateway.protocol.openai.profile import Profile, StructuredOutput
 from gateway.protocol.openai.tools import ToolNames, tool_choice_from_anthropic, tools_from_anthropic
@@ -98,6 +99,7 @@ def openai_request(
     stops = _set_stops(chat, body, profile)
     _set_output(chat, body, profile, dropped)
     _set_user(chat, body, profile, dropped)
+    meet_demands(chat, profile, dropped)
     return OpenAIRequest(msgspec.json.encode(chat), names.originals, stops, tuple(dropped))
 
 
@@ -189,10 +191,11 @@ def _set_output(chat: ChatRequest, body: Body, profile: Profile, dropped: dict[s
 def _set_format(chat: ChatRequest, wanted: OutputFormat, profile: Profile) -> None:
     if wanted.type != "json_schema" or not bytes(wanted.schema).startswith(b"{"):
         raise InvalidRequest("output_config.format: Input should be a JSON schema")
-    if profile.structured_output is StructuredOutput.OBJECT:
+    if profile.structured_output is not StructuredOutput.SCHEMA:
         told = f"Answer with one JSON object that follows this JSON schema:\n{bytes(wanted.schema).decode()}"
         _tell(chat.messages, told)
-        chat.response_format = JSONObjectFormat()
+        if profile.structured_output is StructuredOutput.OBJECT:
+            chat.response_format = JSONObjectFormat()
         return
     cleaned = schema.cleaned(wanted.schema, profile.schema, "output_config.format.schema")
     strict = schema.is_strict(cleaned)
