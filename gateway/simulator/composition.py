@@ -128,8 +128,9 @@ def _called_tools(asked: Request) -> list[Tool]:
 
 
 def _is_asked_for(name: str, text: str) -> bool:
-    """Does the text say "use get_weather", "call the get_weather tool", "run `get_weather`"?"""
-    wanted = rf"\b(?:use|using|call|run|invoke)\s+(?:the\s+)?(?:tool\s+)?[`'\"]?{re.escape(name)}(?![\w-])"
+    """Does the text say "use get_weather", "call the get_weather tool", "run `get_weather`", and not "do not use"?"""
+    verb = r"(?<!not )(?<!n't )(?<!never )\b(?:use|using|call|run|invoke)"
+    wanted = rf"{verb}\s+(?:the\s+)?(?:tool\s+)?[`'\"]?{re.escape(name)}(?![\w-])"
     return re.search(wanted, text, re.IGNORECASE) is not None
 
 

@@ -138,6 +138,15 @@ def test_a_tool_that_nobody_asked_for_is_not_called(choice: Any) -> None:
     assert [block["type"] for block in message["content"]] == ["text"]
 
 
+def test_a_tool_that_is_not_to_be_used_is_not_called() -> None:
+    """Claude Code says this when it asks for a summary of a long conversation."""
+    words = "Do NOT use get_weather, and don't call get_weather. Never use get_weather."
+
+    message = ask(messages=[{"role": "user", "content": words}], tools=[WEATHER])
+
+    assert [block["type"] for block in message["content"]] == ["text"]
+
+
 def test_several_tools_asked_for_are_called_in_parallel_unless_that_is_disabled() -> None:
     tools = [WEATHER, {"name": "get_time", "input_schema": {"type": "object"}}]
     messages = [{"role": "user", "content": "use get_weather and use get_time"}]
