@@ -129,7 +129,7 @@ class Frame:
     def __init__(self, request: ResponsesRequest, *, response_id: str, model: str, created: int) -> None:
         self.response_id = response_id
         fields = request.body.fields
-        told = {name: fields[name] for name in _REPEATED if bytes(fields.get(name, b"null")) != b"null"}
+        told = {name: _on_one_line(fields[name]) for name in _REPEATED if _is_told(fields.get(name))}
         self._fields = {
             "id": response_id,
             "object": "response",
@@ -220,4 +220,17 @@ _typed = msgspec.json.Decoder(_Typed)
 def _carried(tools: msgspec.Raw | None) -> list[msgspec.Raw]:
     """The caller's tools without those that were left out."""
     given = _list.decode(tools) if tools is not None else None
-    return [tool for tool in given or [] if _typed.decode(tool).type in ("function", "custom", "namespace")]
+    return [
+        _on_one_line(tool)
+        for tool in given or []
+        if _typed.decode(tool).type in ("function", "custom", "namespace")
+    ]
+
+
+def _is_told(value: msgspec.Raw | None) -> bool:
+    return value is not None and bytes(value) != b"null"
+
+
+def _on_one_line(value: msgspec.Raw) -> msgspec.Raw:
+    """A caller may write JSON over many lines, an event's data may not."""
+    return msgspec.Raw(msgspec.json.format(bytes(value), indent=-1))

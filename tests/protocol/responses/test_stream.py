@@ -16,7 +16,10 @@ from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from gateway.protocol.anthropic.fold import message_of
+from gateway.protocol.body import parse
+from gateway.protocol.responses.request import responses_request
 from gateway.protocol.responses.response import response_object
+from gateway.protocol.responses.stream import ResponsesEvents
 from tests.protocol.responses.test_response import TOOLS
 from tests.protocol.responses.writing import ANSWERED, events, frame, request, streamed, told
 
@@ -87,6 +90,16 @@ def test_the_response_is_told_at_its_beginning_and_at_its_end() -> None:
     )
     assert ended["response"]["usage"]["input_tokens"] == 27
     assert ended["response"]["usage"]["output_tokens"] == 7
+
+
+def test_settings_that_were_written_over_many_lines_are_repeated_on_one() -> None:
+    body = json.dumps({"model": "gpt-x", "input": "Hello", "tools": TOOLS, "metadata": {"a": "b"}}, indent=2)
+    asked = responses_request(parse(body.encode()))
+
+    out = ResponsesEvents(asked, **ANSWERED).feed(streamed(HELLO))
+
+    assert told(out)[0]["response"]["tools"] == TOOLS[:3]
+    assert all(line.startswith((b"event: ", b"data: ", b": ")) for line in out.split(b"\n") if line)
 
 
 def test_a_thought_is_told_as_a_summary() -> None:
