@@ -32,6 +32,7 @@ from gateway.consumers.count_tokens import CountTokensConsumer
 from gateway.consumers.messages import MessagesConsumer
 from gateway.consumers.models import ModelsConsumer
 from gateway.consumers.not_found import HelloConsumer, NotFoundConsumer
+from gateway.consumers.responses import ResponsesConsumer
 from gateway.engine.plane import Plane
 from gateway.health import Health
 from gateway.metering.event import STREAM
@@ -111,6 +112,7 @@ def _routes(plane: Plane) -> list[Any]:
     return [
         re_path(V1 + r"messages$", MessagesConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"chat/completions$", ChatCompletionsConsumer.as_asgi(plane=plane)),
+        re_path(V1 + r"responses$", ResponsesConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"messages/count_tokens$", CountTokensConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"models$", ModelsConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"models/(?P<name>.+)$", ModelsConsumer.as_asgi(plane=plane)),

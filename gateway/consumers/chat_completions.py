@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gateway.consumers.model_call import Asked
-from gateway.consumers.openai_call import OpenAICallConsumer
+from gateway.consumers.openai_call import OpenAICallConsumer, conversation_of
 from gateway.engine.surfaces.chat_completions import ChatCompletions
 from gateway.protocol.body import Body
 from gateway.protocol.chat.request import chat_request
+from gateway.protocol.chat.to_anthropic import DEFAULT_MAX_TOKENS
 
 
 class ChatCompletionsConsumer(OpenAICallConsumer):
@@ -14,4 +15,12 @@ class ChatCompletionsConsumer(OpenAICallConsumer):
 
     def asked(self, body: Body) -> Asked:
         request = chat_request(body)
-        return Asked(body, request.model, request.max_tokens, request.stream, ChatCompletions(request))
+        return Asked(
+            body,
+            request.model,
+            request.max_tokens,
+            request.stream,
+            ChatCompletions(request),
+            default_output=DEFAULT_MAX_TOKENS,
+            conversation=conversation_of(body),
+        )

@@ -24,7 +24,6 @@ from gateway.protocol.body import Body
 
 LARGE_BODY = 256 * 1024  # bytes; from here on guarding a body takes milliseconds and moves to a thread
 MOST_PATIENCE = 600.0  # seconds
-DEFAULT_OUTPUT = 4_096  # tokens reserved where a client names no maximum
 
 STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
 # By these clients name a conversation: Claude Code, Codex, and anybody who wants to.
@@ -36,13 +35,17 @@ _SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A checked request. `max_tokens` None: the client leaves it to us; `conversation` is a name for it, if any."""
+    """A checked request. `max_tokens` None: the client leaves it to us, and then `default_output` counts.
+
+    `conversation` is the client's name for it, if it stands in the body.
+    """
 
     body: Body
     model: str
     max_tokens: int | None
     stream: bool
     surface: Surface
+    default_output: int = 0
     conversation: str = ""
 
 
@@ -139,20 +142,18 @@ class ModelCallConsumer(GatewayConsumer):
 
 
 def _max_tokens(asked: Asked, model: CatalogModel) -> int:
-    """What the request may produce; where only translated providers serve the model, too much is clamped there.
+    """What the request may produce; more than the model gives is refused only where a client can know the limit.
 
-    Clients do not know those models' limits (Claude Code asks any model that it does not know for 32,000).
+    Claude Code asks any model that it does not know for 32,000, and clients of OpenAI's SDKs know no catalog.
     """
     most = model.max_output_tokens
-    if asked.max_tokens is None:
-        return DEFAULT_OUTPUT if most is None else min(most, DEFAULT_OUTPUT)
-    if most is None or asked.max_tokens <= most:
-        return asked.max_tokens
-    if all(target.dialect == "openai" for target in model.targets):
+    wanted = asked.default_output if asked.max_tokens is None else asked.max_tokens
+    if most is None or wanted <= most:
+        return wanted
+    if asked.surface.dialect == "openai" or all(target.dialect == "openai" for target in model.targets):
         return most
     raise InvalidRequest(
-        f"max_tokens: {asked.max_tokens} > {most}, which is the maximum allowed number of output tokens "
-        f"for {asked.model}"
+        f"max_tokens: {wanted} > {most}, which is the maximum allowed number of output tokens for {asked.model}"
     )
 
 

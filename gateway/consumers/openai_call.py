@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from gateway.consumers.model_call import ModelCallConsumer
 from gateway.engine.provider_error import ProviderError
 from gateway.errors import GatewayError
+from gateway.protocol.body import Body
 from gateway.protocol.chat.errors import openai_envelope, retry_headers
+
+_string = msgspec.json.Decoder(str)
 
 
 class OpenAICallConsumer(ModelCallConsumer):
@@ -18,3 +23,9 @@ class OpenAICallConsumer(ModelCallConsumer):
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         headers.append((b"x-request-id", self.request_id.encode()))
         await super().start(status, headers)
+
+
+def conversation_of(body: Body) -> str:
+    """`prompt_cache_key`, by which these clients say which requests have a beginning in common."""
+    told = body.fields.get("prompt_cache_key")
+    return _string.decode(told)[:200] if told is not None and bytes(told).startswith(b'"') else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from gateway.consumers.model_call import Asked
-from gateway.consumers.openai_call import OpenAICallConsumer
+from gateway.consumers.openai_call import OpenAICallConsumer, conversation_of
 from gateway.engine.surfaces.responses import Responses
 from gateway.protocol.body import Body
 from gateway.protocol.responses.request import responses_request
+from gateway.protocol.responses.to_anthropic import DEFAULT_MAX_TOKENS
 
 
 class ResponsesConsumer(OpenAICallConsumer):
@@ -14,4 +15,12 @@ class ResponsesConsumer(OpenAICallConsumer):
 
     def asked(self, body: Body) -> Asked:
         request = responses_request(body)
-        return Asked(body, request.model, request.max_tokens, request.stream, Responses(request))
+        return Asked(
+            body,
+            request.model,
+            request.max_tokens,
+            request.stream,
+            Responses(request),
+            default_output=DEFAULT_MAX_TOKENS,
+            conversation=conversation_of(body),
+        )

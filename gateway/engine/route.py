@@ -107,17 +107,20 @@ class Route:
 
     async def _step(self, target: Target) -> Step | None:
         call = self._call
-        foreign: frozenset[str] = frozenset()
-        if self._signers is not None and target.dialect != "openai":
-            foreign = await self._signers.foreign(call, target)
         try:
-            if len(call.body.raw) > LARGE_BODY:
-                passage = await asyncio.to_thread(call.surface.passage, call, target, foreign)
-            else:
-                passage = call.surface.passage(call, target, foreign)
+            passage = await self._passage(target)
+            if self._signers is not None and target.dialect != "openai":
+                foreign = await self._signers.foreign(call.principal.organization_id, target, passage.body)
+                passage = await self._passage(target, foreign) if foreign else passage
         except InvalidRequest as refusal:
             self._refusal = self._refusal or refusal
             return None
         self.attempts += 1
         self._providers.add(target.provider)
         return Step(target, passage)
+
+    async def _passage(self, target: Target, foreign: frozenset[str] = frozenset()) -> Passage:
+        call = self._call
+        if len(call.body.raw) > LARGE_BODY:
+            return await asyncio.to_thread(call.surface.passage, call, target, foreign)
+        return call.surface.passage(call, target, foreign)

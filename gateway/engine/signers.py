@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Collection
 
 from gateway.directory.catalog import Target
-from gateway.engine.call import Call
 from gateway.protocol.anthropic.thinking import signatures
 from gateway.valkey import Valkey, ValkeyUnavailable
 
@@ -30,10 +29,9 @@ class Signers:
             key = _key(organization, signature)
             self._valkey.command("SET", key, target.signer, "PX", KEPT_MS).add_done_callback(_ignore)
 
-    async def foreign(self, call: Call, target: Target) -> frozenset[str]:
-        """The signatures in the request that are known to be another's."""
-        organization = call.principal.organization_id
-        signed = sorted(signatures(call.body.raw))
+    async def foreign(self, organization: uuid.UUID, target: Target, body: bytes) -> frozenset[str]:
+        """The signatures in a request for `target` that are known to be another's."""
+        signed = sorted(signatures(body))
         if not signed:
             return frozenset()
         own = target.signer.encode()

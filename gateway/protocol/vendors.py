@@ -104,7 +104,8 @@ _FIREWORKS_MODELS = (
 )
 _MISTRAL_MODELS = (
     _family(
-        r"mistral-(small|medium)-latest|mistral-small-(4|2603)|mistral-medium-3[-.]5", profile.MISTRAL_REASONING
+        r"mistral-(small|medium)-latest|mistral-small-(4|2603)|mistral-medium-3[-.]5",
+        profile.MISTRAL_REASONING,
     ),
 )
 _OPENROUTER_MODELS = (

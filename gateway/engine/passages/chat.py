@@ -58,16 +58,22 @@ class ChatNarrator:
         self._completion_id = new_id("chatcmpl")
         self._model = model
         self._created = int(time.time())
+        self._functions = request.functions
         self._chunks = ChatChunks(
             completion_id=self._completion_id,
             model=model,
             created=self._created,
             include_usage=request.include_usage,
+            functions=request.functions,
         )
 
     def whole(self, message: bytes) -> bytes:
         return chat_completion(
-            message, completion_id=self._completion_id, model=self._model, created=self._created
+            message,
+            completion_id=self._completion_id,
+            model=self._model,
+            created=self._created,
+            functions=self._functions,
         )
 
     def feed(self, frames: bytes) -> bytes:

@@ -60,13 +60,12 @@ class Translated:
             tool_names=self._written.tool_names,
             stop_sequences=self._written.stop_sequences,
         )
-        unknown = answer.unknown_finish_reason
         return Whole(
             answer.body,
             answer.usage,
             answer.stop_reason,
             estimated=answer.estimated,
-            unknown=(("finish_reason", unknown),) if unknown else (),
+            unknown=answer.unknown,
         )
 
     def reader(self) -> OpenAIStream:
