@@ -124,7 +124,7 @@ LOW_TO_XHIGH = (*LOW_TO_HIGH, "xhigh")
 
 DEFAULT = Profile()
 # An address that nobody here knows: an effort is carried, since who asks for one knows that the model has it.
-GENERIC = Profile(efforts=LOW_TO_HIGH, system_turns=False)
+GENERIC = Profile(efforts=LOW_TO_HIGH)
 
 # OpenAI
 
