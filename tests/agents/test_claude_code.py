@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests import openai_provider as chat
+from tests import upstream as provider
 from tests.agents.program import INSTALLED, run
 from tests.agents.tool_turn import LAST_WORDS, LEAVE_A_PROOF, PROOF, SEARCH_THE_WEB, results, tool_turn
 from tests.stack import Stack
-from tests.upstream import Received, Upstream
+from tests.upstream import Received, Script, Upstream
 
 pytestmark = [pytest.mark.agents, pytest.mark.slow]
 
@@ -106,6 +108,30 @@ def test_a_turn_in_which_it_runs_a_tool(
     assert recorded(claude.session, 2) == (2, 50, 24)
 
 
+OVERFLOW = (
+    "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens."
+)
+
+
+def test_it_compacts_the_conversation_when_a_provider_says_that_it_is_too_long(
+    claude: Claude, upstream: Upstream
+) -> None:
+    overflow = provider.reply(400, chat.error(OVERFLOW, code="context_length_exceeded"))
+    answers = iter(
+        [*map(_says, ["One.", "Two."]), overflow, _says("<summary>Both.</summary>"), _says("Three.")]
+    )
+    script = upstream.answered_by(lambda _: next(answers))
+
+    claude.begin(f"First. {script}", ANTHROPIC_MODEL="claude-translated")
+    claude.go_on(f"Second. {script}", ANTHROPIC_MODEL="claude-translated")
+    result = claude.go_on(f"Third. {script}", ANTHROPIC_MODEL="claude-translated")
+    *_, summary, last = upstream.received(script)
+
+    assert (result["is_error"], result["result"]) == (False, "Three.")
+    assert "summary" in summary.json["messages"][-1]["content"]
+    assert "Both." in json.dumps(last.json["messages"])
+
+
 def test_a_web_search_that_the_provider_cannot_make_is_told_to_the_model(
     claude: Claude, upstream: Upstream
 ) -> None:
@@ -146,6 +172,10 @@ def test_a_conversation_goes_on_at_a_provider_of_the_other_dialect(
 
     assert result["result"] == LAST_WORDS
     assert (last.target, _thoughts(last)) == ("/v1/messages?beta=true", [])
+
+
+def _says(text: str) -> Script:
+    return provider.streamed(chat.frames(chat.chunks([text])))
 
 
 def _thoughts(request: Received) -> list[Any]:
