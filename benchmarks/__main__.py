@@ -87,7 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=LATEST, help="where the JSON goes")
     parser.add_argument(
         "--profile",
-        choices=["json-16", "burst-16", "paced-64"],
+        choices=[kind.name for kind in KINDS if not kind.direct],
         help="instead of measuring, show where the web process spends its time under this load",
     )
     return parser.parse_args()
