@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from gateway.protocol.vendors import VENDORS
+
+# Of the vendors that are known, one has its endpoint at the root.
+_KNOWN = frozenset(vendor.base_url for vendor in VENDORS.values())
 _ENDPOINT = re.compile(r"/(v1/)?(messages|chat/completions)$")
 
 
@@ -24,7 +28,7 @@ def provider_address(text: str, dialect: str) -> str:
         raise ValueError("expected the provider's base address, without the endpoint at its end")
     if dialect == "anthropic":
         return address.removesuffix("/v1")
-    if dialect == "openai" and not parts.path:
+    if dialect == "openai" and not parts.path and address not in _KNOWN:
         raise ValueError(f"expected an address that ends in /v1, such as {address}/v1")
     return address
 

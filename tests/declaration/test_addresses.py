@@ -15,6 +15,7 @@ from gateway.declaration.addresses import provider_address
         ("anthropic", "http://[::1]:9000", "http://[::1]:9000"),
         ("openai", "https://api.openai.com/v1/", "https://api.openai.com/v1"),
         ("openai", "https://example.com/compatible/v4", "https://example.com/compatible/v4"),
+        ("openai", "https://api.perplexity.ai/", "https://api.perplexity.ai"),
     ],
 )
 def test_an_address_is_stored_ready_for_its_endpoint(dialect: str, text: str, stored: str) -> None:

@@ -16,8 +16,6 @@ from gateway.protocol.vendors import VENDORS, Vendor, vendor_of
 EVERY = pytest.mark.parametrize("vendor", VENDORS.values(), ids=list(VENDORS))
 AT_HOME = {"ollama", "vllm", "lmstudio", "llamacpp", "sglang"}
 ADDRESS_GIVEN = {"azure", "litellm"}
-# Its one endpoint stands at the root, so an operator who wrote this address would be asked for a path.
-WITHOUT_PATH = {"perplexity"}
 
 
 @EVERY
@@ -30,7 +28,7 @@ def test_every_row_is_whole(vendor: Vendor) -> None:
 
 @EVERY
 def test_every_address_is_one_that_a_provider_may_have(vendor: Vendor) -> None:
-    if vendor.name in ADDRESS_GIVEN | WITHOUT_PATH:
+    if vendor.name in ADDRESS_GIVEN:
         return
     assert provider_address(vendor.base_url, vendor.dialect) == vendor.base_url
     parts = urlsplit(vendor.base_url)
