@@ -53,12 +53,6 @@ class LiveStream:
 
     async def read(self) -> bytes | None:
         """The next whole frames; an `error` event is the last thing of a stream that could not be finished."""
-        frames = await self._read()
-        if frames is not None and self._sample is not None:
-            self._sample.see(frames, last=self._ended)
-        return frames
-
-    async def _read(self) -> bytes | None:
         if self._first is not None:
             first, self._first = self._first, None
             return self._delivered(first)
@@ -106,6 +100,8 @@ class LiveStream:
             if status in RETRYABLE:
                 self._plane.circuits.failed(self._target.circuit)
             self._break_off(status, error_type)
+        if self._sample is not None:
+            self._sample.see(frames, last=self._ended)
         return frames
 
     def _account(self) -> None:

@@ -154,7 +154,7 @@ def _set_tools(
     tools = tools_from_anthropic(body.fields.get("tools"), profile=profile, names=names, dropped=dropped)
     chat.tools = tools or UNSET
     chat.tool_choice, chat.parallel_tool_calls = tool_choice_from_anthropic(
-        body.fields.get("tool_choice"), tools=tools, profile=profile, names=names
+        body.fields.get("tool_choice"), tools=tools, profile=profile, names=names, dropped=dropped
     )
 
 

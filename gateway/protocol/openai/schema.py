@@ -136,6 +136,10 @@ class _Cleaning:
     def _rewritten(self, schema: dict[str, Any]) -> dict[str, Any]:
         if self._rules.const_as_enum and "const" in schema:
             schema["enum"] = [schema.pop("const")]
+            if isinstance(schema["enum"][0], str):
+                schema.setdefault(
+                    "type", "string"
+                )  # who takes no `const` takes no `enum` without a type either
         kinds = schema.get("type")
         if self._rules.nullable_types and isinstance(kinds, list):
             named = [kind for kind in kinds if kind != "null"]

@@ -96,15 +96,23 @@ def _tool(tool: AnthropicTool, field: str, profile: Profile, names: ToolNames) -
 
 
 def tool_choice_from_anthropic(
-    raw: msgspec.Raw | None, *, tools: list[Tool], profile: Profile, names: ToolNames
+    raw: msgspec.Raw | None,
+    *,
+    tools: list[Tool],
+    profile: Profile,
+    names: ToolNames,
+    dropped: dict[str, None],
 ) -> tuple[ToolChoice | UnsetType, bool | UnsetType]:
     """`tool_choice` and `parallel_tool_calls`; both are refused without tools, so then neither is sent."""
     choice = decoded(raw, "tool_choice", _choice) if raw is not None else None
     if choice is None or not tools:
         return UNSET, UNSET
     parallel: bool | UnsetType = UNSET
-    if choice.disable_parallel_tool_use and choice.type != "none" and profile.parallel_switch:
-        parallel = False
+    if choice.disable_parallel_tool_use and choice.type != "none":
+        if profile.parallel_switch:
+            parallel = False
+        else:
+            dropped["tool_choice.disable_parallel_tool_use"] = None
     if choice.type == "tool":
         return _forced(choice.name or "", tools, names), parallel
     if choice.type not in _CHOICES:

@@ -29,7 +29,10 @@ class CompletionTokensDetails(msgspec.Struct):
 
 
 class OpenAIUsage(msgspec.Struct):
-    """`usage` of a completion or a chunk. `prompt_cache_hit_tokens` is DeepSeek's name for cached tokens."""
+    """`usage` of a completion or a chunk.
+
+    Cached tokens are `prompt_cache_hit_tokens` at DeepSeek, and `cached_tokens` up here at Moonshot and Together.
+    """
 
     prompt_tokens: Tokens = None
     completion_tokens: Tokens = None
@@ -37,6 +40,7 @@ class OpenAIUsage(msgspec.Struct):
     prompt_tokens_details: PromptTokensDetails | None = None
     completion_tokens_details: CompletionTokensDetails | None = None
     prompt_cache_hit_tokens: Tokens = None
+    cached_tokens: Tokens = None
 
 
 def usage_of_answer(told: OpenAIUsage | None, *, input_estimate: int, delivered: int) -> tuple[Usage, bool]:
@@ -61,7 +65,8 @@ def anthropic_usage(usage: OpenAIUsage) -> Usage:
     prompt, completion = _count(usage.prompt_tokens), _count(usage.completion_tokens)
     details = usage.prompt_tokens_details or PromptTokensDetails()
     written = _count(details.cache_write_tokens)
-    cached = _count(details.cached_tokens) or _count(usage.prompt_cache_hit_tokens)
+    told = (details.cached_tokens, usage.prompt_cache_hit_tokens, usage.cached_tokens)
+    cached = next((count for count in map(_count, told) if count), 0)
     reasoning = _count((usage.completion_tokens_details or CompletionTokensDetails()).reasoning_tokens)
     beyond = max(0, _count(usage.total_tokens) - prompt - completion)
     written_apart = 0 < written == beyond

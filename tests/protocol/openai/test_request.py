@@ -156,6 +156,12 @@ def test_every_tool_choice_has_its_equal(choice: dict[str, Any], expected: tuple
     assert (body["tool_choice"], body.get("parallel_tool_calls")) == expected
 
 
+def test_a_wish_for_one_call_at_a_time_that_a_provider_does_not_know_is_named() -> None:
+    choice = {"type": "any", "disable_parallel_tool_use": True}
+    request = written(tools=[READ], tool_choice=choice, profile=Profile(parallel_switch=False))
+    assert request.dropped == ("tool_choice.disable_parallel_tool_use",)
+
+
 def test_a_tool_choice_without_tools_is_not_sent() -> None:
     body = sent(tools=[], tool_choice={"type": "any", "disable_parallel_tool_use": True})
     assert sorted(body) == ["max_tokens", "messages", "model"]
@@ -213,7 +219,7 @@ def test_a_strict_family_gets_a_schema_without_references_and_refused_keywords()
         "type": "object",
         "properties": {
             "at": {"type": "object", "properties": {"next": {"type": "object"}}, "description": "Where"},
-            "kind": {"enum": ["cat"]},
+            "kind": {"enum": ["cat"], "type": "string"},
             "note": {"type": "string", "nullable": True},
             "size": {"type": "integer"},
         },

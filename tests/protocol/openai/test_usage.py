@@ -32,8 +32,9 @@ def test_cached_tokens_are_taken_out_of_the_input() -> None:
     )
 
 
-def test_the_cache_hits_of_deepseek_are_cached_tokens() -> None:
-    told = anthropic_usage(usage(prompt_tokens=100, completion_tokens=1, prompt_cache_hit_tokens=64))
+@pytest.mark.parametrize("name", ["prompt_cache_hit_tokens", "cached_tokens"])
+def test_cached_tokens_are_read_under_the_names_of_deepseek_and_moonshot(name: str) -> None:
+    told = anthropic_usage(usage(prompt_tokens=100, completion_tokens=1, **{name: 64}))
     assert (told.input_tokens, told.cache_read_input_tokens) == (36, 64)
 
 
