@@ -69,11 +69,13 @@ class FrameSplitter:
 def data_of(frame: bytes) -> bytes | None:
     """The frame's `data`, lines joined by LF; None for a frame of comments or blank lines only."""
     if b"\r" not in frame:
-        if frame.startswith(b"data: ") and frame.find(b"\n\n") == frame.find(b"\n") == len(frame) - 2:
-            return frame[6:-2]  # the usual frame of a stream without names: one data line
         head, separator, data = frame.partition(b"\ndata: ")
-        if separator and b"\n" not in data[:-2] and head.startswith(b"event: ") and b"\n" not in head:
-            return data[:-2]  # the usual frame: one event line, one data line
+        if separator:
+            data = data[:-2]
+            if b"\n" not in data and b"\n" not in head and head.startswith(b"event: "):
+                return data  # the usual frame: one event line, one data line
+        elif frame.startswith(b"data: ") and frame.find(b"\n") == len(frame) - 2:
+            return frame[6:-2]  # the usual frame of a stream without names: one data line
     lines = [
         line[5:].removeprefix(b" ")
         for line in _LINE.split(frame)
