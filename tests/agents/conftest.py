@@ -18,9 +18,14 @@ FILE = """
 providers:
   relayed: {{dialect: anthropic, base_url: "{address}", api_key: "sk-provider-0123456789abcdef"}}
   translated: {{dialect: openai, base_url: "{address}/v1", api_key: "sk-provider-0123456789abcdef"}}
+  reasoning: {{preset: deepseek, base_url: "{address}/v1", api_key: "sk-provider-0123456789abcdef"}}
 models:
-  claude-relayed: {{routes: [{{provider: relayed, model: upstream-model}}]}}
+  claude-relayed: {{routes: [{{provider: relayed, model: claude-relayed}}]}}
   claude-translated: {{max_output_tokens: 16384, routes: [{{provider: translated, model: upstream-model}}]}}
+  claude-reasoning: {{routes: [{{provider: reasoning, model: deepseek-reasoner}}]}}
+  # Codex knows models by these names, and gives each other tools.
+  gpt-5.5: {{aliases: [claude-gpt-5.5], routes: [{{provider: translated, model: upstream-model}}]}}
+  gpt-6-sol: {{routes: [{{provider: relayed, model: claude-opus-5-5}}]}}
 organizations:
   Agents: {{tier: enterprise}}
 """

@@ -13,9 +13,19 @@ import pytest
 from tests import openai_provider as chat
 from tests import upstream as provider
 from tests.agents.program import INSTALLED, run
-from tests.agents.tool_turn import LAST_WORDS, LEAVE_A_PROOF, PROOF, SEARCH_THE_WEB, results, tool_turn
+from tests.agents.tool_turn import (
+    LAST_WORDS,
+    LEAVE_A_PROOF,
+    PROOF,
+    SEARCH_THE_WEB,
+    SIGNATURE,
+    THOUGHT,
+    results,
+    thoughts,
+    tool_turn,
+)
 from tests.stack import Stack
-from tests.upstream import Received, Script, Upstream
+from tests.upstream import Script, Upstream
 
 pytestmark = [pytest.mark.agents, pytest.mark.slow]
 
@@ -108,6 +118,24 @@ def test_a_turn_in_which_it_runs_a_tool(
     assert recorded(claude.session, 2) == (2, 50, 24)
 
 
+@pytest.mark.parametrize(
+    ("model", "thought"),
+    [
+        ("claude-relayed", {"type": "thinking", "thinking": THOUGHT, "signature": SIGNATURE}),
+        ("claude-reasoning", THOUGHT),
+    ],
+)
+def test_thinking_comes_back_to_a_provider_that_wants_it(
+    claude: Claude, upstream: Upstream, model: str, thought: Any
+) -> None:
+    script = upstream.answered_by(tool_turn)
+
+    claude.begin(f"{LEAVE_A_PROOF} {script}", "--allowedTools", "Bash", ANTHROPIC_MODEL=model)
+    _, second = upstream.received(script)
+
+    assert thoughts(second) == [thought]
+
+
 OVERFLOW = (
     "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens."
 )
@@ -147,7 +175,7 @@ def test_a_web_search_that_the_provider_cannot_make_is_told_to_the_model(
     assert "web_search_20250305" in results(last)[0]
 
 
-def test_it_shows_the_models_whose_names_begin_with_claude(claude: Claude) -> None:
+def test_it_finds_the_models_whose_names_or_aliases_begin_with_claude(claude: Claude) -> None:
     claude.begin(
         "Say hello.",
         CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY="1",
@@ -163,7 +191,6 @@ def test_it_shows_the_models_whose_names_begin_with_claude(claude: Claude) -> No
 def test_a_conversation_goes_on_at_a_provider_of_the_other_dialect(
     claude: Claude, upstream: Upstream
 ) -> None:
-    """It sends its thoughts back; those that nobody signed stay away from a provider that would refuse them."""
     script = upstream.answered_by(tool_turn)
 
     claude.begin(f"{LEAVE_A_PROOF} {script}", "--allowedTools", "Bash", ANTHROPIC_MODEL="claude-translated")
@@ -171,13 +198,8 @@ def test_a_conversation_goes_on_at_a_provider_of_the_other_dialect(
     last = upstream.received(script)[-1]
 
     assert result["result"] == LAST_WORDS
-    assert (last.target, _thoughts(last)) == ("/v1/messages?beta=true", [])
+    assert (last.target, thoughts(last)) == ("/v1/messages?beta=true", [])
 
 
 def _says(text: str) -> Script:
     return provider.streamed(chat.frames(chat.chunks([text])))
-
-
-def _thoughts(request: Received) -> list[Any]:
-    turns = [turn["content"] for turn in request.json["messages"] if turn["role"] == "assistant"]
-    return [block for content in turns for block in content if block["type"] == "thinking"]

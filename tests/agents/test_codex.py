@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from tests.agents.program import INSTALLED, run
-from tests.agents.tool_turn import LAST_WORDS, LEAVE_A_PROOF, PROOF, results, tool_turn
+from tests.agents.tool_turn import (
+    LAST_WORDS,
+    LEAVE_A_PROOF,
+    PROOF,
+    SIGNATURE,
+    THOUGHT,
+    results,
+    thoughts,
+    tool_turn,
+)
 from tests.stack import Stack
 from tests.upstream import Upstream
 
@@ -97,6 +106,24 @@ def test_a_turn_in_which_it_runs_a_tool(
     assert PROOF in results(second)[0]
     assert [first.json["stream"], second.json["stream"]] == [True, True]
     assert recorded(_session(events), 2) == (2, 50, 24)
+
+
+@pytest.mark.parametrize(
+    ("model", "thought"),
+    [
+        ("gpt-6-sol", {"type": "thinking", "thinking": THOUGHT, "signature": SIGNATURE}),
+        ("claude-reasoning", THOUGHT),
+    ],
+)
+def test_thinking_comes_back_to_a_provider_that_wants_it(
+    codex: Codex, upstream: Upstream, model: str, thought: Any
+) -> None:
+    script = upstream.answered_by(tool_turn)
+
+    codex.ask(f"{LEAVE_A_PROOF} {script}", model=model)
+    _, second = upstream.received(script)
+
+    assert thoughts(second) == [thought]
 
 
 def _said(events: list[dict[str, Any]]) -> list[str]:

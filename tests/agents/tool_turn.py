@@ -13,11 +13,14 @@ from tests import openai_provider as chat
 from tests import upstream as provider
 from tests.upstream import Received, Script
 
+Json = dict[str, Any]
+
 LEAVE_A_PROOF = "Please leave the proof."
 SEARCH_THE_WEB = "Please search the web."
 PROOF = "gateway-was-here"
 LAST_WORDS = "I have seen the result."
 THOUGHT = "There is a tool for that."
+SIGNATURE = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 
 _COMMAND = f"echo {PROOF} > proof.txt && cat proof.txt"
 _CALLS = {
@@ -42,8 +45,14 @@ def tool_turn(request: Received) -> Script:
     if name is None:
         return dialect.says("Nothing to do here.", asked)
     if not dialect.results(asked):
-        return dialect.calls(name, wished[name])
+        return dialect.calls(name, wished[name], asked)
     return dialect.says(LAST_WORDS, asked)
+
+
+def thoughts(request: Received) -> list[Any]:
+    """The thinking that a request brings back."""
+    dialect = _OpenAI if request.target.endswith("/chat/completions") else _Anthropic
+    return dialect.thoughts(request.json)
 
 
 def results(request: Received) -> list[str]:
@@ -54,35 +63,46 @@ def results(request: Received) -> list[str]:
 
 class _Anthropic:
     @staticmethod
-    def offered(asked: Any) -> list[str]:
+    def thoughts(asked: Json) -> list[Any]:
+        turns = [turn["content"] for turn in asked["messages"] if isinstance(turn["content"], list)]
+        return [block for content in turns for block in content if block["type"] == "thinking"]
+
+    @staticmethod
+    def offered(asked: Json) -> list[str]:
         return [tool["name"] for tool in asked.get("tools", [])]
 
     @staticmethod
-    def results(asked: Any) -> list[str]:
+    def results(asked: Json) -> list[str]:
         turns = [turn["content"] for turn in asked["messages"] if isinstance(turn["content"], list)]
         blocks = [block for content in turns for block in content if block["type"] == "tool_result"]
         return [_text(block["content"]) for block in blocks]
 
     @staticmethod
-    def says(text: str, asked: Any) -> Script:
+    def says(text: str, asked: Json) -> Script:
         if asked.get("stream"):
-            return provider.streamed(provider.frames(provider.events([text])))
-        return provider.reply(200, provider.message(text))
+            return provider.streamed(provider.frames(_answering(asked, provider.events([text]))))
+        return provider.reply(200, provider.message(text, model=asked["model"]))
 
     @staticmethod
-    def calls(name: str, arguments: dict[str, str]) -> Script:
-        opening, *_ = provider.events()
-        block = {"type": "tool_use", "id": "toolu_01Proof", "name": name, "input": {}}
-        pieces = _halves(json.dumps(arguments))
-        deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+    def calls(name: str, arguments: dict[str, str], asked: Json) -> Script:
+        """Signed thinking first, then the call in pieces."""
+        opening, *_ = _answering(asked, provider.events())
+        thought = {"type": "thinking", "thinking": "", "signature": ""}
+        call = {"type": "tool_use", "id": "toolu_01Proof", "name": name, "input": {}}
+        said = [
+            {"type": "thinking_delta", "thinking": THOUGHT},
+            {"type": "signature_delta", "signature": SIGNATURE},
+        ]
+        pieces = [
+            {"type": "input_json_delta", "partial_json": piece} for piece in _halves(json.dumps(arguments))
+        ]
         ending = {"stop_reason": "tool_use", "stop_sequence": None}
         return provider.streamed(
             provider.frames(
                 [
                     opening,
-                    {"type": "content_block_start", "index": 0, "content_block": block},
-                    *({"type": "content_block_delta", "index": 0, "delta": delta} for delta in deltas),
-                    {"type": "content_block_stop", "index": 0},
+                    *_block(0, thought, said),
+                    *_block(1, call, pieces),
                     {"type": "message_delta", "delta": ending, "usage": {"output_tokens": 12}},
                     {"type": "message_stop"},
                 ]
@@ -90,23 +110,41 @@ class _Anthropic:
         )
 
 
+def _answering(asked: Json, events: list[Json]) -> list[Json]:
+    """The events in the name of the model that was asked: Claude Code forgets the thinking of any other."""
+    events[0]["message"]["model"] = asked["model"]
+    return events
+
+
+def _block(index: int, opening: Json, deltas: list[Json]) -> list[Json]:
+    return [
+        {"type": "content_block_start", "index": index, "content_block": opening},
+        *({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas),
+        {"type": "content_block_stop", "index": index},
+    ]
+
+
 class _OpenAI:
     @staticmethod
-    def offered(asked: Any) -> list[str]:
+    def thoughts(asked: Json) -> list[Any]:
+        return [turn["reasoning_content"] for turn in asked["messages"] if "reasoning_content" in turn]
+
+    @staticmethod
+    def offered(asked: Json) -> list[str]:
         return [tool["function"]["name"] for tool in asked.get("tools", [])]
 
     @staticmethod
-    def results(asked: Any) -> list[str]:
+    def results(asked: Json) -> list[str]:
         return [_text(turn["content"]) for turn in asked["messages"] if turn["role"] == "tool"]
 
     @staticmethod
-    def says(text: str, asked: Any) -> Script:
+    def says(text: str, asked: Json) -> Script:
         if asked.get("stream"):
             return provider.streamed(chat.frames(chat.chunks([text])))
         return provider.reply(200, chat.completion(text))
 
     @staticmethod
-    def calls(name: str, arguments: dict[str, str]) -> Script:
+    def calls(name: str, arguments: dict[str, str], asked: Json) -> Script:
         """Thought first, as reasoning models do, then the call in pieces."""
         first, second = _halves(json.dumps(arguments))
         opening = {"index": 0, **chat.call(name, first)}
