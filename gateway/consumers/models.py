@@ -17,6 +17,7 @@ from gateway.protocol.chat.errors import openai_envelope
 
 LARGEST_PAGE = 1000
 DEFAULT_PAGE = 20
+_FOR_CLAUDE_CODE = ("claude", "anthropic")
 
 
 class ModelInfo(msgspec.Struct):
@@ -91,22 +92,20 @@ class ModelsConsumer(GatewayConsumer):
 
 
 def discoverable(models: Sequence[CatalogModel]) -> list[CatalogModel]:
-    """The models, and once more those that Claude Code would not find: it only looks at ids with `claude` or
-    `anthropic` in them, so such an alias stands in the list too."""
+    """The models, and once more under their aliases those that Claude Code would not offer by their name.
+
+    It looks at ids that begin with `claude` or `anthropic`; older releases at those that have it anywhere.
+    """
     listed: list[CatalogModel] = []
     for model in models:
         listed.append(model)
-        if not _is_known_to_claude_code(model.name):
+        if not model.name.lower().startswith(_FOR_CLAUDE_CODE):
             listed += [
                 msgspec.structs.replace(model, name=alias)
                 for alias in model.aliases
-                if _is_known_to_claude_code(alias)
+                if any(word in alias.lower() for word in _FOR_CLAUDE_CODE)
             ]
     return listed
-
-
-def _is_known_to_claude_code(name: str) -> bool:
-    return "claude" in name or "anthropic" in name
 
 
 def _page(models: list[CatalogModel], query: dict[str, list[str]]) -> AnthropicPage:

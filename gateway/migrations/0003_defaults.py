@@ -21,11 +21,6 @@ SIMULATED = [
     ("claude-opus-5-5", "Claude Opus 5.5 (simulated)", 128_000, ("4", "20", "0.2", "5", "8")),
     ("claude-sonnet-5-5", "Claude Sonnet 5.5 (simulated)", 128_000, ("2", "10", "0.1", "2.5", "4")),
     ("claude-haiku-5-5", "Claude Haiku 5.5 (simulated)", 64_000, ("0.1", "0.5", "0.01", "0.125", "0.2")),
-    # What Claude Code asks for as long as nobody names a model to it.
-    ("claude-fable-5", "Claude Fable 5 (simulated)", 128_000, ("10", "50", "1", "12.5", "20")),
-    ("claude-opus-4-8", "Claude Opus 4.8 (simulated)", 128_000, ("5", "25", "0.5", "6.25", "10")),
-    ("claude-sonnet-5", "Claude Sonnet 5 (simulated)", 128_000, ("2", "10", "0.2", "2.5", "4")),
-    ("claude-haiku-4-5", "Claude Haiku 4.5 (simulated)", 64_000, ("1", "5", "0.1", "1.25", "2")),
     ("claude-sonnet-4-5", "Claude Sonnet 4.5 (simulated)", 64_000, ("3", "15", "0.3", "3.75", "6")),
 ]
 

@@ -41,7 +41,14 @@ HASTY_TRANSLATED = "gpt-hasty"  # the same with short timeouts
 ALIASES = ["claude-scripted-latest", "vendor/claude-scripted"]
 SIMULATED = [
     *("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"),
-    *("claude-fable-5", "claude-opus-4-8", "claude-sonnet-5", "claude-haiku-4-5", "claude-sonnet-4-5"),
+    *(
+        "claude-fable-5-2",
+        "claude-fable-5",
+        "claude-opus-4-8",
+        "claude-sonnet-5",
+        "claude-haiku-4-5",
+        "claude-sonnet-4-5",
+    ),
 ]
 FIRST_BYTE, IDLE = 0.7, 1.0  # seconds: the timeouts of HASTY
 PING_SECONDS = 0.4
