@@ -68,6 +68,9 @@ class LiveStream:
                 log.error("provider_sent_garbage", request_id=self._request_id, what=str(problem))
                 self._plane.circuits.failed(self._target.circuit)
                 return self._broken("api_error", "The provider sent a stream that cannot be read.")
+            except Exception:  # a fault of ours must not end a stream in silence either
+                log.exception("stream_failed", request_id=self._request_id)
+                return self._broken("api_error", "An unexpected error has occurred in the gateway.")
             if frames:
                 return self._delivered(frames)
         return None
