@@ -14,9 +14,8 @@ from gateway.consumers.pacemaker import Pacemaker
 from gateway.consumers.request_body import read_body
 from gateway.directory.catalog import CatalogModel
 from gateway.engine import exchange
-from gateway.engine.call import Call
+from gateway.engine.call import Call, Surface
 from gateway.engine.live_stream import LiveStream
-from gateway.engine.surfaces.surface import Surface
 from gateway.errors import InvalidRequest, NotFound, PermissionDenied
 from gateway.principal import denied_by
 from gateway.protocol import body as guarded

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.principal import Workspace, denied_by
+from gateway.protocol.vendors import Vendor, vendor_of
 
 _ANTHROPIC = "api.anthropic.com"
 _VERSION = re.compile(r"(-latest|[-@]20\d\d(-?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01]))\Z", re.ASCII)
@@ -52,6 +53,11 @@ class Target(msgspec.Struct, frozen=True):
     def circuit(self) -> str:
         """The name of what fails together: this model at this provider with this key."""
         return f"{self.provider}/{self.key_id}/{self.upstream_model}"
+
+    @property
+    def vendor(self) -> Vendor:
+        """The habits of who stands behind it."""
+        return vendor_of(self.preset, self.dialect, self.base_url)
 
     @property
     def signer(self) -> str:

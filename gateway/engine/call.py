@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Protocol
+
 import msgspec
 
-from gateway.directory.catalog import CatalogModel
-from gateway.engine.surfaces.surface import Surface
+from gateway.directory.catalog import CatalogModel, Target
+from gateway.engine.passages.passage import Passage
 from gateway.principal import Principal, Workspace
 from gateway.protocol.body import Body
+
+
+class Surface(Protocol):
+    """How a client speaks: `dialect` is that of the errors it understands, `ping` keeps its silent stream alive."""
+
+    dialect: str
+    ping: bytes
+
+    def passage(self, call: Call, target: Target, foreign: Collection[str] = ()) -> Passage:
+        """`foreign` are signatures that this target would refuse. Raises `InvalidRequest` for what cannot be carried
+        to it."""
+        ...
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ from typing import Protocol
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
-from gateway.engine.surfaces.surface import vendor
 from gateway.simulator.provider import SimulatedReply, answer
 from gateway.upstreams.client import UpstreamClient
 from gateway.upstreams.transport import Destination
@@ -89,5 +88,5 @@ def _own_headers(target: Target) -> list[tuple[str, str]]:
         ("accept-encoding", "identity"),
         ("user-agent", "anthropic-gateway"),
     ]
-    credential = vendor(target).credential(target.api_key) if target.api_key else None
+    credential = target.vendor.credential(target.api_key) if target.api_key else None
     return [*headers, credential] if credential else headers

@@ -6,6 +6,7 @@ in the tests. What differs between the models of a vendor stands in `families`, 
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -312,6 +313,7 @@ _BY_HOST = {
 }
 
 
+@functools.lru_cache(maxsize=1024)
 def vendor_of(preset: str, dialect: str, base_url: str) -> Vendor:
     """The vendor that an operator named, else the one whose public address it is, else any of that dialect."""
     if preset in VENDORS:

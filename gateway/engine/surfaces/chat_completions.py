@@ -10,7 +10,7 @@ from gateway.engine.passages.chat import ChatNarrator, ChatRelayed
 from gateway.engine.passages.passage import Passage
 from gateway.engine.passages.retold import Retold
 from gateway.engine.passages.translated import Names
-from gateway.engine.surfaces.surface import COMMENT_PING, anthropic_passage, family_of, vendor
+from gateway.engine.surfaces.anthropic_form import COMMENT_PING, anthropic_passage, family_of
 from gateway.protocol import body as guarded
 from gateway.protocol.anthropic.request import message_request
 from gateway.protocol.chat.request import ChatRequest
@@ -26,7 +26,7 @@ class ChatCompletions:
 
     def passage(self, call: Call, target: Target, foreign: Collection[str] = ()) -> Passage:
         if target.dialect == "openai":
-            asks_usage = vendor(target).profile_of(target.upstream_model).stream_options
+            asks_usage = target.vendor.profile_of(target.upstream_model).stream_options
             names = Names(call.model.name, target.upstream_model)
             return ChatRelayed(self._request, names=names, ask_usage=asks_usage)
         written = anthropic_request(

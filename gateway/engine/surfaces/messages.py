@@ -7,7 +7,7 @@ from collections.abc import Collection
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
-from gateway.engine.surfaces.surface import anthropic_passage
+from gateway.engine.surfaces.anthropic_form import anthropic_passage
 from gateway.protocol.anthropic.blocks import PING
 from gateway.protocol.anthropic.request import MessageRequest
 

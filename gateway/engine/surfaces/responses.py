@@ -9,7 +9,7 @@ from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
 from gateway.engine.passages.responses import ResponsesNarrator
 from gateway.engine.passages.retold import Retold
-from gateway.engine.surfaces.surface import COMMENT_PING, anthropic_passage, family_of
+from gateway.engine.surfaces.anthropic_form import COMMENT_PING, anthropic_passage, family_of
 from gateway.protocol import body as guarded
 from gateway.protocol.anthropic.request import message_request
 from gateway.protocol.responses.request import ResponsesRequest

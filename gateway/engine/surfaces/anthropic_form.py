@@ -1,36 +1,19 @@
-"""The ways in which clients speak to the gateway; each finds the passage of a call to a target."""
+"""What all surfaces share: a request in Anthropic's words finds its passage to any target."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Protocol
 
 from gateway.directory.catalog import Target
+from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
 from gateway.engine.passages.relayed import Relayed
 from gateway.engine.passages.translated import Names, Translated
 from gateway.protocol.anthropic import families
 from gateway.protocol.anthropic.families import Family
 from gateway.protocol.anthropic.request import MessageRequest
-from gateway.protocol.vendors import Vendor, vendor_of
-
-if TYPE_CHECKING:
-    from gateway.engine.call import Call
 
 COMMENT_PING = b": ping\n\n"  # OpenAI's SDKs take an event of their name for an answer, but skip comments
-
-
-class Surface(Protocol):
-    """`dialect` is that of the errors a client understands, `ping` what keeps its silent stream alive."""
-
-    dialect: str
-    ping: bytes
-
-    def passage(self, call: Call, target: Target, foreign: Collection[str] = ()) -> Passage:
-        """`foreign` are signatures that this target would refuse. Raises `InvalidRequest` for what cannot be carried
-        to it."""
-        ...
 
 
 def anthropic_passage(
@@ -53,7 +36,7 @@ def anthropic_passage(
     return Translated(
         request,
         names=Names(call.model.name, target.upstream_model),
-        profile=vendor(target).profile_of(target.upstream_model),
+        profile=target.vendor.profile_of(target.upstream_model),
         max_output_tokens=call.model.max_output_tokens,
         request_id=call.request_id,
     )
@@ -62,8 +45,3 @@ def anthropic_passage(
 def family_of(target: Target) -> Family:
     """What may be said in Anthropic's words: all of it where they are only the way to another dialect."""
     return families.OPEN if target.dialect == "openai" else families.family_of(target.upstream_model)
-
-
-@functools.lru_cache(maxsize=1024)
-def vendor(target: Target) -> Vendor:
-    return vendor_of(target.preset, target.dialect, target.base_url)
