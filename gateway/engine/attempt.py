@@ -154,7 +154,7 @@ async def _whole_answer(reply: Reply, target: Target, passage: Passage, seconds:
             whole = passage.whole(body)
     except GatewayError as error:
         log.error(
-            "provider_sent_garbage", provider=target.provider, model=target.upstream_model, what=error.message
+            "provider_failed", provider=target.provider, model=target.upstream_model, error_type=error.type
         )
         raise AttemptFailed(error, retryable=error.status in RETRYABLE, sent=True) from error
     if whole is None:
@@ -194,7 +194,7 @@ def _error_before_content(error_type: str, message: str) -> AttemptFailed:
 def _failed_stream(failure: FailedStream, target: Target) -> AttemptFailed:
     """As above, from a provider of the other dialect, which has been put into our terms already."""
     error = failure.error
-    log.error("provider_failed", provider=target.provider, model=target.upstream_model, failure=str(failure))
+    log.error("provider_failed", provider=target.provider, model=target.upstream_model, error_type=error.type)
     return AttemptFailed(error, retryable=error.status in RETRYABLE, sent=True, status=error.status)
 
 
