@@ -9,7 +9,6 @@ PYTHON ?= python3
 RUN := .venv/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
 COMPILE := $(RUN) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
-BROWSER_PACKAGES := chromium fonts-dejavu-core nodejs npm
 
 help: ## Show this list
 	@echo "Usage: make TARGET [VARIABLE=value]"
@@ -83,11 +82,15 @@ css: .venv/.installed-dev ## Build the dashboard's style sheet
 	@npm ci --prefix .agents --ignore-scripts --no-audit --silent
 	@touch $@
 
-browser:
-	@if command -v chromium && command -v npm && test -d /usr/share/fonts/truetype/dejavu; then exit 0; fi >/dev/null; \
+browser: # only what is missing: a Node.js from elsewhere and Debian's npm exclude each other
+	@missing=; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
+	test -d /usr/share/fonts/truetype/dejavu || missing="$$missing fonts-dejavu-core"; \
+	if test -z "$$missing"; then exit 0; fi; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y -qq --no-install-recommends $(BROWSER_PACKAGES); \
+			apt-get install -y -qq --no-install-recommends $$missing; \
 	else \
-		echo "The browser and TypeScript tests need: apt-get install $(BROWSER_PACKAGES)" >&2; exit 1; \
+		echo "The browser and TypeScript tests need: apt-get install$$missing" >&2; exit 1; \
 	fi

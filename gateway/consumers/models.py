@@ -11,9 +11,8 @@ from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
 from gateway.consumers.base import GatewayConsumer
 from gateway.directory.catalog import CatalogModel, permitted
-from gateway.errors import GatewayError, InvalidRequest, NotFound
+from gateway.errors import InvalidRequest, NotFound
 from gateway.principal import Workspace, denied_by
-from gateway.protocol.chat.errors import openai_envelope
 
 LARGEST_PAGE = 1000
 DEFAULT_PAGE = 20
@@ -85,10 +84,6 @@ class ModelsConsumer(GatewayConsumer):
         if model is None or denied_by(workspace, model.names):
             raise NotFound(f"model: {name}")
         return _info(model)
-
-    def told(self, error: GatewayError) -> tuple[int, bytes]:
-        """Clients of OpenAI's SDKs, which send no version of Anthropic's, get errors in their envelope."""
-        return super().told(error) if b"anthropic-version" in self.headers else openai_envelope(error)
 
 
 def discoverable(models: Sequence[CatalogModel]) -> list[CatalogModel]:

@@ -205,7 +205,7 @@ def test_provider_keys_in_the_environment_bring_their_catalogs(
         "gpt-6-sol",
     } <= configured
     assert ModelAlias.objects.get(alias="claude-haiku-4-5-20251001").model.name == "claude-haiku-4-5"
-    assert Model.objects.filter(origin="simulator").count() == 8
+    assert Model.objects.filter(origin="simulator").count() == 9
     assert "+ model claude-opus-5-5" in lines
     assert "upstream-of-this-test" not in "\n".join(lines)
 

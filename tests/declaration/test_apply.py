@@ -374,7 +374,7 @@ def test_prune_removes_what_is_not_named_and_keeps_what_must_stay(people: Cast) 
     ) == ["- model m", "- model n", "+ model x", "- provider p", "- tier unused"]
     assert set(Provider.objects.values_list("name", flat=True)) == {"q", "simulator"}
     assert set(Tier.objects.values_list("name", flat=True)) == {"basic", "pro", "enterprise", "used"}
-    assert Model.objects.filter(origin="simulator").count() == 8
+    assert Model.objects.filter(origin="simulator").count() == 9
     assert set(Organization.objects.values_list("name", flat=True)) == {"Acme", "Umbrella"}
     assert Price.objects.get(model_name="m").model is None
 
