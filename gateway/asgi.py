@@ -137,5 +137,13 @@ def _health(plane: Plane) -> Health:
     )
 
 
+async def refuse_websocket(scope: Any, receive: Any, send: Any) -> None:
+    """Where the server knows WebSockets (Daphne); uvicorn, without a library for them, takes one for a GET."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
 front_door = FrontDoor(settings.CONFIGURATION)
-application = ProtocolTypeRouter({"http": front_door.http, "lifespan": front_door.lifespan})
+application = ProtocolTypeRouter(
+    {"http": front_door.http, "lifespan": front_door.lifespan, "websocket": refuse_websocket}
+)

@@ -9,6 +9,7 @@
       RequestTimeout       408 timeout_error
       TooLarge             413 request_too_large
       UnsupportedEncoding  415 invalid_request_error
+      NoWebSocket          426 invalid_request_error
       RateLimited          429 rate_limit_error
       InternalError        500 api_error
       Unavailable          503 api_error
@@ -69,6 +70,10 @@ class TooLarge(GatewayError):
 
 class UnsupportedEncoding(GatewayError):
     status, type = 415, "invalid_request_error"
+
+
+class NoWebSocket(GatewayError):
+    status, type = 426, "invalid_request_error"
 
 
 class RateLimited(GatewayError):

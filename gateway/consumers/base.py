@@ -21,7 +21,15 @@ from gateway.consumers.request_body import ClientGone, discard_body
 from gateway.engine.plane import Plane
 from gateway.engine.provider_error import ProviderError
 from gateway.engine.settlement import CLIENT_CLOSED
-from gateway.errors import GatewayError, InternalError, MethodNotAllowed, Overloaded, TooLarge, envelope
+from gateway.errors import (
+    GatewayError,
+    InternalError,
+    MethodNotAllowed,
+    NoWebSocket,
+    Overloaded,
+    TooLarge,
+    envelope,
+)
 from gateway.ids import new_request_id
 
 log = structlog.get_logger(__name__)
@@ -89,6 +97,9 @@ class GatewayConsumer(AsyncHttpConsumer):
             try:
                 self.headers = read(self.scope["headers"])
                 check_host(self.headers, self.plane.configuration.hosts)
+                if self.headers.get(b"upgrade", b"").lower() == b"websocket":
+                    # Codex tries that first, and goes on over HTTP at once only after this status.
+                    raise NoWebSocket("There are no WebSockets here; send the request over HTTP.")
                 if self.scope["method"] not in self.methods:
                     raise MethodNotAllowed("Method Not Allowed", headers={"allow": ", ".join(self.methods)})
                 await self.answer()

@@ -76,3 +76,13 @@ def test_the_metrics_name_no_tenant(house: House) -> None:
     assert 'gateway_upstream_attempts_total{outcome="ok",provider="scripted"}' in metrics
     for secret in (tenant.name, tenant.id, tenant.key_id, tenant.key, "Acme"):
         assert secret not in metrics
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages"])
+def test_a_websocket_is_refused_so_that_the_client_goes_on_over_http(house: House, path: str) -> None:
+    """Codex tries one first, and only this status makes it give up at once."""
+    upgrade = [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")]
+
+    answer = house.get(path, headers=[*upgrade, ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")])
+
+    assert (answer.status, answer.json["error"]["type"]) == (426, "invalid_request_error")
