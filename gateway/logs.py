@@ -6,6 +6,8 @@ Never a key and never a prompt: fields that would hold content or credentials ar
 values are cut, tracebacks come without local variables, and the finished line is searched once more for
 anything that looks like a key and for this installation's own secrets.
 
+A command that tells a person itself what happened keeps these lines away with `quiet`.
+
 On the hot path pass `request_id=` to the log call; elsewhere `structlog.contextvars.bound_contextvars` may
 bind it.
 """
@@ -13,12 +15,13 @@ bind it.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import json
 import logging
 import re
 import sys
-from collections.abc import Collection, Mapping, Sized
+from collections.abc import Collection, Iterator, Mapping, Sized
 from typing import BinaryIO, TextIO
 
 import structlog
@@ -56,6 +59,7 @@ _SECRETS = (
     ("/invites/", r"(?<=/invites/)[^\s\"'?]+"),
     ("://", r"(?<=://)[^\s\"'/@:]*:[^\s\"'/@]+(?=@)"),  # user:password@ of an address
 )
+_quiet = contextvars.ContextVar("quiet", default=False)
 _SHORTEST = 8  # characters; a shorter secret would blot out words
 _TELLING = 20  # characters of a secret that already tell it
 
@@ -71,13 +75,29 @@ def configure(*, level: str, secrets: Collection[str] = ()) -> None:
         _without_content,
     ]
     structlog.configure(
-        processors=[*origin, *contents, line.as_bytes],
+        processors=[_unless_quiet, *origin, *contents, line.as_bytes],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_named_logger,
         cache_logger_on_first_use=True,
     )
     without_record = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     _configure_standard_library(level, [*origin, without_record, *contents, line.as_text])
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No lines from structlog, also none from tasks that are begun meanwhile."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
+
+
+def _unless_quiet(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if _quiet.get():
+        raise structlog.DropEvent
+    return event
 
 
 class _Line:

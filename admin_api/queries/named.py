@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from gateway.errors import NotFound
-from gateway.models import ApiKey, Organization, User, Workspace
+from gateway.models import ApiKey, Organization, Provider, User, Workspace
 
 
 def organization(name: str) -> Organization:
@@ -44,6 +44,14 @@ def user(email: str) -> User:
     found = User.objects.filter(email__iexact=email.strip()).first()
     if found is None:
         raise NotFound(f"no user has the address {email!r}")
+    return found
+
+
+def provider(name: str) -> Provider:
+    """By its exact name."""
+    found = Provider.objects.filter(name=name).first()
+    if found is None:
+        raise NotFound(f"no provider is named {name!r}; there are: {_listed(Provider.objects.all(), 'name')}")
     return found
 
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import datetime
 import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any, LiteralString
 
 import psycopg
@@ -56,6 +57,13 @@ SELECT r.model_id, r.upstream_model, r.priority, r.weight, r.provider_id, p.name
        p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect
   FROM gateway_route r JOIN gateway_provider p ON p.id = r.provider_id
  ORDER BY r.model_id, r.priority, r.id
+"""
+
+PROVIDER: LiteralString = """
+SELECT '' AS upstream_model, 1 AS priority, 100 AS weight, p.id AS provider_id, p.name AS provider, p.preset,
+       p.dialect, p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect
+  FROM gateway_provider p
+ WHERE p.name = %s
 """
 
 PROVIDER_KEYS: LiteralString = """
@@ -125,17 +133,9 @@ class DirectoryStore:
         """All models with their routes; what operators configured wins a name from the simulator."""
         models = await self._rows(MODELS, self._simulator)
         routes = await self._rows(ROUTES)
-        keys = await self._rows(PROVIDER_KEYS)
-        credentials = {
-            provider: self._credentials(list(rows))
-            for provider, rows in itertools.groupby(keys, key=lambda row: row["provider_id"])
-        }
+        credentials = await self._all_credentials()
         targets = {
-            model: tuple(
-                _target(row, credential)
-                for row in rows
-                for credential in credentials.get(row["provider_id"], NO_CREDENTIAL)
-            )
+            model: tuple(_targets(rows, credentials))
             for model, rows in itertools.groupby(routes, key=lambda row: row["model_id"])
         }
         configured: list[CatalogModel] = []
@@ -144,6 +144,19 @@ class DirectoryStore:
             group = simulated if row["origin"] == "simulator" else configured
             group.append(_model(row, targets.get(row["id"], ())))
         return catalog_of(configured, simulated)
+
+    async def provider(self, name: str) -> tuple[Target, ...]:
+        """The provider with each of its keys, for models that no route names: `upstream_model` is empty."""
+        rows = await self._rows(PROVIDER, name)
+        return tuple(_targets(rows, await self._all_credentials()))
+
+    async def _all_credentials(self) -> dict[Any, list[Credential]]:
+        """By the id of the provider."""
+        keys = await self._rows(PROVIDER_KEYS)
+        return {
+            provider: self._credentials(list(rows))
+            for provider, rows in itertools.groupby(keys, key=lambda row: row["provider_id"])
+        }
 
     def _credentials(self, rows: list[dict[str, Any]]) -> list[Credential]:
         """The keys of one provider. One that cannot be read leaves its share to the others; if none can, the
@@ -229,6 +242,13 @@ def _refusal(row: dict[str, Any], *, usable: bool) -> str:
     if row["suspended_at"] is not None:
         return "suspended"
     return "" if usable else "archived"
+
+
+def _targets(rows: Iterable[dict[str, Any]], credentials: dict[Any, list[Credential]]) -> Iterator[Target]:
+    """Each route with each key of its provider."""
+    for row in rows:
+        for credential in credentials.get(row["provider_id"], NO_CREDENTIAL):
+            yield _target(row, credential)
 
 
 def _target(row: dict[str, Any], credential: Credential) -> Target:

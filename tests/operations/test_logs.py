@@ -65,6 +65,19 @@ log.info("three")
     assert [line.get("request_id") for line in lines] == ["req_7", "req_7", None]
 
 
+def test_a_command_can_keep_the_lines_of_what_it_runs_away() -> None:
+    code = """
+import asyncio
+async def work():
+    log.warning("one")
+    await asyncio.to_thread(log.warning, "two")
+with logs.quiet():
+    asyncio.run(work())
+log.warning("three")
+"""
+    assert _line(code)["event"] == "three"
+
+
 @pytest.mark.parametrize("logger", ["log", 'logging.getLogger("django.request")'])
 def test_an_exception_is_a_structured_traceback_without_local_variables(logger: str) -> None:
     code = f"""
