@@ -28,10 +28,10 @@ class TableReport:
     `keys` are what keys are called, by their id.
     """
 
-    def __init__(self, out: TextIO, keys: Mapping[str, str]) -> None:
+    def __init__(self, out: TextIO, keys: Mapping[str, str], *, no_color: bool = False) -> None:
         self.outcomes: list[Outcome] = []
         self._keys = keys
-        self._console = Console(file=out, highlight=False)
+        self._console = Console(file=out, highlight=False, no_color=no_color or None)
         self._status = self._console.status("")
 
     def __enter__(self) -> TableReport:

@@ -53,11 +53,12 @@ class Command(OperatorCommand):
         timeout: float,
         json: bool,
         verbosity: int,
+        no_color: bool,
         **options: object,
     ) -> None:
         keys = {str(key.pk): _told(key) for key in named.provider(provider).keys.all()}
         self.stdout.ending = ""  # the reports end their lines themselves
-        report = JsonReport(self.stdout, keys) if json else TableReport(self.stdout, keys)
+        report = JsonReport(self.stdout, keys) if json else TableReport(self.stdout, keys, no_color=no_color)
         try:
             with logs.quiet() if verbosity < 2 else contextlib.nullcontext(), report:
                 asyncio.run(
