@@ -22,6 +22,8 @@ providers:
 models:
   claude-relayed: {{routes: [{{provider: relayed, model: claude-relayed}}]}}
   claude-translated: {{max_output_tokens: 16384, routes: [{{provider: translated, model: upstream-model}}]}}
+  # Claude Code takes this one for Opus 5.5, to which it says more than to a model that it does not know.
+  claude-opus-5-5-translated: {{routes: [{{provider: translated, model: upstream-model}}]}}
   claude-reasoning: {{routes: [{{provider: reasoning, model: deepseek-reasoner}}]}}
   # Codex knows models by these names, and gives each other tools.
   gpt-5.5: {{aliases: [claude-gpt-5.5], routes: [{{provider: translated, model: upstream-model}}]}}
@@ -50,16 +52,23 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="session")
-def gateway(upstream: Upstream, scratch_folders: Callable[[str], Path]) -> Iterator[Stack]:
-    folder = scratch_folders("agents")
-    stack = Stack(folder / "data")
+def fresh(scratch_folders: Callable[[str], Path]) -> Iterator[Stack]:
+    """A gateway as it is after its first start: the simulator, and the key in the banner."""
+    stack = Stack(scratch_folders("agents") / "data")
     stack.start()
     try:
-        (folder / "gateway.yaml").write_text(FILE.format(address=upstream.base_url))
-        stack.manage("apply", str(folder / "gateway.yaml"))
         yield stack
     finally:
         stack.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway(fresh: Stack, upstream: Upstream) -> Stack:
+    """The same with the scripted providers."""
+    file = fresh.data_dir.parent / "gateway.yaml"
+    file.write_text(FILE.format(address=upstream.base_url))
+    fresh.manage("apply", str(file))
+    return fresh
 
 
 @pytest.fixture(scope="session")
@@ -70,11 +79,11 @@ def key(gateway: Stack) -> str:
 
 
 @pytest.fixture(scope="session")
-def recorded(gateway: Stack) -> Callable[[str, int], tuple[int, int, int]]:
+def recorded(fresh: Stack) -> Callable[[str, int], tuple[int, int, int]]:
     """The ledger's sums for a session: requests, input and output tokens, once it has so many requests."""
 
     def read(session: str, requests: int) -> tuple[int, int, int]:
-        url = read_env(gateway.data_dir / "stack.env")["DATABASE_URL"]
+        url = read_env(fresh.data_dir / "stack.env")["DATABASE_URL"]
         deadline = time.monotonic() + 5
         with psycopg.connect(url, autocommit=True) as connection:
             while True:
