@@ -5,6 +5,7 @@ A `Block` holds the fields of every kind of block; its `type` says which of them
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -43,9 +44,17 @@ class Block(msgspec.Struct):
     is_error: bool | None = None
 
 
+class MessageOutputConfig(msgspec.Struct):
+    effort: str | None = None
+
+
 class Message(msgspec.Struct):
+    """The last two stand in `system` messages only: how the turn is to be answered, and until when the text counts."""
+
     role: str
     content: str | list[Block] | None = None
+    output_config: MessageOutputConfig | None = None
+    clear_at: str | None = None
 
 
 class PlacedBlock(NamedTuple):
@@ -60,10 +69,11 @@ class PlacedBlock(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Consecutive messages of one role, which Anthropic reads as one."""
+    """Consecutive messages of one role, which Anthropic reads as one; `effort` where a `system` message sets it."""
 
     role: str
     blocks: list[PlacedBlock]
+    effort: str | None = None
 
 
 _messages: msgspec.json.Decoder[list[Message]] = msgspec.json.Decoder(list[Message])
@@ -74,15 +84,26 @@ def turns(raw: msgspec.Raw) -> list[Turn]:
     """The conversation of `messages`, same-role neighbours merged; raises `InvalidRequest`."""
     merged: list[Turn] = []
     messages = decoded(raw, "messages", _messages)
+    last_said = max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
     for index, message in enumerate(messages):
         if message.role not in ("user", "assistant", "system"):
             raise InvalidRequest(f"messages.{index}.role: Input should be 'user', 'assistant' or 'system'")
-        blocks = [PlacedBlock(index, at, block) for at, block in enumerate(_blocks(message.content))]
-        if merged and merged[-1].role == message.role:
-            merged[-1].blocks.extend(blocks)
-        else:
-            merged.append(Turn(message.role, blocks))
+        if message.role == "system" and message.clear_at == "next_user_message" and index < last_said:
+            continue
+        if not merged or merged[-1].role != message.role:
+            merged.append(Turn(message.role, []))
+        merged[-1].blocks.extend(
+            PlacedBlock(index, at, block) for at, block in enumerate(_blocks(message.content))
+        )
+        if message.output_config and message.output_config.effort:
+            merged[-1] = merged[-1]._replace(effort=message.output_config.effort)
     return merged
+
+
+def effort_now(conversation: list[Turn]) -> str | None:
+    """What `system` messages after the last answer say of the next one's effort."""
+    since = itertools.takewhile(lambda turn: turn.role != "assistant", reversed(conversation))
+    return next((turn.effort for turn in since if turn.effort), None)
 
 
 def blocks_of(raw: msgspec.Raw, field: str) -> list[Block]:

@@ -91,13 +91,14 @@ def openai_request(
     _refuse_uncarried(body)
     dropped: dict[str, None] = dict.fromkeys(name for name in body.fields if name not in _CARRIED)
     names = ToolNames()
-    chat = ChatRequest(model, _messages(body, profile, names, dropped))
+    turns = content.turns(body.fields["messages"])
+    chat = ChatRequest(model, _messages(body, turns, profile, names, dropped))
     _set_length(chat, request.max_tokens, max_output_tokens, profile)
     _set_stream(chat, request.stream, profile)
     _set_sampling(chat, body, profile, dropped)
     _set_tools(chat, body, profile, names, dropped)
     stops = _set_stops(chat, body, profile)
-    _set_output(chat, body, profile, dropped)
+    _set_output(chat, body, profile, dropped, content.effort_now(turns))
     _set_user(chat, body, profile, dropped)
     meet_demands(chat, profile, dropped)
     return OpenAIRequest(msgspec.json.encode(chat), names.originals, stops, tuple(dropped))
@@ -110,8 +111,9 @@ def _refuse_uncarried(body: Body) -> None:
             raise InvalidRequest(f"{name}: cannot be carried to this model's provider")
 
 
-def _messages(body: Body, profile: Profile, names: ToolNames, dropped: dict[str, None]) -> list[ChatMessage]:
-    turns = content.turns(body.fields["messages"])
+def _messages(
+    body: Body, turns: list[content.Turn], profile: Profile, names: ToolNames, dropped: dict[str, None]
+) -> list[ChatMessage]:
     conversation = messages_from_anthropic(turns, profile=profile, names=names, dropped=dropped)
     if not conversation:
         raise InvalidRequest("messages: at least one message must have content that is not empty")
@@ -169,17 +171,20 @@ def _set_stops(chat: ChatRequest, body: Body, profile: Profile) -> tuple[str, ..
     return stops
 
 
-def _set_output(chat: ChatRequest, body: Body, profile: Profile, dropped: dict[str, None]) -> None:
-    """Effort, thinking and the format of the answer."""
+def _set_output(
+    chat: ChatRequest, body: Body, profile: Profile, dropped: dict[str, None], effort_now: str | None
+) -> None:
+    """Effort, thinking and the format of the answer; the conversation's word on effort goes before the request's."""
     thinking = _read(body, "thinking", _thinking)
     config = _read(body, "output_config", _output_config) or OutputConfig()
-    effort = effort_from_anthropic(thinking, config.effort, profile)
+    wanted_effort = effort_now or config.effort
+    effort = effort_from_anthropic(thinking, wanted_effort, profile)
     chat.reasoning_effort = effort or UNSET
     if thinking is not None and profile.thinking_switch:
         chat.thinking = ThinkingSwitch("disabled" if thinking.type == "disabled" else "enabled")
     elif thinking is not None and thinking.type != "disabled" and not profile.efforts:
         dropped["thinking"] = None
-    if config.effort is not None and effort is None:
+    if wanted_effort is not None and effort is None:
         dropped["output_config.effort"] = None
     if memoryview(config.task_budget):
         dropped["output_config.task_budget"] = None

@@ -75,6 +75,21 @@ def test_a_system_turn_stands_in_its_place(profile: Profile, role: str) -> None:
     assert messages(*turns, profile=profile)[1] == {"role": role, "content": "The file changed."}
 
 
+def test_a_system_turn_that_only_sets_the_effort_says_nothing() -> None:
+    setting = {"role": "system", "content": [], "output_config": {"effort": "low"}}
+    assert sent(messages=[{"role": "user", "content": "Hi"}, setting])["messages"] == [
+        {"role": "user", "content": "Hi"}
+    ]
+
+
+def test_a_system_turn_for_one_answer_is_gone_after_it() -> None:
+    hint = {"role": "system", "content": "Be quick.", "clear_at": "next_user_message"}
+    begun = [{"role": "user", "content": "Hi"}, hint]
+    later = [*begun, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Go on"}]
+    assert [turn["content"] for turn in sent(messages=begun)["messages"]] == ["Hi", "Be quick."]
+    assert [turn["content"] for turn in sent(messages=later)["messages"]] == ["Hi", "Hello", "Go on"]
+
+
 def test_a_system_turn_holds_text_only() -> None:
     assert refused_block(PIXEL, "system") == (
         "messages.0.content.0: 'image' blocks are not permitted within role 'system'"

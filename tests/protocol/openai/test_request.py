@@ -298,6 +298,32 @@ def test_effort_is_the_same_word_or_the_nearest(
     assert sent(**fields, profile=Profile(efforts=efforts)).get("reasoning_effort") == expected
 
 
+@pytest.mark.parametrize(
+    ("efforts", "expected"),
+    [(["low"], "low"), (["high", "low"], "low"), (["low", "answered"], "medium"), ([], "medium")],
+)
+def test_the_effort_that_the_turn_sets_goes_before_the_requests(efforts: list[str], expected: str) -> None:
+    """It was for the turn in which it stands, so what was answered with it does not bind the next."""
+    turns = [
+        {"role": "assistant", "content": "Hello"}
+        if effort == "answered"
+        else {"role": "system", "content": [], "output_config": {"effort": effort}}
+        for effort in efforts
+    ]
+    messages = [{"role": "user", "content": "Hi"}, *turns, {"role": "user", "content": "Go on"}]
+    body = sent(
+        messages=messages,
+        output_config={"effort": "medium"},
+        profile=Profile(efforts=("low", "medium", "high")),
+    )
+    assert body["reasoning_effort"] == expected
+
+
+def test_an_effort_of_the_turn_that_has_no_word_is_said_to_be_left_out() -> None:
+    setting = {"role": "system", "content": [], "output_config": {"effort": "low"}}
+    assert written(messages=[{"role": "user", "content": "Hi"}, setting]).dropped == ("output_config.effort",)
+
+
 def test_a_family_with_a_thinking_switch_is_told_by_it() -> None:
     assert sent(thinking={"type": "adaptive"}, profile=DEEPSEEK)["thinking"] == {"type": "enabled"}
     assert sent(thinking={"type": "disabled"}, profile=DEEPSEEK)["thinking"] == {"type": "disabled"}
