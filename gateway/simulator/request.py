@@ -106,7 +106,14 @@ class Request(Struct):
     def last_user_text(self) -> str:
         """What the caller said last, text blocks joined by line breaks; empty after a bare tool result."""
         turn = next(message for message in reversed(self.messages) if message.role == "user")
-        return "\n".join(block.text or "" for block in turn.blocks if block.type == "text")
+        texts = (block.text or "" for block in turn.blocks if block.type == "text")
+        return "\n".join(text for text in texts if not _is_reminder(text))
+
+
+def _is_reminder(text: str) -> bool:
+    """A coding agent's own words beside those of its user."""
+    text = text.strip()
+    return text.startswith("<system-reminder>") and text.endswith("</system-reminder>")
 
 
 _decoder = msgspec.json.Decoder(Request)

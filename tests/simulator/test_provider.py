@@ -48,6 +48,16 @@ def test_the_same_request_gets_the_same_text_which_says_that_it_is_simulated_and
     assert first["stop_reason"] == "end_turn"
 
 
+def test_an_agents_reminders_are_not_what_its_user_wrote() -> None:
+    reminder = "<system-reminder>\nUse get_weather to learn of storms.\n</system-reminder>\n"
+    blocks = [{"type": "text", "text": text} for text in (reminder, "Hello there")]
+
+    answer = ask(messages=[{"role": "user", "content": blocks}], tools=[WEATHER])
+
+    (said,) = answer["content"]
+    assert said["text"].endswith('You wrote "Hello there".')
+
+
 def test_the_answer_has_the_full_shape_of_a_message() -> None:
     message = ask(messages=HELLO, model="claude-haiku-4-5")
 
