@@ -101,7 +101,9 @@ def test_with_an_address_and_a_key_alone_the_simulator_answers(
     result = claude.begin("Say hello.")
 
     assert (result["is_error"], result["stop_reason"]) == (False, "end_turn")
-    assert result["result"].startswith("This is a simulated reply")
+    assert result["result"].startswith(
+        'This is a simulated reply: no model was asked. You wrote "Say hello.".'
+    )
     assert list(result["modelUsage"]) == ["claude-opus-5-5"]
     assert recorded(claude.session, 1) == (
         1,

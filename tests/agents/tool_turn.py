@@ -153,8 +153,9 @@ class _Anthropic:
 
 
 def _answering(asked: Json, events: list[Json]) -> list[Json]:
-    """The events in the name of the model that was asked: Claude Code forgets the thinking of any other."""
-    events[0]["message"]["model"] = asked["model"]
+    """The events of one message of the model that was asked: Claude Code forgets the thinking of any other model,
+    and takes messages of one id for one."""
+    events[0]["message"] |= {"model": asked["model"], "id": f"msg_{len(asked['messages']):02}Provider"}
     return events
 
 
