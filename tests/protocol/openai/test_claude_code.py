@@ -54,7 +54,7 @@ def test_its_attribution_stays_here_and_its_instructions_go(profile: Profile) ->
     assert "x-anthropic-billing-header" not in sent.body.decode()
     said = "\n".join(turn["content"] for turn in rest)
     assert all(text in said for turn in asked["messages"] for text in _texts(turn))
-    assert "context_management" in sent.dropped
+    assert {"context_management", "safeguards"} <= set(sent.dropped)
 
 
 @everywhere
@@ -73,6 +73,25 @@ def test_a_failed_tool_is_told_in_its_call_order(profile: Profile) -> None:
     assert result["content"].startswith("Error: Exit code 127")
     thought, _ = asked["messages"][2]["content"]
     assert thought["signature"] not in sent.body.decode()
+
+
+@everywhere
+def test_a_tool_that_was_fetched_is_called_as_it_is_offered(profile: Profile) -> None:
+    """Its name is longer than most vendors take; what fetched it names it in full."""
+    asked = _recorded("after_a_fetched_tool")
+
+    sent = _translated(asked, profile)
+    told = json.loads(sent.body)
+
+    *_, offered = [tool["function"]["name"] for tool in told["tools"]]
+    fetching, fetched = [call for turn in told["messages"] for call in turn.get("tool_calls", [])]
+    assert (fetching["function"]["name"], fetched["function"]["name"]) == ("ToolSearch", offered)
+    assert len(offered) <= 64
+    assert sent.tool_names == {offered: asked["tools"][-1]["name"]}
+    assert [turn["content"] for turn in told["messages"] if turn["role"] == "tool"] == [
+        f"Tool: {asked['tools'][-1]['name']}",
+        "Nothing is written down about Gateways.",
+    ]
 
 
 @everywhere
