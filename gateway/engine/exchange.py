@@ -59,7 +59,7 @@ async def serve(call: Call, plane: Plane) -> Answer:
     settlement = Settlement(call, admission, attempt_id, plane.limiter, plane.expectations, plane.spool)
     signers = plane.signers if plane.directory.catalog.several_signers else None
     route = Route(call, plane.circuits, plane.stickiness, signers)
-    own_headers = limit_headers.of(admission)
+    own_headers = _limits_of(call, admission)
     try:
         step, found = await _first_working_step(call, route, plane, settlement)
     except AttemptFailed as failure:
@@ -102,9 +102,15 @@ async def _admit(call: Call, lease: str, plane: Plane) -> Admission:
     metrics.admission(time.perf_counter() - started)
     if admission.refusal is not None:
         error = admission.refusal.error()
-        error.headers.update((name.decode(), value.decode()) for name, value in limit_headers.of(admission))
+        error.headers.update((name.decode(), value.decode()) for name, value in _limits_of(call, admission))
         raise error
     return admission
+
+
+def _limits_of(call: Call, admission: Admission) -> Headers:
+    """The tenant's limits by Anthropic's names, and once more by those that OpenAI's clients read."""
+    headers = limit_headers.of(admission)
+    return headers + limit_headers.openai(admission) if call.surface.dialect == "openai" else headers
 
 
 async def _first_working_step(

@@ -1,4 +1,4 @@
-"""The tenant's own `anthropic-ratelimit-*` headers, from the tightest scope of each limit."""
+"""The tenant's own limits as headers, from the tightest scope of each: by Anthropic's names and by OpenAI's."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ import time
 
 from gateway.limits.admission import Admission
 
+Headers = list[tuple[bytes, bytes]]
+
+_PARTS = (b"limit", b"remaining", b"reset")
 _NAMES = (b"requests", b"tokens", b"input-tokens", b"output-tokens")
-_HEADERS = tuple(
-    tuple(b"anthropic-ratelimit-%b-%b" % (name, part) for part in (b"limit", b"remaining", b"reset"))
-    for name in _NAMES
-)
+_HEADERS = tuple(tuple(b"anthropic-ratelimit-%b-%b" % (name, part) for part in _PARTS) for name in _NAMES)
+# OpenAI's clients know these two.
+_OPENAI_HEADERS = tuple(tuple(b"x-ratelimit-%b-%b" % (part, name) for part in _PARTS) for name in _NAMES[:2])
 
 
-def of(admission: Admission) -> list[tuple[bytes, bytes]]:
+def of(admission: Admission) -> Headers:
     """Limit, remaining (never below 0) and the time of full refill (RFC 3339, Z) of every limit that is set."""
-    headers: list[tuple[bytes, bytes]] = []
+    headers: Headers = []
     for n, names in enumerate(_HEADERS):
-        tightest = None
-        for state in admission.states:
-            size = state.scope.limits[n]
-            if size and (tightest is None or state.remaining[n] < tightest[1]):
-                tightest = size, state.remaining[n]
+        tightest = _tightest(admission, n)
         if tightest is not None:
             size, remaining = tightest
             full_at = admission.now_ms // 1000 + -(-(size - remaining) * 60 // size)
@@ -32,6 +30,40 @@ def of(admission: Admission) -> list[tuple[bytes, bytes]]:
     return headers
 
 
+def openai(admission: Admission) -> Headers:
+    """The same of requests and tokens as OpenAI tells it: until the full refill is a duration such as `6m0s`."""
+    headers: Headers = []
+    for n, names in enumerate(_OPENAI_HEADERS):
+        tightest = _tightest(admission, n)
+        if tightest is not None:
+            size, remaining = tightest
+            headers.append((names[0], b"%d" % size))
+            headers.append((names[1], b"%d" % max(0, remaining)))
+            headers.append((names[2], _duration(-(-(size - remaining) * 60_000 // size))))
+    return headers
+
+
+def _tightest(admission: Admission, n: int) -> tuple[int, int] | None:
+    """Size and remaining (negative: a debt) of the limit `n` in the scope with the least left, if any has one."""
+    tightest = None
+    for state in admission.states:
+        size = state.scope.limits[n]
+        if size and (tightest is None or state.remaining[n] < tightest[1]):
+            tightest = size, state.remaining[n]
+    return tightest
+
+
 @functools.lru_cache(maxsize=256)
 def _rfc3339(second: int) -> bytes:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second)).encode()
+
+
+def _duration(milliseconds: int) -> bytes:
+    """Thousandths where it is less than a second, from there on whole seconds, rounded up."""
+    if milliseconds < 1000:
+        return b"%dms" % milliseconds if milliseconds else b"0s"
+    minutes, seconds = divmod(-(-milliseconds // 1000), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return b"%dh%dm%ds" % (hours, minutes, seconds)
+    return b"%dm%ds" % (minutes, seconds) if minutes else b"%ds" % seconds
