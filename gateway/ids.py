@@ -27,6 +27,11 @@ def new_message_id() -> str:
     return "msg_01" + os.urandom(11).hex()
 
 
+def new_completion_id() -> str:
+    """An id for a chat completion that is told from an answer of another dialect."""
+    return "chatcmpl-01" + os.urandom(11).hex()
+
+
 def new_attempt_id() -> uuid.UUID:
     """A version 7 UUID (RFC 9562): its first 48 bits are the Unix time in milliseconds."""
     value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")

@@ -9,7 +9,7 @@ from gateway.engine.passages.passage import Whole
 from gateway.engine.passages.translated import Names
 from gateway.engine.provider_error import ProviderError
 from gateway.errors import GatewayError
-from gateway.ids import new_id
+from gateway.ids import new_completion_id
 from gateway.protocol.chat.completion import chat_completion
 from gateway.protocol.chat.errors import error_frame
 from gateway.protocol.chat.relay import ChatRelay, relayed_completion
@@ -55,7 +55,7 @@ class ChatNarrator:
     """Tells Anthropic's answers as chat completions."""
 
     def __init__(self, request: ChatRequest, *, model: str) -> None:
-        self._completion_id = new_id("chatcmpl")
+        self._completion_id = new_completion_id()
         self._model = model
         self._created = int(time.time())
         self._functions = request.functions
