@@ -42,7 +42,12 @@ class ReplyStream(httpx.AsyncByteStream):
 
     @property
     def lost(self) -> bool:
-        """aiohttp closes a connection whose chunking is broken without telling who waits for the body."""
+        """aiohttp closes a connection whose chunking is broken without telling who waits for the body.
+
+        It gives one away too as soon as the whole body has come, read or not.
+        """
+        if self._response.content.is_eof():
+            return False
         connection = self._response.connection
         return connection is None or connection.transport is None
 
