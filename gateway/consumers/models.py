@@ -11,8 +11,9 @@ from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
 from gateway.consumers.base import GatewayConsumer
 from gateway.directory.catalog import CatalogModel, permitted
-from gateway.errors import InvalidRequest, NotFound
+from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.principal import Workspace, denied_by
+from gateway.protocol.chat.errors import param_and_code
 
 LARGEST_PAGE = 1000
 DEFAULT_PAGE = 20
@@ -71,12 +72,12 @@ class ModelsConsumer(GatewayConsumer):
         page: msgspec.Struct
         if name is not None:
             page = self._one(name, workspace)
-        elif b"anthropic-version" in self.headers:
+        elif self._in_openais_shape:
+            page = OpenAIPage([_openai_model(model) for model in models])
+        else:
             page = _page(
                 models, parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
             )
-        else:
-            page = OpenAIPage([_openai_model(model) for model in models])
         await self.send_json(200, msgspec.json.encode(page), [])
 
     def _one(self, name: str, workspace: Workspace) -> ModelInfo:
@@ -84,6 +85,26 @@ class ModelsConsumer(GatewayConsumer):
         if model is None or denied_by(workspace, model.names):
             raise NotFound(f"model: {name}")
         return _info(model)
+
+    def told(self, error: GatewayError) -> tuple[int, bytes]:
+        """Clients of OpenAI's SDKs, which send no version of Anthropic's, find their `param` and `code` in it too."""
+        if not self._in_openais_shape:
+            return super().told(error)
+        param, code = param_and_code(error)
+        detail = {"type": error.type, "message": error.message, "param": param, "code": code}
+        body = {"type": "error", "error": detail, "request_id": self.request_id}
+        return error.status, msgspec.json.encode(body)
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """And their name for the request's id."""
+        if self._in_openais_shape:
+            headers.append((b"x-request-id", self.request_id.encode()))
+        await super().start(status, headers)
+
+    @property
+    def _in_openais_shape(self) -> bool:
+        """Also of a request whose headers were not read, since something is wrong with them."""
+        return all(name != b"anthropic-version" for name, _ in self.scope["headers"])
 
 
 def discoverable(models: Sequence[CatalogModel]) -> list[CatalogModel]:

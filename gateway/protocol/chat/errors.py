@@ -57,6 +57,13 @@ def envelope_of(
     return kind.status, msgspec.json.encode(Envelope(_detail(kind, message)))
 
 
+def param_and_code(error: GatewayError) -> tuple[str | None, str | None]:
+    """The field that is wrong and the name of the mistake, where there are such."""
+    kind = _kind(error.status, error.type, error.message, error.error_code)
+    detail = _detail(kind, error.message)
+    return detail.param, detail.code
+
+
 def retry_headers(error: GatewayError) -> dict[str, str]:
     """Trying again does not fill an empty account, though the SDKs would: they retry every 429."""
     kind = _kind(error.status, error.type, error.message, error.error_code)
