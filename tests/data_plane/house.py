@@ -29,7 +29,7 @@ VERSION = ("anthropic-version", "2023-06-01")
 JSON = ("content-type", "application/json")
 HELLO = [{"role": "user", "content": "Hello"}]
 
-# Models of the test catalog, all served by the scripted provider as `upstream-model`.
+# Models of the test catalog, served by the scripted provider as `upstream-model` where nothing else is said.
 SCRIPTED = "claude-scripted"
 HASTY = "claude-hasty"  # its provider has short timeouts
 DRAINED = "claude-drained"  # its provider is read to the end when the client leaves
@@ -38,6 +38,9 @@ SPARE = "claude-spare"  # the provider that nobody listens at, and behind it the
 SILENT = "claude-silent"  # connections open, nothing ever comes
 TRANSLATED = "gpt-scripted"  # the scripted provider speaks the OpenAI dialect there
 HASTY_TRANSLATED = "gpt-hasty"  # the same with short timeouts
+THINKING = "claude-thinking"  # the scripted provider knows it as `claude-opus-4-6`
+CROSSING = "gpt-crossing"  # the scripted provider in the OpenAI dialect, and behind it in Anthropic's
+CROSSING_BACK = "claude-crossing"  # the other way round
 ALIASES = ["claude-scripted-latest", "vendor/claude-scripted"]
 SIMULATED = [
     *("claude-haiku-5-5", "claude-sonnet-5-5", "claude-opus-5-5"),
@@ -179,6 +182,9 @@ class House:
         self._provider("translated-hasty", f"{address}/v1", dialect="openai", timeouts=hasty)
         self._model(TRANSLATED, "translated", ["claude-gpt-scripted"])
         self._model(HASTY_TRANSLATED, "translated-hasty", [])
+        self._model(THINKING, "scripted", [], upstream="claude-opus-4-6")
+        self._model(CROSSING, "translated", [], behind="scripted", upstream="crossing-model")
+        self._model(CROSSING_BACK, "scripted", [], behind="translated", upstream="crossing-model")
         self.office.wish("organization", name="Acme", tier="enterprise")
         self.key = self.office.wish("api_key", organization="Acme")["secret"]
 
@@ -190,10 +196,17 @@ class House:
     def _provider(self, name: str, base_url: str, **rest: Any) -> None:
         self.office.wish("provider", name=name, base_url=base_url, api_key=PROVIDER_KEY, **rest)
 
-    def _model(self, name: str, provider: str, aliases: list[str], behind: str = "") -> None:
+    def _model(
+        self,
+        name: str,
+        provider: str,
+        aliases: list[str],
+        behind: str = "",
+        upstream: str = "upstream-model",
+    ) -> None:
         providers = [provider, behind] if behind else [provider]
         routes = [
-            {"provider": one, "model": "upstream-model", "priority": priority}
+            {"provider": one, "model": upstream, "priority": priority}
             for priority, one in enumerate(providers, 1)
         ]
         self.office.wish(

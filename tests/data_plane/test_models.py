@@ -9,6 +9,8 @@ import pytest
 
 from tests.data_plane.house import (
     ALIASES,
+    CROSSING,
+    CROSSING_BACK,
     DRAINED,
     HASTY,
     HASTY_TRANSLATED,
@@ -17,16 +19,21 @@ from tests.data_plane.house import (
     SILENT,
     SIMULATED,
     SPARE,
+    THINKING,
     TRANSLATED,
     House,
 )
 
-CONFIGURED = {SCRIPTED, HASTY, DRAINED, REFUSED, SPARE, SILENT, TRANSLATED, HASTY_TRANSLATED}
+CONFIGURED = {SCRIPTED, HASTY, DRAINED, REFUSED, SPARE, SILENT, TRANSLATED, HASTY_TRANSLATED} | {
+    THINKING,
+    CROSSING,
+    CROSSING_BACK,
+}
 FOR_CLAUDE_CODE = {"claude-gpt-scripted"}  # an alias of a model whose name it would pass over
 
 
 def test_the_list_holds_configured_and_simulated_models_in_the_full_shape(house: House) -> None:
-    page = house.get("/v1/models").json
+    page = house.get("/v1/models?limit=100").json
 
     assert {model["id"] for model in page["data"]} == CONFIGURED | FOR_CLAUDE_CODE | set(SIMULATED)
     assert (page["has_more"], page["first_id"], page["last_id"]) == (
@@ -56,7 +63,7 @@ def test_an_unknown_model_is_not_found(house: House) -> None:
 
 
 def test_pages_go_forth_and_back_and_together_are_the_list(house: House) -> None:
-    whole = [model["id"] for model in house.get("/v1/models").json["data"]]
+    whole = [model["id"] for model in house.get("/v1/models?limit=100").json["data"]]
     seen: list[str] = []
     after = ""
     while True:
