@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gateway.errors import InternalError
 from gateway.protocol.anthropic.usage import Usage
 from gateway.protocol.responses.output import (
     COMPLETED,
@@ -47,8 +48,14 @@ _message = msgspec.json.Decoder(Message)
 def response_object(
     message: bytes, *, request: ResponsesRequest, response_id: str, model: str, created: int
 ) -> bytes:
-    """The JSON of the Response; `created` in seconds since 1970, `model` as the caller knows it."""
-    told = _message.decode(message)
+    """The JSON of the Response; `created` in seconds since 1970, `model` as the caller knows it.
+
+    Raises `InternalError` where `message` is none.
+    """
+    try:
+        told = _message.decode(message)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise InternalError("The provider sent an answer that cannot be read.") from None
     frame = Frame(request, response_id=response_id, model=model, created=created)
     outcome, tools = outcome_of(told.stop_reason), toolbox_of(request)
     output: list[OutputItem] = []
