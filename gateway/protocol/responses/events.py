@@ -20,6 +20,7 @@ from gateway.protocol.responses.output import (
     OutputItem,
     OutputText,
     ReasoningItem,
+    Refusal,
     SummaryText,
     call_item,
     reasoning_item,
@@ -88,6 +89,25 @@ class MessageTelling(_Telling):
         part = OutputText("".join(self._pieces))
         item = MessageItem(self._item_id, status, [part])
         self._write("response.output_text.done", content_index=0, text=part.text, logprobs=[])
+        self._write("response.content_part.done", content_index=0, part=part)
+        self._done(item)
+        return item
+
+
+class RefusalTelling(_Telling):
+    """A message that says why there is no answer; providers tell it at once, so it is whole."""
+
+    def __init__(self, writer: EventWriter, item_id: str, refusal: str) -> None:
+        super().__init__(writer, item_id)
+        self._refusal = refusal
+        self._add(MessageItem(item_id, IN_PROGRESS, []))
+        self._write("response.content_part.added", content_index=0, part=Refusal(""))
+        self._write("response.refusal.delta", content_index=0, delta=refusal)
+
+    def end(self, status: str) -> OutputItem:
+        part = Refusal(self._refusal)
+        item = MessageItem(self._item_id, status, [part])
+        self._write("response.refusal.done", content_index=0, refusal=self._refusal)
         self._write("response.content_part.done", content_index=0, part=part)
         self._done(item)
         return item
@@ -174,4 +194,4 @@ class CallTelling(_Telling):
         )
 
 
-Telling = MessageTelling | ReasoningTelling | CallTelling
+Telling = MessageTelling | RefusalTelling | ReasoningTelling | CallTelling

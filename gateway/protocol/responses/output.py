@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from gateway.protocol.anthropic.usage import Usage
+from gateway.protocol.chat.answer import StopDetails
 from gateway.protocol.responses.failure import Failure
 from gateway.protocol.responses.request import ResponsesRequest
 from gateway.protocol.responses.thoughts import Thinking, Thought, sealed
@@ -55,6 +56,12 @@ class OutputText(msgspec.Struct, tag_field="type", tag="output_text"):
     logprobs: list[str] = []
 
 
+class Refusal(msgspec.Struct, tag_field="type", tag="refusal"):
+    """Why there is no answer."""
+
+    refusal: str
+
+
 class SummaryText(msgspec.Struct, tag_field="type", tag="summary_text"):
     text: str
 
@@ -62,7 +69,7 @@ class SummaryText(msgspec.Struct, tag_field="type", tag="summary_text"):
 class MessageItem(msgspec.Struct, tag_field="type", tag="message"):
     id: str
     status: str
-    content: list[OutputText]
+    content: list[OutputText | Refusal]
     role: str = "assistant"
 
 
@@ -165,6 +172,16 @@ def outcome_of(stop_reason: str | None) -> Outcome:
     if reason is None:
         return Outcome(COMPLETED)
     return Outcome(INCOMPLETE, IncompleteDetails(reason))
+
+
+def untold_refusal(details: StopDetails | None, output: list[OutputItem]) -> str | None:
+    """Why there is no answer, unless the answer's own words end with it already, as a translated one's do."""
+    refusal = details.explanation if details is not None else None
+    last = output[-1] if output else None
+    words = last.content[-1] if isinstance(last, MessageItem) else None
+    if refusal and isinstance(words, OutputText) and words.text.endswith(refusal):
+        return None
+    return refusal or None
 
 
 def usage_from_anthropic(usage: Usage) -> ResponseUsage:

@@ -6,6 +6,7 @@ import msgspec
 
 from gateway.errors import InternalError
 from gateway.protocol.anthropic.usage import Usage
+from gateway.protocol.chat.answer import StopDetails
 from gateway.protocol.responses.output import (
     COMPLETED,
     INCOMPLETE,
@@ -13,9 +14,11 @@ from gateway.protocol.responses.output import (
     MessageItem,
     OutputItem,
     OutputText,
+    Refusal,
     call_item,
     outcome_of,
     reasoning_item,
+    untold_refusal,
     usage_from_anthropic,
 )
 from gateway.protocol.responses.request import ResponsesRequest
@@ -39,6 +42,7 @@ class Block(msgspec.Struct):
 class Message(msgspec.Struct):
     content: list[Block]
     stop_reason: str | None = None
+    stop_details: StopDetails | None = None
     usage: Usage = msgspec.field(default_factory=Usage)
 
 
@@ -62,6 +66,8 @@ def response_object(
     for at, block in enumerate(told.content):
         cut_off = outcome.status == INCOMPLETE and at == len(told.content) - 1
         output += _item(block, frame, len(output), INCOMPLETE if cut_off else COMPLETED, tools)
+    if refusal := untold_refusal(told.stop_details, output):
+        output.append(MessageItem(frame.item_id("msg", len(output)), COMPLETED, [Refusal(refusal)]))
     return msgspec.json.encode(frame.response(outcome, output, usage_from_anthropic(told.usage)))
 
 

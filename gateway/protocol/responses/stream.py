@@ -6,8 +6,8 @@
     a thinking block            output_item.added, reasoning_summary_part.added, reasoning_summary_text.delta ...
     a tool_use block            output_item.added, function_call_arguments.delta ...
     a block's end               nothing, until what comes next tells whether it was whole
-    message_delta               kept: usage and stop reason
-    message_stop                the last item's end, response.completed or response.incomplete
+    message_delta               kept: usage, stop reason and why an answer is refused
+    message_stop                the last item's end, the refusal, response.completed or response.incomplete
     ping                        a comment
     error                       response.created if nothing is out yet, response.failed
 
@@ -23,11 +23,13 @@ import msgspec
 from gateway.protocol import sse
 from gateway.protocol.anthropic.errors import ErrorDetail
 from gateway.protocol.anthropic.usage import Usage
+from gateway.protocol.chat.answer import StopDetails
 from gateway.protocol.responses.events import (
     CallTelling,
     EventWriter,
     MessageTelling,
     ReasoningTelling,
+    RefusalTelling,
     Telling,
 )
 from gateway.protocol.responses.failure import failure_from_anthropic
@@ -39,6 +41,7 @@ from gateway.protocol.responses.output import (
     Outcome,
     OutputItem,
     outcome_of,
+    untold_refusal,
     usage_from_anthropic,
 )
 from gateway.protocol.responses.request import ResponsesRequest
@@ -62,6 +65,7 @@ class _Delta(msgspec.Struct):
     signature: str = ""
     partial_json: str = ""
     stop_reason: str | None = None
+    stop_details: StopDetails | None = None
 
 
 class _Event(msgspec.Struct):
@@ -92,6 +96,7 @@ class ResponsesEvents:
         self._writer = EventWriter()
         self._usage = Usage()
         self._stop_reason: str | None = None
+        self._stop_details: StopDetails | None = None
         self._output: list[OutputItem] = []
         self._item: Telling | None = None
 
@@ -127,7 +132,7 @@ class ResponsesEvents:
             self._start()
         elif event.type == "message_delta":
             self._usage.overwrite(event.usage or Usage())
-            self._stop_reason = (event.delta and event.delta.stop_reason) or self._stop_reason
+            self._stop(event.delta or _Delta())
         elif event.type == "message_stop":
             self._end()
         elif event.type == "error":
@@ -173,6 +178,11 @@ class ResponsesEvents:
             if delta.signature:
                 item.sign(delta.signature)
 
+    def _stop(self, delta: _Delta) -> None:
+        if delta.stop_reason is not None:
+            self._stop_reason = delta.stop_reason
+            self._stop_details = delta.stop_details
+
     def _close(self, status: str) -> None:
         if self._item is not None:
             self._output.append(self._item.end(status))
@@ -181,6 +191,9 @@ class ResponsesEvents:
     def _end(self) -> None:
         outcome = outcome_of(self._stop_reason)
         self._close(outcome.status)
+        if refusal := untold_refusal(self._stop_details, self._output):
+            self._item = RefusalTelling(self._writer, self._item_id("msg"), refusal)
+            self._close(COMPLETED)
         response = self._frame.response(outcome, self._output, usage_from_anthropic(self._usage))
         self._writer.write(f"response.{outcome.status}", {"response": response})
         self.state = State.ENDED

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from openai.types.responses import Response
 
+from gateway.errors import InternalError
+from gateway.protocol.responses.response import response_object
 from gateway.protocol.responses.thoughts import RedactedThinking, Thinking, opened
-from tests.protocol.responses.writing import USAGE, answered
+from tests.protocol.responses.writing import ANSWERED, USAGE, answered, request
 
 TOOLS = [
     {"type": "function", "name": "read", "parameters": {"type": "object"}, "strict": False},
@@ -22,6 +24,12 @@ TOOLS = [
     {"type": "web_search"},
 ]
 HELLO = {"type": "text", "text": "Hello."}
+
+
+def unreadable(message: bytes) -> str:
+    with pytest.raises(InternalError) as caught:
+        response_object(message, request=request(), **ANSWERED)
+    return caught.value.message
 
 
 def tool_use(name: str, **given: Any) -> dict[str, Any]:
@@ -205,3 +213,8 @@ def test_the_sdk_reads_it_strictly() -> None:
         "custom_tool_call",
     ]
     assert read.usage is not None and read.usage.total_tokens == 28
+
+
+@pytest.mark.parametrize("message", [b"{}", b"<html>", b'{"content":[{"type":"text","text":5}]}', b'"\xff"'])
+def test_what_is_no_message_is_the_providers_fault(message: bytes) -> None:
+    assert unreadable(message) == "The provider sent an answer that cannot be read."

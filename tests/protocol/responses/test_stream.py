@@ -31,8 +31,11 @@ PATCH = {"type": "tool_use", "id": "toolu_2", "name": "apply_patch", "input": {"
 _event = TypeAdapter(ResponseStreamEvent)
 
 
-def stream(*content: dict[str, Any], stop_reason: str = "end_turn", **fields: Any) -> bytes:
-    return events(tools=TOOLS, **fields).feed(streamed(*content, stop_reason=stop_reason))
+def stream(
+    *content: dict[str, Any], stop_reason: str = "end_turn", stop_details: Any = None, **fields: Any
+) -> bytes:
+    anthropic = streamed(*content, stop_reason=stop_reason, stop_details=stop_details)
+    return events(tools=TOOLS, **fields).feed(anthropic)
 
 
 def kinds(out: bytes) -> list[str]:
@@ -171,6 +174,33 @@ def test_a_text_that_was_cut_off_says_so() -> None:
     assert out[-2]["item"]["status"] == "incomplete"
 
 
+def test_a_refusal_is_told_as_a_message_of_its_own() -> None:
+    out = stream(HELLO, stop_reason="refusal", stop_details={"type": "refusal", "explanation": "Not this."})
+
+    assert kinds(out)[-7:] == [
+        "output_item.added",
+        "content_part.added",
+        "refusal.delta",
+        "refusal.done",
+        "content_part.done",
+        "output_item.done",
+        "incomplete",
+    ]
+    assert told(out)[-1]["response"]["output"][1] == {
+        "type": "message",
+        "id": "msg_1_1",
+        "status": "completed",
+        "content": [{"type": "refusal", "refusal": "Not this."}],
+        "role": "assistant",
+    }
+
+
+def test_a_refusal_that_the_answer_ends_with_is_not_told_twice() -> None:
+    out = stream(HELLO, stop_reason="refusal", stop_details={"type": "refusal", "explanation": "there."})
+
+    assert [item["content"][0]["type"] for item in told(out)[-1]["response"]["output"]] == ["output_text"]
+
+
 def test_a_ping_is_a_comment() -> None:
     assert events().feed(frame(type="ping")) == b": ping\n\n"
 
@@ -242,14 +272,15 @@ _blocks = st.one_of(
     ),
 )
 _stop_reasons = st.sampled_from(["end_turn", "tool_use", "max_tokens", "refusal"])
+_stop_details = st.sampled_from([None, {"type": "refusal", "explanation": "No."}, {"type": "refusal"}])
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(_blocks, max_size=4), _stop_reasons, st.integers(1, 9))
+@given(st.lists(_blocks, max_size=4), _stop_reasons, _stop_details, st.integers(1, 9))
 def test_a_streamed_response_ends_as_the_whole_one_is(
-    content: list[dict[str, Any]], stop_reason: str, piece: int
+    content: list[dict[str, Any]], stop_reason: str, stop_details: Any, piece: int
 ) -> None:
-    anthropic = streamed(*content, stop_reason=stop_reason, piece=piece)
+    anthropic = streamed(*content, stop_reason=stop_reason, stop_details=stop_details, piece=piece)
 
     out = told(events(tools=TOOLS).feed(anthropic))
 
@@ -284,9 +315,11 @@ def test_the_events_are_the_same_however_the_frames_come(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(_blocks, max_size=4), _stop_reasons)
-def test_the_sdk_knows_every_event(content: list[dict[str, Any]], stop_reason: str) -> None:
-    for each in told(stream(*content, stop_reason=stop_reason)):
+@given(st.lists(_blocks, max_size=4), _stop_reasons, _stop_details)
+def test_the_sdk_knows_every_event(
+    content: list[dict[str, Any]], stop_reason: str, stop_details: Any
+) -> None:
+    for each in told(stream(*content, stop_reason=stop_reason, stop_details=stop_details)):
         read = _event.validate_python(each, strict=True)
         assert read.type == each["type"]
 

@@ -71,7 +71,9 @@ def told(stream: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def streamed(*content: dict[str, Any], stop_reason: str = "end_turn", piece: int = 5) -> bytes:
+def streamed(
+    *content: dict[str, Any], stop_reason: str = "end_turn", piece: int = 5, stop_details: Any = None
+) -> bytes:
     """Anthropic's stream of a message of these blocks, texts in pieces of so many characters."""
     start = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "usage": USAGE}
     frames = [frame(type="message_start", message=start), frame(type="ping")]
@@ -83,7 +85,7 @@ def streamed(*content: dict[str, Any], stop_reason: str = "end_turn", piece: int
             frame(type="content_block_delta", index=index, delta=each) for each in _deltas(block, piece)
         ]
         frames.append(frame(type="content_block_stop", index=index))
-    delta = {"stop_reason": stop_reason, "stop_sequence": None}
+    delta = {"stop_reason": stop_reason, "stop_sequence": None, "stop_details": stop_details}
     frames.append(frame(type="message_delta", delta=delta, usage={"output_tokens": 7}))
     return b"".join([*frames, frame(type="message_stop")])
 
