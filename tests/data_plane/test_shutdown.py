@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import stream_grammar
 from tests import upstream as provider
 from tests.data_plane import wire
-from tests.data_plane.house import Gateway, House, body
+from tests.data_plane.house import SCRIPTED, TRANSLATED, Gateway, House, body
+from tests.data_plane.openai_sdk import begun, chat_of
 from tests.data_plane.wire import Answer, Wire
 from tests.upstream import Hang, Pause, Send, Upstream, chunk, stream_head
 
@@ -69,6 +72,32 @@ def test_streams_finish_or_end_with_an_error_and_everything_is_settled(
     assert house.usage(finished.header("request-id")).usage_source == "reported"
     for answer in (*broken, refused):
         assert house.usage(answer.header("request-id")).usage_source == "estimated"
+
+
+def test_streams_of_openais_clients_end_with_an_error_of_theirs(
+    house: House, upstream: Upstream, ending: Gateway
+) -> None:
+    wanted: list[tuple[str, dict[str, Any]]] = []
+    for model in (SCRIPTED, TRANSLATED):
+        script = upstream.script(begun(model), Hang())
+        wanted.append(("/v1/chat/completions", chat_of(model, script)))
+        wanted.append(("/v1/responses", {"model": model, "input": script}))
+
+    async def talk() -> list[Answer]:
+        raws = [house.message({**asked, "stream": True}, path=path) for path, asked in wanted]
+        answers = [asyncio.create_task(wire.ask(ending.port, raw)) for raw in raws]
+        await asyncio.sleep(0.3)
+        ending.terminate()
+        return await asyncio.gather(*answers)
+
+    answers = asyncio.run(talk())
+    last = [json.loads(answer.body.rpartition(b"data: ")[2]) for answer in answers]
+
+    for completion, response in (last[:2], last[2:]):
+        assert (completion["error"]["code"], completion["error"]["type"]) == ("overloaded", "server_error")
+        assert response["type"] == "response.failed"
+        assert response["response"]["error"]["code"] == "server_error"
+    assert [answer.complete for answer in answers] == [True] * 4
 
 
 def test_a_draining_process_is_unready_and_takes_no_new_work(
