@@ -256,7 +256,7 @@ def test_what_one_agent_says_to_another_is_what_the_user_says() -> None:
     message = {
         "type": "agent_message",
         "author": "/root",
-        "recipient": "/root/task",
+        "recipient": "/lead/task",
         "content": [
             {"type": "input_text", "text": "Payload:"},
             {"type": "encrypted_content", "encrypted_content": "Say hi."},
