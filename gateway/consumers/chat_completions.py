@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.consumers.model_call import Asked
-from gateway.consumers.openai_call import OpenAICallConsumer, conversation_of
+from gateway.consumers.openai_call import OpenAICallConsumer, asked_of
 from gateway.engine.surfaces.chat_completions import ChatCompletions
 from gateway.protocol.body import Body
 from gateway.protocol.chat.request import chat_request
@@ -15,12 +15,4 @@ class ChatCompletionsConsumer(OpenAICallConsumer):
 
     def asked(self, body: Body) -> Asked:
         request = chat_request(body)
-        return Asked(
-            body,
-            request.model,
-            request.max_tokens,
-            request.stream,
-            ChatCompletions(request),
-            default_output=DEFAULT_MAX_TOKENS,
-            conversation=conversation_of(body),
-        )
+        return asked_of(request, ChatCompletions(request), default_output=DEFAULT_MAX_TOKENS)

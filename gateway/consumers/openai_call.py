@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.consumers.model_call import ModelCallConsumer
+from gateway.consumers.model_call import Asked, ModelCallConsumer
+from gateway.engine.call import Surface
 from gateway.engine.provider_error import ProviderError
 from gateway.errors import GatewayError
 from gateway.protocol.body import Body
 from gateway.protocol.chat.errors import openai_envelope, retry_headers
+from gateway.protocol.chat.request import ChatRequest
+from gateway.protocol.responses.request import ResponsesRequest
 
 _string = msgspec.json.Decoder(str)
 
@@ -25,7 +28,19 @@ class OpenAICallConsumer(ModelCallConsumer):
         await super().start(status, headers)
 
 
-def conversation_of(body: Body) -> str:
-    """`prompt_cache_key`, by which these clients say which requests have a beginning in common."""
+def asked_of(request: ChatRequest | ResponsesRequest, surface: Surface, *, default_output: int) -> Asked:
+    """What the engine needs to know; `prompt_cache_key` says which requests have a beginning in common."""
+    return Asked(
+        request.body,
+        request.model,
+        request.max_tokens,
+        request.stream,
+        surface,
+        default_output=default_output,
+        conversation=_conversation_of(request.body),
+    )
+
+
+def _conversation_of(body: Body) -> str:
     told = body.fields.get("prompt_cache_key")
     return _string.decode(told)[:200] if told is not None and bytes(told).startswith(b'"') else ""

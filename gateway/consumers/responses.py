@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.consumers.model_call import Asked
-from gateway.consumers.openai_call import OpenAICallConsumer, conversation_of
+from gateway.consumers.openai_call import OpenAICallConsumer, asked_of
 from gateway.engine.surfaces.responses import Responses
 from gateway.protocol.body import Body
 from gateway.protocol.responses.request import responses_request
@@ -15,12 +15,4 @@ class ResponsesConsumer(OpenAICallConsumer):
 
     def asked(self, body: Body) -> Asked:
         request = responses_request(body)
-        return Asked(
-            body,
-            request.model,
-            request.max_tokens,
-            request.stream,
-            Responses(request),
-            default_output=DEFAULT_MAX_TOKENS,
-            conversation=conversation_of(body),
-        )
+        return asked_of(request, Responses(request), default_output=DEFAULT_MAX_TOKENS)

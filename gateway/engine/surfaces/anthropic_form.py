@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
 from gateway.engine.passages.relayed import Relayed
+from gateway.engine.passages.retold import Narrator, Retold
 from gateway.engine.passages.translated import Names, Translated
+from gateway.protocol import body as guarded
 from gateway.protocol.anthropic import families
 from gateway.protocol.anthropic.families import Family
-from gateway.protocol.anthropic.request import MessageRequest
+from gateway.protocol.anthropic.request import MessageRequest, message_request
 
 COMMENT_PING = b": ping\n\n"  # OpenAI's SDKs take an event of their name for an answer, but skip comments
+
+
+def retold_passage(
+    body: bytes,
+    narrator: Narrator,
+    call: Call,
+    target: Target,
+    foreign: Collection[str],
+    *,
+    dropped: Sequence[str],
+) -> Passage:
+    """That of a request put into Anthropic's words (`body`, less `dropped`), whose answer is told again."""
+    request = message_request(guarded.parse(body))
+    inner = anthropic_passage(request, call, target, foreign)
+    return Retold(inner, narrator, stream=call.stream, dropped=dropped)
 
 
 def anthropic_passage(

@@ -8,10 +8,7 @@ from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
 from gateway.engine.passages.responses import ResponsesNarrator
-from gateway.engine.passages.retold import Retold
-from gateway.engine.surfaces.anthropic_form import COMMENT_PING, anthropic_passage, family_of
-from gateway.protocol import body as guarded
-from gateway.protocol.anthropic.request import message_request
+from gateway.engine.surfaces.anthropic_form import COMMENT_PING, family_of, retold_passage
 from gateway.protocol.responses.request import ResponsesRequest
 from gateway.protocol.responses.to_anthropic import anthropic_request
 
@@ -30,6 +27,5 @@ class Responses:
             family=family_of(target),
             max_output_tokens=call.model.max_output_tokens,
         )
-        inner = anthropic_passage(message_request(guarded.parse(written.body)), call, target, foreign)
         narrator = ResponsesNarrator(self._request, model=call.model.name)
-        return Retold(inner, narrator, stream=call.stream, dropped=written.dropped)
+        return retold_passage(written.body, narrator, call, target, foreign, dropped=written.dropped)

@@ -20,7 +20,7 @@ from gateway.protocol.openai import chunk as chunks
 from gateway.protocol.openai.chunk import Chunk, Delta
 from gateway.protocol.openai.completion import AssistantMessage, ChatCompletion, ContentPart, FunctionCall
 from gateway.protocol.openai.errors import error_from_openai
-from gateway.protocol.openai.failure import FailedStream, failed
+from gateway.protocol.openai.failure import FailedStream, failed, not_an_event
 from gateway.protocol.openai.usage import OpenAIUsage, anthropic_usage, stop_reason
 
 CHARACTERS_PER_TOKEN = 4
@@ -144,7 +144,7 @@ class ChatRelay:
         data = sse.data_of(frame)
         if data is None:
             if not sse.is_empty(frame):
-                self._not_an_event(frame)
+                raise not_an_event(frame)
             self._out.append(frame)
         elif data.strip() == b"[DONE]":
             if self._finish_reason is None and not self.delivered and not self._has_calls:
@@ -152,14 +152,6 @@ class ChatRelay:
             self._end(frame)
         elif data.strip():
             self._chunk(frame, data)
-
-    def _not_an_event(self, frame: bytes) -> None:
-        """An answer that is no stream at all; providers send errors so, with status 200."""
-        if frame.lstrip().startswith(b"{"):
-            failure = chunks.read(frame)[0].failure
-            if failure is not None:
-                raise failed(failure)
-        raise MalformedStream("the provider sent something that is no event stream")
 
     def _last_frame(self, frame: bytes) -> None:
         """A frame that no blank line ended; half a frame does no harm once the answer is whole."""

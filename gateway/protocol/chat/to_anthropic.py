@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 import msgspec
@@ -11,16 +10,17 @@ from msgspec import UNSET
 from gateway.errors import InvalidRequest
 from gateway.protocol.anthropic import families
 from gateway.protocol.anthropic.families import Family, Schemas
-from gateway.protocol.anthropic.written import Format, Message, Metadata, OutputConfig, Request, ToolResult
+from gateway.protocol.anthropic.written import Format, Message, OutputConfig, Request, ToolResult
 from gateway.protocol.body import Body
 from gateway.protocol.chat import structured
 from gateway.protocol.chat.conversation import conversation_from_chat
 from gateway.protocol.chat.effort import Reasoning, reasoning_from_effort
+from gateway.protocol.chat.end_user import set_user
 from gateway.protocol.chat.request import ChatRequest, optional
+from gateway.protocol.chat.sampling import set_sampling
 from gateway.protocol.chat.tools import tools_from_chat
 
 DEFAULT_MAX_TOKENS = 4096
-_LONGEST_USER_ID = 256
 
 _CARRIED = frozenset(
     {"model", "messages", "max_tokens", "max_completion_tokens", "stream", "stream_options", "n", "stop"}
@@ -30,7 +30,6 @@ _CARRIED = frozenset(
 _ONE_OBJECT = "Answer with one JSON object and nothing else: no other words and no code fence."
 
 _string = msgspec.json.Decoder(str | None)
-_number = msgspec.json.Decoder(float | None)
 _boolean = msgspec.json.Decoder(bool | None)
 _strings = msgspec.json.Decoder(str | list[str] | None)
 
@@ -70,10 +69,10 @@ def anthropic_request(
     written = Request(model, output_length(request, max_output_tokens), messages)
     _set_tools(written, body, family, dropped)
     effort = _set_thinking(written, body, family, dropped)
-    _set_sampling(written, body, family, dropped)
+    set_sampling(written, body, family, dropped)
     _set_format(written, body, family, system, effort)
     _set_stops(written, body, dropped)
-    _set_user(written, body)
+    set_user(written, body)
     written.system = "\n".join(system) or UNSET
     written.stream = request.stream or UNSET
     return AnthropicRequest(msgspec.json.encode(written), tuple(dropped))
@@ -129,28 +128,6 @@ def _goes_on(last: Message) -> bool:
     return last.role == "assistant" or any(isinstance(block, ToolResult) for block in last.content)
 
 
-def _set_sampling(written: Request, body: Body, family: Family, dropped: dict[str, None]) -> None:
-    """The default, 1, needs no saying; where only one may stand the temperature does."""
-    temperature, top_p = _sampling(body, "temperature", 2.0), _sampling(body, "top_p", 1.0)
-    thinks = written.thinking and written.thinking.type != "disabled"
-    if temperature is not None and family.sampling and not thinks:
-        written.temperature = min(temperature, family.hottest)
-    elif temperature not in (None, 1):
-        dropped["temperature"] = None
-    alone = family.both_samplings or written.temperature is UNSET
-    if top_p is not None and family.sampling and not thinks and alone:
-        written.top_p = top_p
-    elif top_p not in (None, 1):
-        dropped["top_p"] = None
-
-
-def _sampling(body: Body, name: str, most: float) -> float | None:
-    value = optional(body, name, _number)
-    if value is not None and not 0 <= value <= most:
-        raise InvalidRequest(f"{name}: Input should be between 0 and {most:g}")
-    return value
-
-
 def _set_format(written: Request, body: Body, family: Family, system: list[str], effort: str | None) -> None:
     """The shape of the answer, enforced or, where the model cannot, told in `system`; and the effort beside it."""
     wanted = optional(body, "response_format", _response_format) or ResponseFormat("text")
@@ -193,10 +170,3 @@ def _set_stops(written: Request, body: Body, dropped: dict[str, None]) -> None:
     written.stop_sequences = [stop for stop in stops if stop.strip()] or UNSET
     if any(not stop.strip() for stop in stops):
         dropped["stop"] = None
-
-
-def _set_user(written: Request, body: Body) -> None:
-    user = optional(body, "safety_identifier", _string) or optional(body, "user", _string)
-    if user:
-        short = user if len(user) <= _LONGEST_USER_ID else hashlib.sha256(user.encode()).hexdigest()
-        written.metadata = Metadata(short)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from gateway.errors import GatewayError, InternalError
 from gateway.protocol.anthropic.relay import MalformedStream
-from gateway.protocol.openai.errors import Detail, error_in_answer
+from gateway.protocol.openai.errors import Detail, error_in_answer, read
 from gateway.protocol.sse import FrameTooLarge
+
+NO_STREAM = "The provider sent something that is no event stream."
 
 
 class FailedStream(MalformedStream):
@@ -34,3 +36,9 @@ def broken(problem: Exception) -> FailedStream:
         return problem
     told = f"The provider sent {problem}." if isinstance(problem, FrameTooLarge) else str(problem)
     return FailedStream(InternalError(told))
+
+
+def not_an_event(frame: bytes) -> MalformedStream:
+    """What an answer is that is no stream at all; providers send errors so, with status 200."""
+    told = read(frame)
+    return failed(told) if told is not None else MalformedStream(NO_STREAM)

@@ -25,7 +25,7 @@ from gateway.protocol.openai import errors
 from gateway.protocol.openai.answer import Answer
 from gateway.protocol.openai.chunk import Choice, Delta
 from gateway.protocol.openai.completion import PARTS, CallFragment, ContentPart
-from gateway.protocol.openai.failure import FailedStream, broken, failed
+from gateway.protocol.openai.failure import FailedStream, broken, failed, not_an_event
 from gateway.protocol.openai.usage import OpenAIUsage, stop_reason, usage_of_answer
 
 MAX_UNKNOWN = 50
@@ -144,18 +144,11 @@ class OpenAIStream:
         data = sse.data_of(frame)
         if data is None:
             if not sse.is_empty(frame):
-                self._not_an_event(frame)
+                raise not_an_event(frame)
         elif data.strip() == b"[DONE]":
             self._done()
         elif data.strip():
             self._chunk(data)
-
-    def _not_an_event(self, frame: bytes) -> None:
-        """An answer that is no stream at all; providers send errors so, with status 200."""
-        told = errors.read(frame)
-        if told is not None:
-            raise failed(told)
-        raise MalformedStream("The provider sent something that is no event stream.")
 
     def _last_frame(self, frame: bytes) -> None:
         """A frame that no blank line ended; half a frame does no harm once the answer is whole."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +12,6 @@ from gateway.protocol.anthropic import families, written
 from gateway.protocol.anthropic.families import EFFORTS, Family, Schemas
 from gateway.protocol.anthropic.written import (
     Format,
-    Metadata,
     OutputConfig,
     Tool,
     ToolChoice,
@@ -23,7 +21,9 @@ from gateway.protocol.anthropic.written import (
 from gateway.protocol.body import Body
 from gateway.protocol.chat import structured
 from gateway.protocol.chat.effort import Reasoning, reasoning_from_effort
+from gateway.protocol.chat.end_user import set_user
 from gateway.protocol.chat.request import optional
+from gateway.protocol.chat.sampling import set_sampling
 from gateway.protocol.responses.choice import choice_from_responses
 from gateway.protocol.responses.conversation import Message, conversation_from_items
 from gateway.protocol.responses.items import items_of
@@ -33,7 +33,6 @@ from gateway.protocol.responses.tools import tool_from_given, toolbox_of
 
 # What an agent needs where it asks for no length, as OpenAI's models have it.
 DEFAULT_MAX_TOKENS = 32_000
-_LONGEST_USER_ID = 256
 _ANY_INPUT = msgspec.Raw(b'{"type":"object","properties":{}}')
 _ONE_OBJECT = "Answer with one JSON object and nothing else: no other words and no code fence."
 
@@ -61,7 +60,6 @@ class Request(written.Request):
 
 
 _string = msgspec.json.Decoder(str | None)
-_number = msgspec.json.Decoder(float | None)
 _reasoning = msgspec.json.Decoder(WantedReasoning | None)
 _text = msgspec.json.Decoder(TextConfig | None)
 
@@ -90,9 +88,9 @@ def anthropic_request(
     anthropic = Request(model, output_length(request, max_output_tokens), messages)
     _set_tools(anthropic, request, family, dropped)
     effort = _set_thinking(anthropic, body, family, dropped)
-    _set_sampling(anthropic, body, family, dropped)
+    set_sampling(anthropic, body, family, dropped)
     _set_format(anthropic, body, family, system, effort)
-    _set_user(anthropic, body)
+    set_user(anthropic, body)
     _set_cache(anthropic, body, family)
     anthropic.system = "\n".join(system) or UNSET
     anthropic.stream = request.stream or UNSET
@@ -175,28 +173,6 @@ def _leave_out_thoughts(messages: list[Message], dropped: dict[str, None]) -> No
             message.content = [block for block in message.content if not isinstance(block, Thought)]
 
 
-def _set_sampling(anthropic: Request, body: Body, family: Family, dropped: dict[str, None]) -> None:
-    """The default, 1, needs no saying; where only one may stand the temperature does."""
-    temperature, top_p = _sampling(body, "temperature", 2.0), _sampling(body, "top_p", 1.0)
-    thinks = anthropic.thinking and anthropic.thinking.type != "disabled"
-    if temperature is not None and family.sampling and not thinks:
-        anthropic.temperature = min(temperature, family.hottest)
-    elif temperature not in (None, 1):
-        dropped["temperature"] = None
-    alone = family.both_samplings or anthropic.temperature is UNSET
-    if top_p is not None and family.sampling and not thinks and alone:
-        anthropic.top_p = top_p
-    elif top_p not in (None, 1):
-        dropped["top_p"] = None
-
-
-def _sampling(body: Body, name: str, most: float) -> float | None:
-    value = optional(body, name, _number)
-    if value is not None and not 0 <= value <= most:
-        raise InvalidRequest(f"{name}: Input should be between 0 and {most:g}")
-    return value
-
-
 def _set_format(
     anthropic: Request, body: Body, family: Family, system: list[str], effort: str | None
 ) -> None:
@@ -223,13 +199,6 @@ def _enforced(schema: msgspec.Raw, family: Family) -> Format | UnsetType:
     if family.schemas is Schemas.LIMITED:
         return Format(structured.limited(schema, "text.format.schema"))
     return Format(schema)
-
-
-def _set_user(anthropic: Request, body: Body) -> None:
-    user = optional(body, "safety_identifier", _string) or optional(body, "user", _string)
-    if user:
-        short = user if len(user) <= _LONGEST_USER_ID else hashlib.sha256(user.encode()).hexdigest()
-        anthropic.metadata = Metadata(short)
 
 
 def _set_cache(anthropic: Request, body: Body, family: Family) -> None:
