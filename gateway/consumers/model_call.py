@@ -166,5 +166,7 @@ def patience_of(headers: request_headers.Headers) -> float:
 
 def session_of(headers: request_headers.Headers) -> str:
     """The client's name of this conversation, or nothing."""
-    found = (headers[name] for name in SESSION_HEADERS if name in headers)
-    return next(found, b"")[:200].decode("latin-1")
+    for name in SESSION_HEADERS:
+        if name in headers:
+            return headers[name][:200].decode("latin-1")
+    return ""

@@ -52,8 +52,12 @@ class Route:
 
     async def first(self) -> Step:
         """Raises `InvalidRequest` where no target can carry the call, `InternalError` where there is none."""
-        self._waiting.extend(await self._stickiness.ordered(self._call))
-        step = await self._advance()
+        targets = self._call.model.targets
+        if len(targets) == 1:  # nothing to choose: it is tried whatever its circuit says
+            step = await self._step(targets[0])
+        else:
+            self._waiting.extend(await self._stickiness.ordered(self._call))
+            step = await self._advance()
         if step is None:
             raise self._refusal or InternalError(f"No provider serves {self._call.model.name}.")
         return step
@@ -68,7 +72,8 @@ class Route:
 
     def succeeded(self, target: Target) -> None:
         self._circuits.succeeded(target.circuit)
-        self._stickiness.served(self._call, target)
+        if len(self._call.model.targets) > 1:
+            self._stickiness.served(self._call, target)
 
     def _note(self, failure: AttemptFailed, failed: Target) -> None:
         """What a failure tells of its target: a refusal of the caller's own mistake is an answer."""
@@ -108,10 +113,12 @@ class Route:
     async def _step(self, target: Target) -> Step | None:
         call = self._call
         try:
-            passage = await self._passage(target)
+            if len(call.body.raw) > LARGE_BODY:
+                passage = await asyncio.to_thread(call.surface.passage, call, target)
+            else:
+                passage = call.surface.passage(call, target)
             if self._signers is not None and target.dialect != "openai":
-                foreign = await self._signers.foreign(call.principal.organization_id, target, passage.body)
-                passage = await self._passage(target, foreign) if foreign else passage
+                passage = await self._without_foreign(self._signers, target, passage)
         except InvalidRequest as refusal:
             self._refusal = self._refusal or refusal
             return None
@@ -119,8 +126,8 @@ class Route:
         self._providers.add(target.provider)
         return Step(target, passage)
 
-    async def _passage(self, target: Target, foreign: frozenset[str] = frozenset()) -> Passage:
+    async def _without_foreign(self, signers: Signers, target: Target, passage: Passage) -> Passage:
+        """The passage anew where the provider would be sent signatures that it refuses."""
         call = self._call
-        if len(call.body.raw) > LARGE_BODY:
-            return await asyncio.to_thread(call.surface.passage, call, target, foreign)
-        return call.surface.passage(call, target, foreign)
+        foreign = await signers.foreign(call.principal.organization_id, target, passage.body)
+        return await asyncio.to_thread(call.surface.passage, call, target, foreign) if foreign else passage

@@ -43,8 +43,7 @@ class Stickiness:
         )  # stable: only that one moves
 
     def served(self, call: Call, target: Target) -> None:
-        if len(call.model.targets) < 2:
-            return
+        """Remember where a conversation was answered; only where there is a choice."""
         if name := conversation_of(call):
             self._valkey.command("SET", name, target.circuit, "PX", KEPT_MS).add_done_callback(_ignore)
 

@@ -19,8 +19,7 @@ _OPENAI_HEADERS = tuple(tuple(b"x-ratelimit-%b-%b" % (part, name) for part in _P
 def of(admission: Admission) -> Headers:
     """Limit, remaining (never below 0) and the time of full refill (RFC 3339, Z) of every limit that is set."""
     headers: Headers = []
-    for n, names in enumerate(_HEADERS):
-        tightest = _tightest(admission, n)
+    for names, tightest in zip(_HEADERS, _tightest(admission), strict=True):
         if tightest is not None:
             size, remaining = tightest
             full_at = admission.now_ms // 1000 + -(-(size - remaining) * 60 // size)
@@ -33,8 +32,7 @@ def of(admission: Admission) -> Headers:
 def openai(admission: Admission) -> Headers:
     """The same of requests and tokens as OpenAI tells it: until the full refill is a duration such as `6m0s`."""
     headers: Headers = []
-    for n, names in enumerate(_OPENAI_HEADERS):
-        tightest = _tightest(admission, n)
+    for names, tightest in zip(_OPENAI_HEADERS, _tightest(admission)[:2], strict=True):
         if tightest is not None:
             size, remaining = tightest
             headers.append((names[0], b"%d" % size))
@@ -43,13 +41,15 @@ def openai(admission: Admission) -> Headers:
     return headers
 
 
-def _tightest(admission: Admission, n: int) -> tuple[int, int] | None:
-    """Size and remaining (negative: a debt) of the limit `n` in the scope with the least left, if any has one."""
-    tightest = None
+def _tightest(admission: Admission) -> list[tuple[int, int] | None]:
+    """Of each limit size and remaining (negative: a debt) in the scope with the least left, if any has one."""
+    tightest: list[tuple[int, int] | None] = [None, None, None, None]
     for state in admission.states:
-        size = state.scope.limits[n]
-        if size and (tightest is None or state.remaining[n] < tightest[1]):
-            tightest = size, state.remaining[n]
+        limits, remaining = state.scope.limits, state.remaining
+        for n in range(4):
+            found = tightest[n]
+            if limits[n] and (found is None or remaining[n] < found[1]):
+                tightest[n] = limits[n], remaining[n]
     return tightest
 
 

@@ -51,35 +51,41 @@ class Gate(enum.Enum):
 class Circuit:
     """One circuit as this process sees it. Times are those of `time.monotonic`."""
 
-    __slots__ = ("failures", "name", "open_until", "successes", "unreported")
+    __slots__ = ("answered", "failed", "failures", "name", "open_until", "successes")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.open_until = 0.0  # 0: closed
         self.successes: dict[int, int] = {}
         self.failures: dict[int, int] = {}
-        self.unreported = [0, 0]
+        self.answered = 0  # successes that nobody was told of yet
+        self.failed = 0
 
     def gate(self, now: float) -> Gate:
         if not self.open_until:
             return Gate.CLOSED
         return Gate.OPEN if now < self.open_until else Gate.HALF_OPEN
 
-    def count(self, counts: dict[int, int], now: float) -> None:
-        """Add one to the slice of `now`; of each kind as many slices are kept as the window has."""
+    def take(self, now: float) -> tuple[int, int]:
+        """Successes and failures that nobody was told of; from here on they stand in their slices."""
+        taken = self.answered, self.failed
+        self.answered = self.failed = 0
         at = int(now / SLICE_SECONDS)
-        counts[at] = counts.get(at, 0) + 1
-        if len(counts) > WINDOW_SECONDS / SLICE_SECONDS:
-            del counts[min(counts)]
+        for counts, number in zip((self.successes, self.failures), taken, strict=True):
+            counts[at] = counts.get(at, 0) + number
+            if len(counts) > WINDOW_SECONDS / SLICE_SECONDS:
+                del counts[min(counts)]
+        return taken
 
     def fails(self, now: float) -> bool:
         """Whether half of enough attempts failed lately."""
         oldest = int(now / SLICE_SECONDS) - WINDOW_SECONDS / SLICE_SECONDS + 1
-        bad = sum(count for at, count in self.failures.items() if at >= oldest)
-        good = sum(count for at, count in self.successes.items() if at >= oldest)
+        bad = self.failed + sum(count for at, count in self.failures.items() if at >= oldest)
+        good = self.answered + sum(count for at, count in self.successes.items() if at >= oldest)
         return good + bad >= ENOUGH and 2 * bad >= good + bad
 
     def forget(self) -> None:
+        self.answered = self.failed = 0
         self.successes.clear()
         self.failures.clear()
 
@@ -124,16 +130,14 @@ class Circuits:
 
     def succeeded(self, name: str) -> None:
         """An attempt was answered (a refusal of the caller's own mistake is an answer too)."""
-        circuit = self._circuit(name)
-        circuit.count(circuit.successes, self._clock())
+        circuit = self._circuits.get(name) or self._circuit(name)
         if circuit.open_until:
             circuit.open_until = 0.0
             circuit.forget()
-            circuit.unreported = [0, 0]
             log.warning("circuit_closed", circuit=name)
             self._tell(circuit, healed=True)
             return
-        circuit.unreported[0] += 1
+        circuit.answered += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(REPORT_SECONDS, self._report_all)
 
@@ -141,16 +145,17 @@ class Circuits:
         """An attempt failed by the provider's fault; `retry_after` is what it asked for, in seconds."""
         circuit = self._circuit(name)
         now = self._clock()
-        circuit.count(circuit.failures, now)
-        circuit.unreported[1] += 1
+        circuit.failed += 1
+        too_many = circuit.fails(now)
+        told = circuit.take(now)
         rest = min(retry_after or 0.0, LONGEST_REST_SECONDS)
         if rest > 0:
             self._open(circuit, rest, "the provider asked for it")
         elif circuit.open_until:  # the probe failed
             circuit.open_until = now + OPEN_SECONDS
-        elif circuit.fails(now):
+        elif too_many:
             self._open(circuit, OPEN_SECONDS, "too many attempts failed")
-        self._tell(circuit, rest=rest)
+        self._tell(circuit, told, rest=rest)
 
     def _circuit(self, name: str) -> Circuit:
         circuit = self._circuits.get(name)
@@ -169,14 +174,14 @@ class Circuits:
     def _report_all(self) -> None:
         self._timer = None
         for circuit in self._circuits.values():
-            if any(circuit.unreported):
-                self._tell(circuit)
+            if circuit.answered:
+                self._tell(circuit, circuit.take(self._clock()))
 
-    def _tell(self, circuit: Circuit, *, rest: float = 0.0, healed: bool = False) -> None:
+    def _tell(
+        self, circuit: Circuit, counts: tuple[int, int] = (0, 0), *, rest: float = 0.0, healed: bool = False
+    ) -> None:
         """Report what was not reported yet; the reply comes when it comes."""
-        successes, failures = circuit.unreported
-        circuit.unreported = [0, 0]
-        arguments = [successes, failures, math.ceil(rest * 1000), int(healed)]
+        arguments = [*counts, math.ceil(rest * 1000), int(healed)]
         rule = [round(WINDOW_SECONDS * 1000), round(SLICE_SECONDS * 1000), ENOUGH, round(OPEN_SECONDS * 1000)]
         reply = self._valkey.call(CIRCUIT, [_key(circuit.name)], [*arguments, *rule])
         reply.add_done_callback(lambda future: self._heard(circuit, future))
