@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
+from gateway.models import Tier
+
 # Tables with rows that migrations made.
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 CATALOG = {"gateway_tier", "gateway_provider", "gateway_model", "gateway_route", "gateway_price"}
@@ -21,18 +23,19 @@ STANDARD = ["basic", "pro", "enterprise"]
 @contextmanager
 def committed(blocker: DjangoDbBlocker) -> Iterator[None]:
     with blocker.unblock():
+        tiers = list(Tier.objects.filter(name__in=STANDARD))
         try:
             yield
         finally:
             clear()
+            for tier in tiers:
+                tier.save()
             connection.close()
 
 
 @transaction.atomic
 def clear() -> None:
-    """Everything but what the migrations made, the audit log included, since triggers rest. The standard
-    tiers keep whatever limits a test gave them.
-    """
+    """Everything but what the migrations made, the audit log included, since triggers rest."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         tables = set(connection.introspection.table_names(cursor)) - KEPT - CATALOG
