@@ -49,7 +49,7 @@ def _outcome(recorded: bytes, at: int, status: int, given: bytes) -> str:
     unix = _unix(given)
     events = stream_grammar.read(unix, may_fail=True, ours=False)
     relayed = unix[: unix.index(b"event: error")] if events[-1]["type"] == "error" else unix
-    assert _unix(recorded).startswith(relayed), (at, given)
+    assert _without_pings(_unix(recorded)).startswith(_without_pings(relayed)), (at, given)
     if events[-1]["type"] == "error":
         return "error event"
     assert at > len(recorded) - 3, "only the blank line at the very end may be missing"
@@ -59,3 +59,8 @@ def _outcome(recorded: bytes, at: int, status: int, given: bytes) -> str:
 def _unix(stream: bytes) -> bytes:
     """CR, LF and CRLF all end a line of server-sent events."""
     return re.sub(rb"\r\n?", b"\n", stream)
+
+
+def _without_pings(stream: bytes) -> bytes:
+    """On a busy machine a stream takes so long that the gateway fills a silence with pings of its own."""
+    return re.sub(rb"event: ping\ndata: [^\n]*\n\n", b"", stream)
