@@ -81,7 +81,8 @@ async def serve(call: Call, plane: Plane) -> Answer:
     if isinstance(found, JsonAnswer):
         whole = found.whole
         if signers is not None:
-            signers.learn(call.principal.organization_id, step.target, signatures(whole.body))
+            signed = signatures(whole.source or whole.body)
+            signers.learn(call.principal.organization_id, step.target, signed)
         settlement.delivered(whole.usage, whole.stop_reason, estimated=whole.estimated)
         return Answer(headers, body=whole.body)
     return Answer(headers, stream=_live(found, step, call, plane, settlement))
@@ -119,6 +120,7 @@ async def _first_working_step(
     """Try targets in order; nothing has been shown to the caller yet, so moving on is safe."""
     step = await route.first()
     if asks_for_nothing(call, step.target):
+        route.attempts = 0
         return step, nothing(call)
     while True:
         settlement.begin(step.target)
@@ -151,11 +153,11 @@ def _refusal(error: GatewayError, own_headers: Headers, route: Route) -> Gateway
 
 
 def _told_of(step: Step, route: Route, call: Call) -> Headers:
-    """Who answered, at which attempt, and what of the request did not reach it."""
-    headers = [
-        (b"x-gateway-provider", step.target.provider.encode()),
-        (b"x-gateway-attempts", b"%d" % route.attempts),
-    ]
+    """Who answered, at which attempt (nobody, where no provider had to), and what of the request did not reach it."""
+    headers: Headers = []
+    if route.attempts:
+        headers.append((b"x-gateway-provider", step.target.provider.encode()))
+        headers.append((b"x-gateway-attempts", b"%d" % route.attempts))
     dropped = step.passage.dropped
     if dropped:
         headers.append((b"x-gateway-dropped", ", ".join(dropped).encode("ascii", "replace")))

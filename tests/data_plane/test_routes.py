@@ -34,7 +34,7 @@ class Routes:
         routes = [
             {
                 "provider": name,
-                "model": "upstream-model",
+                "model": way.get("model", "upstream-model"),
                 "priority": way.get("priority", at),
                 "weight": way.get("weight", 100),
             }
@@ -432,7 +432,7 @@ def test_thinking_signed_by_another_provider_is_left_out_on_a_crossing_and_said_
     ready(house, model)
     signature = f"signed-by-{providers[0]}-{stream}=="
     content = [thought(signature), {"type": "text", "text": "Hi."}]
-    signed = (
+    signed: Script = (
         provider.streamed(provider.frames(_thinking_events(signature)))
         if stream
         else reply(200, provider.message(content=content))
@@ -446,6 +446,28 @@ def test_thinking_signed_by_another_provider_is_left_out_on_a_crossing_and_said_
     assert at_home.json["messages"][1]["content"][0] == thought(signature)
     assert crossed.json["messages"][1]["content"] == [{"type": "text", "text": "Hi."}]
     assert (answer.status, answer.header("x-gateway-dropped")) == (200, "signed_thinking")
+
+
+def test_a_thought_that_a_responses_client_brings_back_does_not_cross_either(
+    house: House, routes: Routes, upstream: Upstream
+) -> None:
+    """It travels sealed in `encrypted_content`, where no signature can be seen."""
+    model, providers = routes.model({"model": "claude-opus-4-6"}, {"model": "claude-opus-4-6"})
+    ready(house, model)
+    content = [thought(f"sealed-by-{providers[0]}=="), {"type": "text", "text": "Hi."}]
+    signed = upstream.script(reply(200, provider.message(content=content)))
+    asked = {"model": model, "reasoning": {"effort": "high"}}
+    said = {"role": "user", "content": f"Hello {signed}"}
+    first = house.post({**asked, "input": [said]}, path="/v1/responses").json
+    script = upstream.scripts(failing(providers, FAULTS["529"]))
+
+    again = [{"role": "user", "content": "Hello"}, *first["output"], {"role": "user", "content": script}]
+    answer = house.post({**asked, "input": again}, path="/v1/responses")
+    at_home, crossed = upstream.received(script)
+
+    kinds = [[block["type"] for block in one.json["messages"][1]["content"]] for one in (at_home, crossed)]
+    assert kinds == [["thinking", "text"], ["text"]]
+    assert "signed_thinking" in str(answer.header("x-gateway-dropped"))
 
 
 def _thinking_events(signature: str) -> list[dict[str, Any]]:

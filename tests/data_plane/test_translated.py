@@ -182,6 +182,16 @@ def test_no_output_asked_for_is_answered_without_the_provider(
     assert upstream.received(script) == []
 
 
+def test_an_answer_that_nobody_had_to_give_names_no_provider(house: House) -> None:
+    answer = house.post(body(TRANSLATED) | {"max_tokens": 0})
+
+    assert (answer.status, answer.header("x-gateway-provider"), answer.header("x-gateway-attempts")) == (
+        200,
+        None,
+        None,
+    )
+
+
 def test_tokens_are_counted_by_estimate(client: anthropic.Anthropic) -> None:
     count = client.messages.count_tokens(
         model=TRANSLATED, messages=[{"role": "user", "content": "Hello there"}]

@@ -23,13 +23,17 @@ from gateway.protocol.anthropic.usage import Usage
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """A JSON answer for the client, and what is metered of it. `estimated`: not all figures are the provider's."""
+    """A JSON answer for the client, and what is metered of it. `estimated`: not all figures are the provider's.
+
+    `source` is the message in Anthropic's words where `body` tells it in others.
+    """
 
     body: bytes
     usage: Usage
     stop_reason: str | None
     estimated: bool = False
     unknown: tuple[tuple[str, str], ...] = ()
+    source: bytes | None = None
 
 
 class Reader(Protocol):

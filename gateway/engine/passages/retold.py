@@ -35,7 +35,7 @@ class Retold:
         whole = self._inner.whole(body)
         if whole is None:
             return None
-        return msgspec.structs.replace(whole, body=self._narrator.whole(whole.body))
+        return msgspec.structs.replace(whole, body=self._narrator.whole(whole.body), source=whole.body)
 
     def reader(self) -> RetoldReader:
         return RetoldReader(self._inner.reader(), self._narrator)

@@ -42,6 +42,7 @@ class Block(msgspec.Struct):
     tool_name: str | None = None
     content: msgspec.Raw = msgspec.Raw()
     is_error: bool | None = None
+    citations: msgspec.Raw = msgspec.Raw()
 
 
 class MessageOutputConfig(msgspec.Struct):

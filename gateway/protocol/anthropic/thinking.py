@@ -80,7 +80,11 @@ def _without(raw: msgspec.Raw, foreign: Collection[str], dropped: dict[str, None
     if not bytes(content).startswith(b"["):
         return raw
     blocks = _blocks.decode(content)
-    kept = [block for block in blocks if not _is_foreign(block, foreign, dropped)]
+    here: dict[str, None] = {}
+    kept = [block for block in blocks if not _is_foreign(block, foreign, here)]
+    if "signed_thinking" in here:  # whoever signed this sealed what stands beside it
+        kept = [block for block in kept if not _is_redacted(block, here)]
+    dropped.update(here)
     if len(kept) == len(blocks):
         return raw
     if not kept:
@@ -95,6 +99,13 @@ def _is_foreign(raw: msgspec.Raw, foreign: Collection[str], dropped: dict[str, N
     if block.type != "thinking" or (block.signature and block.signature not in foreign):
         return False
     dropped["signed_thinking" if block.signature else "unsigned_thinking"] = None
+    return True
+
+
+def _is_redacted(raw: msgspec.Raw, dropped: dict[str, None]) -> bool:
+    if _block.decode(raw).type != "redacted_thinking":
+        return False
+    dropped["redacted_thinking"] = None
     return True
 
 

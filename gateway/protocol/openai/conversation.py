@@ -22,6 +22,7 @@ EMPTY = "(empty)"
 # What Claude Code puts first in `system` for Anthropic's accounting; it varies and is no instruction.
 _ATTRIBUTION = "x-anthropic-billing-header:"
 _LONGEST_CALL_ID = 40
+_NO_CITATIONS = (b"", b"null", b"[]", b"{}", b'{"enabled":false}', b'{"enabled": false}')
 
 
 def system_from_anthropic(blocks: list[Block], profile: Profile) -> list[ChatMessage]:
@@ -42,6 +43,8 @@ def messages_from_anthropic(
     messages: list[ChatMessage] = []
     unanswered: list[ToolCall] = []
     for turn in turns:
+        if any(bytes(placed.block.citations) not in _NO_CITATIONS for placed in turn.blocks):
+            dropped["citations"] = None
         if turn.role == "user":
             messages += _user_messages(turn, unanswered, profile)
             unanswered = []

@@ -348,3 +348,19 @@ def test_what_anthropics_own_tools_did_stays_as_text() -> None:
 )
 def test_what_cannot_be_read_is_refused_with_its_place(turn: dict[str, Any], message: str) -> None:
     assert refusal(messages=[turn]) == message
+
+
+@pytest.mark.parametrize(
+    ("block", "dropped"),
+    [
+        (PDF | {"citations": {"enabled": True}}, ("citations",)),
+        (PDF | {"citations": {"enabled": False}}, ()),
+        (text("Rome.", citations=[{"type": "char_location", "cited_text": "Rome"}]), ("citations",)),
+        (text("Rome.", citations=None), ()),
+    ],
+)
+def test_citations_that_no_provider_here_gives_are_named(
+    block: dict[str, Any], dropped: tuple[str, ...]
+) -> None:
+    request = written(messages=[{"role": "user", "content": [block, text("Where?")]}], profile=OPENAI)
+    assert request.dropped == dropped
