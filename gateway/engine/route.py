@@ -23,6 +23,7 @@ from gateway.upstreams.circuits import Circuits, Gate
 
 MAX_PROVIDERS = 3
 MAX_ATTEMPTS = 5  # with several keys of one provider there may be more attempts than providers
+LEAST_PATIENCE = 0.05  # seconds; with less left of the caller's, another attempt only costs its provider work
 LARGE_BODY = 256 * 1024  # bytes; writing one anew takes milliseconds and moves to a thread
 
 
@@ -66,7 +67,7 @@ class Route:
         """The next step after a failure, or None where another would not help or not come in time."""
         self._note(failure, failed)
         left = self._call.started + self._call.patience - time.perf_counter()
-        if not failure.retryable or left <= 0 or self.attempts >= MAX_ATTEMPTS:
+        if not failure.retryable or left < LEAST_PATIENCE or self.attempts >= MAX_ATTEMPTS:
             return None
         return await self._advance()
 
