@@ -27,7 +27,7 @@ logs: ## Follow the logs of a running gateway
 	@exec tail -n 20 -F "$$DATA_DIR"/logs/*.log
 
 test: .venv/.installed-dev browser ## Run every test, with all that it needs
-	@exec $(RUN) -m pytest $(TESTS)
+	@exec $(RUN) -m pytest $(or $(TESTS),-n 2 --dist loadfile)
 
 test-agents: .venv/.installed-dev .agents/.installed ## Run Claude Code and Codex against the gateway (650 MB from npm)
 	@exec env AGENT_TESTS=1 $(RUN) -m pytest -m agents $(or $(TESTS),tests/agents)

@@ -50,6 +50,8 @@ OURS = ("GATEWAY_", "UPSTREAM_", "ANTHROPIC_", "OPENAI_", "DJANGO_")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if _only_distributes(config):
+        return
     for name in [name for name in os.environ if name.startswith(OURS) or name in ("HOST", "PORT")]:
         del os.environ[name]
     os.environ |= {
@@ -67,6 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
     assert settings.DATABASES  # read now, so that pytest-django, whose turn is next, sets Django up
     # An ended test run ends its servers too: fixtures are finished on SystemExit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+
+
+def _only_distributes(config: pytest.Config) -> bool:
+    """Whether this process runs no test itself: its workers would inherit what it sets, and Django reads it first."""
+    return bool(getattr(config.option, "numprocesses", None)) and not hasattr(config, "workerinput")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
