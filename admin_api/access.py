@@ -1,8 +1,14 @@
-"""The only way from a signed-in user to a tenant's rows: what is absent and what is foreign look the same."""
+"""The only way to a tenant's rows: what is absent and what is foreign look the same.
+
+First from a signed-in user to their organizations, then from an organization to what is its own.
+"""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
+
+from django.db.models import QuerySet
 
 from gateway.errors import NotFound
 from gateway.models import Membership, Organization, User
@@ -38,3 +44,18 @@ def _identifier(organization_id: str | uuid.UUID) -> uuid.UUID:
         return uuid.UUID(str(organization_id))
     except ValueError:
         raise NotFound("Organization not found.") from None
+
+
+def member(organization: Organization, user_id: str) -> Membership:
+    """The place of that user in the organization, with the user."""
+    rows = Membership.objects.filter(organization=organization).select_related("user")
+    found: Membership = _row(rows, "User not found.", user_id=user_id)
+    return found
+
+
+def _row(rows: QuerySet[Any], absent: str, **ids: str) -> Any:
+    """The one row with these ids; `rows` are the organization's. PostgreSQL takes no NUL, and no id has one."""
+    found = None if any("\x00" in id for id in ids.values()) else rows.filter(**ids).first()
+    if found is None:
+        raise NotFound(absent)
+    return found

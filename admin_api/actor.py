@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from gateway.models import ApiKey, User
+from gateway.models import ApiKey, OperatorKey, User
 
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """A signed-in user, an Admin key, or the command line (`system`), with where the request came from."""
+    """A signed-in user, an Admin key, an operator's key, or the command line (`system`), and from where."""
 
-    type: Literal["user", "api_key", "system"]
+    type: Literal["user", "api_key", "operator_key", "system"]
     id: str = ""
     ip_address: str | None = None
     request_id: str = ""
@@ -24,6 +24,15 @@ class Actor:
     @classmethod
     def api_key(cls, key: ApiKey, *, ip_address: str | None = None, request_id: str = "") -> Actor:
         return cls("api_key", key.id, ip_address, request_id)
+
+    @classmethod
+    def operator_key(cls, key: OperatorKey, *, ip_address: str | None = None, request_id: str = "") -> Actor:
+        return cls("operator_key", key.id, ip_address, request_id)
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the person who acts, None for keys and the command line: who made or changed a row."""
+        return self.id if self.type == "user" else None
 
 
 SYSTEM = Actor("system")

@@ -16,6 +16,7 @@ WORDS = [
     (r"This field may not be null\.", "Input should not be null"),
     (r"This field may not be blank\.", "String should have at least 1 character"),
     (r"Not a valid string\.", "Input should be a valid string"),
+    (r"Null characters are not allowed\.", "String should not contain NUL characters"),
     (r"Must be a valid boolean\.", "Input should be a valid boolean"),
     (r"A valid integer is required\.", "Input should be a valid integer"),
     (r"A valid number is required\.", "Input should be a valid number"),

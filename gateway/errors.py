@@ -7,6 +7,7 @@
       NotFound             404 not_found_error
       MethodNotAllowed     405 invalid_request_error
       RequestTimeout       408 timeout_error
+      Conflict             409 conflict_error
       TooLarge             413 request_too_large
       UnsupportedEncoding  415 invalid_request_error
       NoWebSocket          426 invalid_request_error
@@ -58,6 +59,10 @@ class NotFound(GatewayError):
 
 class MethodNotAllowed(GatewayError):
     status, type = 405, "invalid_request_error"
+
+
+class Conflict(GatewayError):
+    status, type = 409, "conflict_error"
 
 
 class RequestTimeout(GatewayError):

@@ -1,13 +1,16 @@
-"""Bring people into organizations."""
+"""Bring people into organizations, set their role there, and remove them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from django.db import transaction
 
 from admin_api import audit
 from admin_api.actor import Actor
-from gateway.errors import InvalidRequest
-from gateway.models import Membership, Organization, User
+from gateway.directory import publish
+from gateway.errors import InvalidRequest, NotFound
+from gateway.models import ApiKey, Membership, Organization, User, WorkspaceMember
 
 
 @transaction.atomic
@@ -18,15 +21,71 @@ def add(*, actor: Actor, organization: Organization, user: User, role: str) -> M
         organization=organization, user=user, defaults={"role": role}
     )
     if added:
-        audit.record(
-            actor=actor,
-            action="membership.added",
-            target_type="user",
-            target_id=user.id,
-            organization_id=organization.id,
-            details={"role": role},
-        )
+        _record(actor, "membership.added", membership, {"role": role})
     return membership
+
+
+@transaction.atomic
+def set_role(*, actor: Actor, membership: Membership, role: str) -> Membership:
+    """Gives a member another role. Raises `InvalidRequest` where they are the last admin, who stays one."""
+    check_role(role)
+    held = _held(membership)
+    if held.role == role:
+        return held
+    _check_not_last_admin(held)
+    old, held.role = held.role, role
+    held.save(update_fields=["role"])
+    _record(actor, "membership.role_set", held, {"old": old, "new": role})
+    return held
+
+
+@transaction.atomic
+def remove(*, actor: Actor, membership: Membership) -> None:
+    """Ends a membership with the roles in workspaces; keys that act for the member are archived.
+
+    Keys that the member made for others stay: they belong to the organization. Raises `InvalidRequest` where
+    they are the last admin or the last member.
+    """
+    held = _held(membership)
+    _check_not_last_admin(held)
+    WorkspaceMember.objects.filter(organization=held.organization_id, user=held.user_id).delete()
+    keys = ApiKey.objects.filter(organization=held.organization_id, user=held.user_id)
+    archived = list(keys.exclude(status=ApiKey.Status.ARCHIVED).values_list("id", flat=True))
+    keys.update(status=ApiKey.Status.ARCHIVED)
+    _record(actor, "membership.removed", held, {"role": held.role, "archived_api_keys": archived})
+    held.delete()
+    publish.organization_changed(held.organization_id)
+
+
+def _held(membership: Membership) -> Membership:
+    """The row as it is now, while no other membership of the organization can change."""
+    Organization.objects.select_for_update(no_key=True).get(pk=membership.organization_id)
+    held = Membership.objects.select_related("user").filter(pk=membership.pk).first()
+    if held is None:
+        raise NotFound("User not found.")
+    return held
+
+
+def _check_not_last_admin(held: Membership) -> None:
+    others = Membership.objects.filter(organization=held.organization_id).exclude(pk=held.pk)
+    if held.role != Membership.Role.ADMIN or others.filter(role=Membership.Role.ADMIN).exists():
+        return
+    if others.exists():
+        raise InvalidRequest("The last admin of an organization stays one; make another member admin first.")
+    raise InvalidRequest(
+        "The only member of an organization cannot be removed.", error_code="cannot_remove_last_member"
+    )
+
+
+def _record(actor: Actor, action: str, membership: Membership, details: Mapping[str, object]) -> None:
+    audit.record(
+        actor=actor,
+        action=action,
+        target_type="user",
+        target_id=membership.user_id,
+        organization_id=membership.organization_id,
+        details=details,
+    )
 
 
 def check_role(role: str) -> None:

@@ -4,7 +4,10 @@ from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
 from gateway.models.catalog import Model, ModelAlias, Price, Provider, ProviderKey, Route
 from gateway.models.invites import Invite
+from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
+from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
+from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
 from gateway.models.usage import UsageDay, UsageEvent, UsageHour, UsageMinute
 from gateway.models.users import Membership, User
 from gateway.models.workspaces import Workspace, WorkspaceMember
@@ -16,11 +19,16 @@ __all__ = [
     "Membership",
     "Model",
     "ModelAlias",
+    "OperatorKey",
     "Organization",
     "Price",
     "Provider",
     "ProviderKey",
     "Route",
+    "ServiceAccount",
+    "ServiceAccountWorkspace",
+    "SpendLimit",
+    "SpendLimitIncreaseRequest",
     "Tier",
     "UsageDay",
     "UsageEvent",

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from gateway.models.identifiers import api_key_id
 from gateway.models.organizations import Organization
+from gateway.models.service_accounts import ServiceAccount
 from gateway.models.users import User
 from gateway.models.workspaces import Workspace
 
@@ -16,7 +17,10 @@ class ApiKey(models.Model):
     belongs to the whole organization and chooses one by `anthropic-workspace-id`.
 
     `limits` has the names of `organizations.LIMIT_NAMES`; `allowed_models` and `denied_models` are as those
-    of the organization.
+    of the organization. `allowed_ips` are networks in CIDR form that the key may be used from; none is all.
+    A key may act for one `user` or one `service_account`, and stops with them.
+
+    After a rotation the secret before goes on working until `previous_until`, under `previous_digest`.
     """
 
     class Kind(models.TextChoices):
@@ -39,10 +43,17 @@ class ApiKey(models.Model):
     name = models.CharField(max_length=500)
     digest = models.BinaryField(unique=True)
     hint = models.CharField(max_length=64)
+    previous_digest = models.BinaryField(null=True, unique=True)
+    previous_until = models.DateTimeField(null=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     limits = models.JSONField(default=dict)
     allowed_models = models.JSONField(default=list)
     denied_models = models.JSONField(default=list)
+    allowed_ips = models.JSONField(default=list)
+    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    service_account = models.ForeignKey(
+        ServiceAccount, null=True, on_delete=models.SET_NULL, related_name="api_keys"
+    )
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True)

@@ -9,7 +9,7 @@ from django.utils import timezone
 class AuditEntry(models.Model):
     """One action. `organization_id` is null for what concerns the whole installation; `details` holds no secret.
 
-    `actor_type` is `user`, `api_key` or `system` (the command line).
+    `actor_type` is `user`, `api_key` (an Admin key), `operator_key` or `system` (the command line).
     """
 
     organization_id = models.UUIDField(null=True)

@@ -17,3 +17,19 @@ def invite_id() -> str:
 
 def api_key_id() -> str:
     return new_id("apikey")
+
+
+def service_account_id() -> str:
+    return new_id("svac")
+
+
+def spend_limit_id() -> str:
+    return new_id("spl")
+
+
+def spend_limit_increase_request_id() -> str:
+    return new_id("splir")
+
+
+def operator_key_id() -> str:
+    return new_id("opkey")

@@ -64,4 +64,5 @@ class Membership(models.Model):
     added_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        indexes = [models.Index(fields=["organization", "added_at", "user"], name="membership_by_age")]
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="membership_unique")]

@@ -15,7 +15,8 @@ class Workspace(models.Model):
     """A part of an organization. The default one is shown as `null` outside and cannot be changed.
 
     `limits` has the names of `organizations.LIMIT_NAMES`; the tighter of workspace and organization holds.
-    `allowed_models` and `denied_models` are as those of the organization.
+    `allowed_models` and `denied_models` are as those of the organization. `allowed_inference_geos` is null
+    where every geography is allowed.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=workspace_id, editable=False)
@@ -27,6 +28,8 @@ class Workspace(models.Model):
     limits = models.JSONField(default=dict)
     allowed_models = models.JSONField(default=list)
     denied_models = models.JSONField(default=list)
+    allowed_inference_geos = models.JSONField(null=True)
+    default_inference_geo = models.CharField(max_length=16, default="global")
     display_color = models.CharField(max_length=7, default="#6C5BB9")
     tags = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)

@@ -26,7 +26,7 @@ from admin_api.actions import (
 )
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
-from gateway.models import ApiKey, AuditEntry, Model, Provider, Tier
+from gateway.models import ApiKey, AuditEntry, Membership, Model, Provider, Tier
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -39,6 +39,10 @@ def key(people: Cast) -> ApiKey:
 
 def invitation(people: Cast) -> str:
     return invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[1]
+
+
+def membership(people: Cast) -> Membership:
+    return people.dev.memberships.get()
 
 
 def reset_token(people: Cast) -> str:
@@ -72,6 +76,12 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     )(invitation(people)),
     "memberships.add": lambda people: (
         lambda: memberships.add(actor=SYSTEM, organization=people.acme, user=people.mallory, role="user")
+    ),
+    "memberships.set_role": lambda people: (
+        lambda it: lambda: memberships.set_role(actor=SYSTEM, membership=it, role="billing")
+    )(membership(people)),
+    "memberships.remove": lambda people: (lambda it: lambda: memberships.remove(actor=SYSTEM, membership=it))(
+        membership(people)
     ),
     "models.upsert": lambda people: (
         lambda: models.upsert(

@@ -1,0 +1,89 @@
+"""Says of a handler what it takes, answers and refuses: the source of the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from admin_api.serializers.base import Body, Query
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+REFUSALS = {
+    400: "The request is not right; the message names the field.",
+    401: "No credential, or none that is valid.",
+    403: "The credential may not do this.",
+    404: "There is no such object in this organization.",
+    405: "The path does not know this method.",
+    408: "The body did not arrive in time.",
+    409: "The change meets another one; look again.",
+    413: "The body is too large.",
+    415: "The body is not JSON, or is compressed.",
+    429: "Too many wrong keys came from this address.",
+    503: "The database is away; try again.",
+}
+ALWAYS = (400, 401, 403, 405, 429, 503)
+WITH_BODY = (408, 413, 415)
+
+
+class ErrorSerializer(serializers.Serializer):
+    """Anthropic's envelope, around every error."""
+
+    type = serializers.ChoiceField(["error"])
+    error = inline_serializer(
+        "ErrorDetail",
+        {
+            "type": serializers.CharField(),
+            "message": serializers.CharField(),
+            "details": inline_serializer(
+                "ErrorDetails", {"error_code": serializers.CharField()}, required=False
+            ),
+        },
+    )
+    request_id = serializers.CharField()
+
+
+def operation(
+    *,
+    answer: Any,
+    query: type[Query] | None = None,
+    body: type[Body] | None = None,
+    refusals: Iterable[int] = (404,),
+) -> Callable[[Handler], Handler]:
+    """`answer` is the serializer of a 200; `refusals` are statuses beside those that any handler may answer."""
+    statuses = {*ALWAYS, *refusals, *(WITH_BODY if body is not None else ())}
+    responses: dict[int, Any] = {200: answer}
+    for status in sorted(statuses):
+        responses[status] = OpenApiResponse(ErrorSerializer, REFUSALS[status])
+    documented: Callable[[Handler], Handler] = extend_schema(
+        parameters=[query] if query is not None else [], request=body, responses=responses
+    )
+    return documented
+
+
+def id_page_of(item: type[serializers.Serializer]) -> serializers.Serializer:
+    """The envelope of lists that are walked by ids."""
+    return inline_serializer(
+        f"{_noun(item)}Page",
+        {
+            "data": item(many=True),
+            "has_more": serializers.BooleanField(),
+            "first_id": serializers.CharField(allow_null=True),
+            "last_id": serializers.CharField(allow_null=True),
+        },
+    )
+
+
+def cursor_page_of(item: type[serializers.Serializer]) -> serializers.Serializer:
+    """The envelope of lists that are walked by opaque cursors."""
+    return inline_serializer(
+        f"{_noun(item)}Page",
+        {"data": item(many=True), "next_page": serializers.CharField(allow_null=True)},
+    )
+
+
+def _noun(item: type[serializers.Serializer]) -> str:
+    return item.__name__.removesuffix("Serializer")

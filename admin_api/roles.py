@@ -1,0 +1,22 @@
+"""Which roles may be granted by whom, in one place.
+
+The Admin API grants what Anthropic's grants: never `admin`, whoever asks.
+"""
+
+from __future__ import annotations
+
+from gateway.models import Membership, WorkspaceMember
+
+Role = Membership.Role
+GRANTABLE = (Role.USER, Role.DEVELOPER, Role.BILLING, Role.CLAUDE_CODE_USER)
+
+WorkspaceRole = WorkspaceMember.Role
+GRANTABLE_IN_WORKSPACE = (
+    WorkspaceRole.USER,
+    WorkspaceRole.DEVELOPER,
+    WorkspaceRole.RESTRICTED_DEVELOPER,
+    WorkspaceRole.ADMIN,
+)
+
+# What a role in the organization makes of its holder in every workspace, whatever stands there.
+INHERITED = {Role.ADMIN: WorkspaceRole.ADMIN, Role.BILLING: WorkspaceRole.BILLING}
