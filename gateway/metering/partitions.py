@@ -11,12 +11,14 @@ DAYS_AHEAD = 3
 # Any number will do, as long as nothing else in the database takes it.
 _LOCK = 7_205_011_601
 
+# By name in pg_class and not through to_regclass, which may answer from what this transaction learnt before it
+# waited for the lock: a partition that was made meanwhile would be made again.
 _MISSING = """
 SELECT day FROM unnest(%s::date[]) AS day
 WHERE NOT EXISTS (
-    SELECT FROM pg_inherits
+    SELECT FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
     WHERE inhparent = 'usage_event'::regclass
-      AND inhrelid = to_regclass('usage_event_' || to_char(day, 'YYYYMMDD'))
+      AND relname = 'usage_event_' || to_char(day, 'YYYYMMDD')
 )
 ORDER BY day
 """
