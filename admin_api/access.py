@@ -10,8 +10,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
-from gateway.models import Membership, Organization, User
+from gateway.models import Membership, Organization, User, Workspace
 
 
 def memberships_of(user: User) -> list[Membership]:
@@ -50,6 +51,19 @@ def member(organization: Organization, user_id: str) -> Membership:
     """The place of that user in the organization, with the user."""
     rows = Membership.objects.filter(organization=organization).select_related("user")
     found: Membership = _row(rows, "User not found.", user_id=user_id)
+    return found
+
+
+def workspace(organization: Organization, workspace_id: str) -> Workspace:
+    """A workspace of the organization, whatever its state."""
+    rows = Workspace.objects.filter(organization=organization)
+    found: Workspace = _row(rows, "Workspace not found.", id=workspace_id)
+    return found
+
+
+def workspace_member(workspace: Workspace, user_id: str) -> Membership:
+    """Who works in the workspace, as `workspace_members` has them."""
+    found: Membership = _row(workspace_members(workspace), "Workspace member not found.", user_id=user_id)
     return found
 
 

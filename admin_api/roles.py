@@ -20,3 +20,6 @@ GRANTABLE_IN_WORKSPACE = (
 
 # What a role in the organization makes of its holder in every workspace, whatever stands there.
 INHERITED = {Role.ADMIN: WorkspaceRole.ADMIN, Role.BILLING: WorkspaceRole.BILLING}
+
+# Everybody in the organization works in the default workspace, with this role; others as `WorkspaceRole.USER`.
+IN_DEFAULT_WORKSPACE = {**INHERITED, Role.DEVELOPER: WorkspaceRole.DEVELOPER}

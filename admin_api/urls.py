@@ -4,9 +4,16 @@ from django.urls import path
 
 from admin_api.views.organization import OrganizationView
 from admin_api.views.users import UsersView, UserView
+from admin_api.views.workspace_members import WorkspaceMembersView, WorkspaceMemberView
+from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, WorkspaceView
 
 urlpatterns = [
     path("me", OrganizationView.as_view()),
     path("users", UsersView.as_view()),
     path("users/<str:user_id>", UserView.as_view()),
+    path("workspaces", WorkspacesView.as_view()),
+    path("workspaces/<str:workspace_id>", WorkspaceView.as_view()),
+    path("workspaces/<str:workspace_id>/archive", WorkspaceArchiveView.as_view()),
+    path("workspaces/<str:workspace_id>/members", WorkspaceMembersView.as_view()),
+    path("workspaces/<str:workspace_id>/members/<str:user_id>", WorkspaceMemberView.as_view()),
 ]

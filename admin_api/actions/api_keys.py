@@ -109,7 +109,8 @@ def _check_workspace(workspace: Workspace, organization: Organization, kind: cre
         raise InvalidRequest("workspace: an Admin key belongs to the whole organization")
     if workspace.organization_id != organization.id:
         raise InvalidRequest("workspace: not a workspace of this organization")
-    if workspace.archived_at is not None:
+    held = Workspace.objects.select_for_update(no_key=True).get(pk=workspace.pk)  # none is archived meanwhile
+    if held.archived_at is not None:
         raise InvalidRequest(f"workspace: {workspace.name!r} is archived")
 
 

@@ -51,6 +51,11 @@ class Workspace(models.Model):
         """The id outside this installation: the default workspace is null (contract of the Admin API)."""
         return None if self.is_default else self.id
 
+    @property
+    def compartment_id(self) -> str:
+        """A name that outlives every other one; nothing here is encrypted by workspace."""
+        return "cmpt_" + self.id.removeprefix("wrkspc_")
+
 
 class WorkspaceMember(models.Model):
     """A user's role in one workspace."""

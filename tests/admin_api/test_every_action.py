@@ -22,11 +22,12 @@ from admin_api.actions import (
     providers,
     tiers,
     users,
+    workspace_members,
     workspaces,
 )
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
-from gateway.models import ApiKey, AuditEntry, Membership, Model, Provider, Tier
+from gateway.models import ApiKey, AuditEntry, Membership, Model, Provider, Tier, Workspace
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -47,6 +48,18 @@ def membership(people: Cast) -> Membership:
 
 def reset_token(people: Cast) -> str:
     return passwords.create_link(actor=SYSTEM, user=people.dev).rpartition("/")[2]
+
+
+def workspace(people: Cast) -> Workspace:
+    return workspaces.create(actor=SYSTEM, organization=people.acme, name="Lab")
+
+
+def workspace_of_dev(people: Cast) -> Workspace:
+    lab = workspace(people)
+    workspace_members.add(
+        actor=SYSTEM, workspace=lab, membership=membership(people), role="workspace_developer"
+    )
+    return lab
 
 
 def provider(name: str = "p") -> Provider:
@@ -119,8 +132,31 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "users.create": lambda people: (
         lambda: users.create(actor=SYSTEM, email="new@example.com", password=PASSWORD)
     ),
+    "workspace_members.add": lambda people: (
+        lambda it: (
+            lambda: workspace_members.add(
+                actor=SYSTEM, workspace=it, membership=membership(people), role="workspace_user"
+            )
+        )
+    )(workspace(people)),
+    "workspace_members.set_role": lambda people: (
+        lambda it: (
+            lambda: workspace_members.set_role(
+                actor=SYSTEM, workspace=it, user_id=people.dev.id, role="workspace_user"
+            )
+        )
+    )(workspace_of_dev(people)),
+    "workspace_members.remove": lambda people: (
+        lambda it: lambda: workspace_members.remove(actor=SYSTEM, workspace=it, user_id=people.dev.id)
+    )(workspace_of_dev(people)),
     "workspaces.create": lambda people: (
         lambda: workspaces.create(actor=SYSTEM, organization=people.acme, name="New")
+    ),
+    "workspaces.update": lambda people: (
+        lambda it: lambda: workspaces.update(actor=SYSTEM, workspace=it, name="Laboratory")
+    )(workspace(people)),
+    "workspaces.archive": lambda people: (lambda it: lambda: workspaces.archive(actor=SYSTEM, workspace=it))(
+        workspace(people)
     ),
     "workspaces.set_models": lambda people: (
         lambda it: lambda: workspaces.set_models(actor=SYSTEM, workspace=it, denied=["claude-opus-*"])
