@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from django.core.validators import RegexValidator
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -64,8 +65,8 @@ class WorkspaceSerializer(serializers.Serializer):
     display_color = serializers.CharField()
     compartment_id = serializers.CharField()
     data_residency = DataResidencySerializer(source="*")
-    external_key_id = serializers.CharField(allow_null=True, default=None)
-    user_profile_id = serializers.CharField(allow_null=True, default=None)
+    external_key_id = serializers.CharField(allow_null=True, read_only=True, default=None)
+    user_profile_id = serializers.CharField(allow_null=True, read_only=True, default=None)
     tags = serializers.DictField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     archived_at = serializers.DateTimeField(allow_null=True)
@@ -88,12 +89,17 @@ class Color(Text):
         super().__init__(**{"validators": [shape]} | options)
 
 
-@extend_schema_field({"type": "string", "enum": [None], "nullable": True})
+@extend_schema_field(OpenApiTypes.STR)
 class NotOffered(serializers.Field):
     """A field of Anthropic's API for what this gateway has not; null asks for nothing."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"required": False, "allow_null": True} | options)
+        usual = {
+            "required": False,
+            "allow_null": True,
+            "help_text": "Not offered by this gateway: only null.",
+        }
+        super().__init__(**usual | options)
 
     def to_internal_value(self, data: object) -> NoReturn:
         raise serializers.ValidationError("not offered by this gateway")
@@ -150,6 +156,8 @@ class WorkspaceBody(Body):
 
 
 class WorkspaceCreate(WorkspaceBody):
+    """A new workspace."""
+
     name = Text(max_length=200, help_text="No other live workspace has it.")
     display_color = Color(required=False, allow_null=True)
     tags = Tags(
@@ -161,6 +169,8 @@ class WorkspaceCreate(WorkspaceBody):
 
 
 class WorkspaceUpdate(WorkspaceBody):
+    """What changes in a workspace; what is absent stays."""
+
     name = Text(max_length=200, required=False, help_text="No other live workspace has it.")
     display_color = Color(required=False)
     tags = Tags(
