@@ -18,6 +18,8 @@ LIMITS = (
     "concurrent_requests",
 )
 
+ANYWHERE = "global"  # the geography of requests that no place is asked for
+
 
 class Scope(msgspec.Struct, frozen=True):
     """One holder of limits. `key` names its state in Valkey; `limits` follow `LIMITS`, 0 means no limit."""
@@ -27,15 +29,26 @@ class Scope(msgspec.Struct, frozen=True):
     limits: tuple[int, int, int, int, int]
 
 
+class Geography(msgspec.Struct, frozen=True):
+    """Where the requests of a workspace may be served: `allowed` None is anywhere that a request names, `default`
+    counts for those that name nowhere.
+    """
+
+    allowed: frozenset[str] | None
+    default: str
+
+
 class Workspace(msgspec.Struct, frozen=True):
     """A workspace that a principal may use, and what its requests there are under, the widest first: limits in
     `scopes`, and in `rules` what the organization, the workspace and the key say about models, if anything.
+    `geography` is None where nothing is said of it, which is nearly everywhere.
     """
 
     id: str
     is_default: bool
     scopes: tuple[Scope, ...]
     rules: tuple[ModelRules, ...] = ()
+    geography: Geography | None = None
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -63,6 +76,13 @@ def denied_by(workspace: Workspace, names: Collection[str]) -> str:
         if not rules.permit(names):
             return rules.holder
     return ""
+
+
+def geography_of(allowed: Collection[str] | None, default: str) -> Geography | None:
+    """What a workspace's row says, None where everything is allowed and nothing preferred."""
+    if allowed is None and default == ANYWHERE:
+        return None
+    return Geography(None if allowed is None else frozenset(allowed), default)
 
 
 Limits = dict[str, int | None]

@@ -14,6 +14,7 @@ from gateway.protocol.body import Body
 
 class CountTokensConsumer(MessagesConsumer):
     endpoint = "messages/count_tokens"
+    infers = False
 
     def asked(self, body: Body) -> Asked:
         request = count_request(body)

@@ -10,6 +10,7 @@ import msgspec
 from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
 from gateway.consumers.base import GatewayConsumer
+from gateway.consumers.inference_geo import inference_geo
 from gateway.consumers.pacemaker import Pacemaker
 from gateway.consumers.request_body import read_body
 from gateway.directory.catalog import CatalogModel
@@ -49,7 +50,9 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class ModelCallConsumer(GatewayConsumer):
-    """`asked` checks a guarded body."""
+    """`asked` checks a guarded body. `infers` is false where no model is run."""
+
+    infers = True
 
     def asked(self, body: Body) -> Asked:
         """Raises `InvalidRequest`."""
@@ -91,6 +94,7 @@ class ModelCallConsumer(GatewayConsumer):
             raise NotFound(f"model: {asked.model}")
         if denier := denied_by(workspace, model.names):
             raise PermissionDenied(f"model: {WHOSE[denier]} may not use {asked.model}")
+        geography = workspace.geography if self.infers else None
         return Call(
             request_id=self.request_id,
             endpoint=self.endpoint,
@@ -109,6 +113,7 @@ class ModelCallConsumer(GatewayConsumer):
             patience=patience_of(self.headers),
             user_agent=self.headers.get(b"user-agent", b"")[:200].decode("latin-1"),
             session_id=session_of(self.headers) or asked.conversation,
+            inference_geo="" if geography is None else inference_geo(asked.body, geography),
         )
 
     async def _read(self) -> Asked:

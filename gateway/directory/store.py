@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
 from gateway.model_rules import rules_of
-from gateway.principal import Principal, Workspace, scopes_of
+from gateway.principal import Principal, Workspace, geography_of, scopes_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,7 @@ SELECT k.id, k.kind, k.status, k.expires_at, k.limits AS key_limits, k.workspace
        o.allowed_models AS organization_allowed, o.denied_models AS organization_denied,
        (SELECT json_agg(json_build_object('id', w.id, 'is_default', w.is_default, 'limits', w.limits,
                                           'allowed', w.allowed_models, 'denied', w.denied_models,
+                                          'geos', w.allowed_inference_geos, 'geo', w.default_inference_geo,
                                           'archived', w.archived_at IS NOT NULL)
                         ORDER BY w.is_default DESC, w.created_at)
           FROM gateway_workspace w
@@ -219,6 +220,7 @@ def _principal(row: dict[str, Any]) -> Principal:
                 ("workspace", one["allowed"], one["denied"]),
                 ("api_key", row["key_allowed"], row["key_denied"]),
             ),
+            geography_of(one["geos"], one["geo"]),
         )
         for one in row["workspaces"] or []
         if not one["archived"]

@@ -29,7 +29,8 @@ class Call(msgspec.Struct, frozen=True):
     """`relayed` are the `anthropic-*` headers for an Anthropic-dialect provider; `query` is without its `?`.
 
     `started` is `time.perf_counter()` at the first byte of the request, `patience` the seconds from then on in which
-    the caller wants a beginning of an answer. `session_id` names a conversation, if the client does.
+    the caller wants a beginning of an answer. `session_id` names a conversation, if the client does. `inference_geo` is
+    the place that a restricted workspace has a provider told, "" where there is nothing to tell.
     """
 
     request_id: str
@@ -49,3 +50,4 @@ class Call(msgspec.Struct, frozen=True):
     patience: float
     user_agent: str
     session_id: str
+    inference_geo: str = ""

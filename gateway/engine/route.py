@@ -114,6 +114,8 @@ class Route:
     async def _step(self, target: Target) -> Step | None:
         call = self._call
         try:
+            if call.workspace.geography is not None:
+                _check_place(target)
             if len(call.body.raw) > LARGE_BODY:
                 passage = await asyncio.to_thread(call.surface.passage, call, target)
             else:
@@ -132,3 +134,9 @@ class Route:
         call = self._call
         foreign = await signers.foreign(call.principal.organization_id, target, passage.body)
         return await asyncio.to_thread(call.surface.passage, call, target, foreign) if foreign else passage
+
+
+def _check_place(target: Target) -> None:
+    """OpenAI's dialect has no word for where a request is served, so a restricted workspace goes elsewhere."""
+    if target.dialect == "openai":
+        raise InvalidRequest("inference_geo: this model's provider cannot promise where it serves a request")

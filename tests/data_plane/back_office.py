@@ -27,6 +27,7 @@ from django.utils import timezone  # noqa: E402
 from admin_api.actions import api_keys, models, organizations, providers, workspaces  # noqa: E402
 from admin_api.actor import SYSTEM  # noqa: E402
 from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey  # noqa: E402
+from admin_api.residency import Residency  # noqa: E402
 from gateway import credentials  # noqa: E402
 from gateway.directory import publish  # noqa: E402
 from gateway.metering import reports  # noqa: E402
@@ -94,12 +95,26 @@ def workspace(
     limits: dict[str, int] | None = None,
     allow_models: Sequence[str] = (),
     deny_models: Sequence[str] = (),
+    residency: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    row = workspaces.create(actor=SYSTEM, organization=Organization.objects.get(name=organization), name=name)
+    """`residency` is {allowed, default}."""
+    row = workspaces.create(
+        actor=SYSTEM,
+        organization=Organization.objects.get(name=organization),
+        name=name,
+        residency=Residency(**residency or {}),
+    )
     workspaces.set_models(actor=SYSTEM, workspace=row, allowed=allow_models, denied=deny_models)
     if limits:
         Workspace.objects.filter(pk=row.pk).update(limits=limits)
     return {"id": row.id}
+
+
+def residency(*, workspace: str, **wanted: Any) -> dict[str, Any]:
+    """Other geographies for a workspace than those it was made with."""
+    row = Workspace.objects.get(pk=workspace)
+    workspaces.update(actor=SYSTEM, workspace=row, residency=Residency(**wanted))
+    return {}
 
 
 def api_key(
@@ -168,7 +183,19 @@ def used(*, organization: str) -> dict[str, Any]:
 
 WISHES: dict[str, Callable[..., dict[str, Any]]] = {
     act.__name__: act
-    for act in (provider, model, organization, workspace, rules, limits, api_key, adopt, key_status, used)
+    for act in (
+        provider,
+        model,
+        organization,
+        workspace,
+        residency,
+        rules,
+        limits,
+        api_key,
+        adopt,
+        key_status,
+        used,
+    )
 }
 
 if __name__ == "__main__":

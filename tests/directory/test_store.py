@@ -15,12 +15,13 @@ from pytest_django.plugin import DjangoDbBlocker
 from admin_api.actions import api_keys, models, organizations, providers, workspaces
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo, WeightedKey
+from admin_api.residency import Residency
 from gateway import credentials
 from gateway.directory.catalog import Catalog, Target
 from gateway.directory.store import DirectoryStore
 from gateway.encryption import Vault
 from gateway.models import Organization, ProviderKey, Tier
-from gateway.principal import Principal, denied_by
+from gateway.principal import Geography, Principal, denied_by
 from tests.committed import committed
 
 T = TypeVar("T")
@@ -121,6 +122,25 @@ def test_a_principal_knows_the_rules_of_all_three() -> None:
     assert [denied_by(default, [name]) for name in names] == ["organization", "", "api_key", ""]
     assert [denied_by(other, [name]) for name in names] == ["organization", "workspace", "api_key", ""]
     assert [len(one.rules) for one in free.workspaces] == [1, 2]
+
+
+def test_a_principal_knows_the_geography_of_restricted_workspaces_only() -> None:
+    acme = organizations.create(actor=SYSTEM, name="Acme", tier=Tier.objects.get(name="pro"))
+    for name, residency in (
+        ("Free", Residency("unrestricted", "global")),
+        ("Preferring", Residency("unrestricted", "us")),
+        ("Bound", Residency(["us"], "us")),
+        ("Listed", Residency(["us", "global"])),
+    ):
+        workspaces.create(actor=SYSTEM, organization=acme, name=name, residency=residency)
+
+    assert [one.geography for one in key(acme).workspaces] == [
+        None,
+        None,
+        Geography(None, "us"),
+        Geography(frozenset({"us"}), "us"),
+        Geography(frozenset({"global", "us"}), "global"),
+    ]
 
 
 def key(organization: Organization, denied: list[str] | None = None) -> Principal:

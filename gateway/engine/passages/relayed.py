@@ -20,19 +20,30 @@ OURS = {401, 402, 403}  # trouble of the operator's provider key, never shown to
 
 class Relayed:
     """`model` is the provider's name of it. Thinking that nobody signed, or a provider whose signatures (`foreign`)
-    this one refuses, is left out."""
+    this one refuses, is left out. `inference_geo` is put into the body, unless it is ""."""
 
     content_type = None
 
     def __init__(
-        self, body: Body, *, endpoint: str, model: str, request_id: str, foreign: Collection[str]
+        self,
+        body: Body,
+        *,
+        endpoint: str,
+        model: str,
+        request_id: str,
+        foreign: Collection[str],
+        inference_geo: str = "",
     ) -> None:
         self.endpoint = endpoint
         self.dropped: tuple[str, ...] = ()
         self._request_id = request_id
+        values: dict[str, bytes] = {}
         if foreign or thinking.has_unsigned(body.raw):
-            changed, self.dropped = thinking.without_foreign(body, foreign)
-            self.body = body.with_values({"model": msgspec.json.encode(model), **changed})
+            values, self.dropped = thinking.without_foreign(body, foreign)
+        if inference_geo:
+            values = {**values, "inference_geo": msgspec.json.encode(inference_geo)}
+        if values:
+            self.body = body.with_values({"model": msgspec.json.encode(model), **values})
         else:
             self.body = body.with_string("model", model)
 

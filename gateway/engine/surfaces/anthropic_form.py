@@ -30,6 +30,8 @@ def retold_passage(
     """That of a request put into Anthropic's words (`body`, less `dropped`), whose answer is told again."""
     request = message_request(guarded.parse(body))
     inner = anthropic_passage(request, call, target, foreign)
+    if call.inference_geo:  # told after all
+        dropped = [name for name in dropped if name != "inference_geo"]
     return Retold(inner, narrator, stream=call.stream, dropped=dropped)
 
 
@@ -49,6 +51,7 @@ def anthropic_passage(
             model=target.upstream_model,
             request_id=call.request_id,
             foreign=foreign,
+            inference_geo=call.inference_geo,
         )
     return Translated(
         request,
