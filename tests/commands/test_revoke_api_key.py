@@ -37,7 +37,7 @@ def test_a_revoked_key_is_archived_with_an_audit_line(people: Cast) -> None:
     key.refresh_from_db()
     assert key.status == ApiKey.Status.ARCHIVED
     entry = AuditEntry.objects.latest("id")
-    assert (entry.action, entry.target_id) == ("api_key.status_set", key.id)
+    assert (entry.action, entry.target_id) == ("api_key.changed", key.id)
     assert (entry.details["old"], entry.details["new"]) == ("active", "archived")
 
 
