@@ -17,6 +17,7 @@ from admin_api.actions import (
     invites,
     memberships,
     models,
+    operator_keys,
     organizations,
     passwords,
     providers,
@@ -105,6 +106,10 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
         lambda it: lambda: models.release_aliases(actor=SYSTEM, model=it, aliases=["a"])
     )(model()),
     "models.remove": lambda people: (lambda it: lambda: models.remove(actor=SYSTEM, model=it))(model()),
+    "operator_keys.create": lambda people: lambda: operator_keys.create(actor=SYSTEM, name="terraform"),
+    "operator_keys.revoke": lambda people: (lambda it: lambda: operator_keys.revoke(actor=SYSTEM, key=it))(
+        operator_keys.create(actor=SYSTEM, name="terraform")[0]
+    ),
     "organizations.create": lambda people: (
         lambda: organizations.create(actor=SYSTEM, name="New", tier=people.acme.tier)
     ),
