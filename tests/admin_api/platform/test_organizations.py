@@ -26,6 +26,7 @@ from tests.admin_api.platform.operator import (
 from tests.people import Cast
 
 LIST = "/organizations"
+NOBODY = str(uuid.UUID(int=1))
 
 
 def one(organization: Organization) -> str:
@@ -139,31 +140,30 @@ def test_the_list_is_filtered(operator: httpx.Client, committed_people: Cast) ->
     assert len(names(suspended="", tier="", name="")) == 3
 
 
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ({"limit": "0"}, "limit: Input should be greater than or equal to 1"),
-        ({"limit": "1001"}, "limit: Input should be less than or equal to 1000"),
-        ({"after_id": "nothing"}, "after_id: Input should be a valid UUID"),
-        ({"before_id": "\x00"}, "before_id: Input should be a valid UUID"),
-        ({"after_id": str(uuid.UUID(int=1))}, "after_id: no object of this list has the id"),
-        (
-            {"after_id": str(uuid.UUID(int=1)), "before_id": str(uuid.UUID(int=1))},
-            "before_id: Only one of after_id and before_id may be given",
-        ),
-        ({"name": "a\x00"}, "name: String should not contain NUL characters"),
-        ({"name": "a" * 10_000}, "name: String should have at most 200 characters"),
-        ({"tier": "gold"}, "tier: there is no tier 'gold'; expected one of basic, enterprise, pro"),
-        ({"suspended": "perhaps"}, "suspended: Input should be a valid boolean"),
-    ],
-)
-def test_a_wrong_query_is_refused_by_name(
-    operator: httpx.Client, query: dict[str, str], message: str
-) -> None:
-    assert refusal(operator.get(LIST, params=query)).startswith(message)
+QUERIES: list[tuple[dict[str, str], str]] = [
+    ({"limit": "0"}, "limit: Input should be greater than or equal to 1"),
+    ({"limit": "1001"}, "limit: Input should be less than or equal to 1000"),
+    ({"after_id": "nothing"}, "after_id: Input should be a valid UUID"),
+    ({"before_id": "\x00"}, "before_id: Input should be a valid UUID"),
+    ({"after_id": NOBODY}, f"after_id: no object of this list has the id {NOBODY!r}"),
+    (
+        {"after_id": NOBODY, "before_id": NOBODY},
+        "before_id: Only one of after_id and before_id may be given",
+    ),
+    ({"name": "a\x00"}, "name: String should not contain NUL characters"),
+    ({"name": "a" * 10_000}, "name: String should have at most 200 characters"),
+    ({"tier": "gold"}, "tier: there is no tier 'gold'; expected one of basic, enterprise, pro"),
+    ({"suspended": "perhaps"}, "suspended: Input should be a valid boolean"),
+]
 
 
-BODIES = [
+def test_a_wrong_query_is_refused_by_name(operator: httpx.Client) -> None:
+    said = [refusal(operator.get(LIST, params=query)) for query, _ in QUERIES]
+
+    assert said == [message for _, message in QUERIES]
+
+
+BODIES: list[tuple[dict[str, object], str]] = [
     ({}, "name: Field required"),
     ({"name": " "}, "name: String should have at least 1 character"),
     ({"name": "a" * 10_000}, "name: String should have at most 200 characters"),
@@ -194,19 +194,14 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "message"), BODIES, ids=[message for _, message in BODIES])
-def test_a_wrong_body_is_refused_by_name(
-    operator: httpx.Client, committed_people: Cast, body: dict[str, object], message: str
-) -> None:
-    assert refusal(operator.post(LIST, json=body)).startswith(message)
-    if body.get("name") == "Acme":
-        body = {"name": "Umbrella"}
-    if body:
-        expected = message.replace("'Acme'", "'Umbrella'")
-        assert refusal(operator.post(one(committed_people.acme), json=body)).startswith(expected)
+def test_a_wrong_body_is_refused_by_name(operator: httpx.Client, committed_people: Cast) -> None:
+    made = [refusal(operator.post(LIST, json=body)) for body, _ in BODIES]
+    changed = [refusal(operator.post(one(committed_people.umbrella), json=body)) for body, _ in BODIES[1:]]
 
+    assert made == [message for _, message in BODIES]
+    assert changed == made[1:]
     assert Organization.objects.count() == 2
-    assert Organization.objects.filter(name="Acme", tier__name="pro", limits={}).exists()
+    assert Organization.objects.filter(name="Umbrella", tier__name="pro", limits={}).exists()
     assert lines() == []
 
 
@@ -267,13 +262,13 @@ def test_a_suspended_organization_stops_and_a_resumed_one_goes_on(
 
 
 @pytest.mark.parametrize("way", ["", "/suspend", "/resume", "/admin_keys", "/admin_keys/apikey_01/revoke"])
-@pytest.mark.parametrize("id", [str(uuid.UUID(int=1)), "acme", "a%00b", "a" * 5000])
-def test_an_organization_that_does_not_exist_is_not_found(operator: httpx.Client, id: str, way: str) -> None:
+def test_an_organization_that_does_not_exist_is_not_found(operator: httpx.Client, way: str) -> None:
     body = {"name": "x"} if way in ("", "/admin_keys") else {}
 
-    message = refusal(operator.post(f"{LIST}/{id}{way}", json=body), 404, "not_found_error")
+    for id in (NOBODY, "acme", "a%00b", "a" * 5000):
+        message = refusal(operator.post(f"{LIST}/{id}{way}", json=body), 404, "not_found_error")
 
-    assert message == "Organization not found."
+        assert message == "Organization not found."
 
 
 def test_an_admin_key_is_handed_over_and_revoked(
@@ -316,18 +311,15 @@ def test_only_admin_keys_of_this_organization_are_seen(
     assert set(ApiKey.objects.values_list("status", flat=True)) == {"active"}
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ({}, "name: Field required"),
-        ({"name": "a" * 501}, "name: String should have at most 500 characters"),
-        ({"name": "a", "kind": "api"}, "kind: Extra inputs are not permitted"),
-    ],
-)
-def test_a_wrong_admin_key_is_refused_by_name(
-    operator: httpx.Client, committed_people: Cast, body: dict[str, object], message: str
-) -> None:
-    assert refusal(operator.post(f"{one(committed_people.acme)}/admin_keys", json=body)) == message
+def test_a_wrong_admin_key_is_refused_by_name(operator: httpx.Client, committed_people: Cast) -> None:
+    wrong: dict[str, dict[str, object]] = {
+        "name: Field required": {},
+        "name: String should have at most 500 characters": {"name": "a" * 501},
+        "kind: Extra inputs are not permitted": {"name": "a", "kind": "api"},
+    }
+    keys = f"{one(committed_people.acme)}/admin_keys"
+
+    assert [refusal(operator.post(keys, json=body)) for body in wrong.values()] == list(wrong)
     assert not ApiKey.objects.exists()
 
 
