@@ -15,7 +15,7 @@ from admin_api.catalog import Rates, RouteTo
 from admin_api.changes import Change, Upserted, differences
 from admin_api.locks import hold_catalog
 from gateway.directory import publish
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.models import Model, ModelAlias, Price, Provider, Route
 from gateway.models.catalog import Origin
 
@@ -66,6 +66,8 @@ def release_aliases(*, actor: Actor, model: Model, aliases: Sequence[str]) -> No
 def remove(*, actor: Actor, model: Model) -> None:
     """Takes a configured model away; its prices stay, since usage points at them."""
     hold_catalog()
+    if not Model.objects.filter(pk=model.pk).exists():
+        raise NotFound("Model not found.")
     if model.origin == Origin.SIMULATOR:
         raise InvalidRequest(f"models.{model.name}: the simulator's models cannot be removed")
     _record(actor, "model.removed", model.name, {})

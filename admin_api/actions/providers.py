@@ -18,7 +18,7 @@ from admin_api.changes import SECRET, Change, Upserted, differences
 from admin_api.locks import hold_catalog
 from gateway.directory import publish
 from gateway.encryption import Vault
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.models import Model, Provider, ProviderKey, Route
 from gateway.models.catalog import Origin
 from gateway.protocol.vendors import VENDORS
@@ -64,6 +64,8 @@ def upsert(
 def remove(*, actor: Actor, provider: Provider) -> None:
     """Takes a configured provider away, with the routes that lead to it. A model's only way is not taken."""
     hold_catalog()
+    if not Provider.objects.filter(pk=provider.pk).exists():
+        raise NotFound("Provider not found.")
     if provider.origin == Origin.SIMULATOR:
         raise InvalidRequest(f"providers.{provider.name}: the built-in simulator cannot be removed")
     if stranded := _stranded_by(provider):

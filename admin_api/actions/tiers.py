@@ -12,7 +12,7 @@ from admin_api.changes import Change, Upserted, differences
 from admin_api.limits import check_limits
 from admin_api.locks import hold_catalog
 from gateway.directory import publish
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.models import Tier
 from gateway.models.organizations import LIMIT_NAMES
 
@@ -52,6 +52,8 @@ def remove(*, actor: Actor, tier: Tier) -> None:
     if tier.name in STANDARD:
         raise InvalidRequest(f"tiers.{tier.name}: a standard tier cannot be removed")
     hold_catalog()
+    if not Tier.objects.filter(pk=tier.pk).exists():
+        raise NotFound("Tier not found.")
     if tier.organizations.exists():
         raise InvalidRequest(f"tiers.{tier.name}: organizations are on it")
     audit.record(actor=actor, action="tier.removed", target_type="tier", target_id=tier.name)

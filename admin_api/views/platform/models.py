@@ -43,7 +43,7 @@ class ModelView(PlatformView):
         """Get one model."""
         return self._shown(name)
 
-    @operation(body=PlatformModelBody, answer=PlatformModelSerializer, refusals=())
+    @operation(body=PlatformModelBody, answer=PlatformModelSerializer)
     def post(self, request: Request, name: str) -> Response:
         """Make a model, or change it. It hides a model of the simulator that has its name."""
         name = new_name(name, LONGEST_MODEL)

@@ -40,7 +40,7 @@ class ProviderView(PlatformView):
         """Get one provider."""
         return self._shown(name)
 
-    @operation(body=PlatformProviderBody, answer=PlatformProviderSerializer, refusals=())
+    @operation(body=PlatformProviderBody, answer=PlatformProviderSerializer)
     def post(self, request: Request, name: str) -> Response:
         """Make a provider, or change it. Secrets are stored encrypted and never shown again."""
         name = new_name(name, LONGEST_NAME)

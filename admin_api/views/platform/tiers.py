@@ -40,7 +40,7 @@ class TierView(PlatformView):
         """Get one tier."""
         return Response(PlatformTierSerializer(access.tier(name)).data)
 
-    @operation(body=PlatformTierBody, answer=PlatformTierSerializer, refusals=())
+    @operation(body=PlatformTierBody, answer=PlatformTierSerializer)
     def post(self, request: Request, name: str) -> Response:
         """Make a tier, or set all of it. It counts at once for every organization on it."""
         outcome = tiers.upsert(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -104,6 +105,16 @@ def test_standard_tiers_and_those_in_use_stay(operator: httpx.Client, committed_
     assert used == "tiers.mine: organizations are on it"
     assert told(operator.delete(MINE)) == {"name": "mine", "type": "tier_deleted"}
     assert refusal(operator.delete(MINE), 404, "not_found_error") == "Tier not found."
+
+
+def test_of_many_who_remove_one_tier_at_once_one_does(operator: httpx.Client) -> None:
+    operator.post(MINE, json={"limits": {}})
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: operator.delete(MINE), range(8)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [404] * 7
+    assert [line.action for line in lines()] == ["tier.created", "tier.removed"]
 
 
 def test_the_list_is_walked_in_both_directions(operator: httpx.Client) -> None:
