@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
+from admin_api.serializers.api_keys import STATUSES
 from admin_api.serializers.base import Body, Constant, Text
-from gateway.models import ApiKey
 
 
 class AdminKeySerializer(serializers.Serializer):
@@ -15,7 +15,7 @@ class AdminKeySerializer(serializers.Serializer):
     type = Constant("admin_key")
     name = serializers.CharField()
     partial_key_hint = serializers.CharField(source="hint")
-    status = serializers.ChoiceField(ApiKey.Status.choices)
+    status = serializers.ChoiceField(STATUSES, source="current_status")
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
 

@@ -44,5 +44,5 @@ class AdminKeyRevokeView(PlatformView):
         """Revoke an Admin key for good."""
         self.body(Body)
         key = access.admin_key(access.any_organization(organization_id), api_key_id)
-        revoked = api_keys.set_status(actor=self.actor, key=key, status=ApiKey.Status.ARCHIVED)
+        revoked = api_keys.update(actor=self.actor, key=key, status=ApiKey.Status.ARCHIVED)
         return Response(AdminKeySerializer(revoked).data)

@@ -288,7 +288,7 @@ def test_an_admin_key_is_handed_over_and_revoked(
     assert told(operator.post(f"{keys}/{made['id']}/revoke", json={})) == revoked
     with pytest.raises(anthropic.AuthenticationError):
         door.sdk(secret).organization.retrieve()
-    assert [line.action for line in lines()] == ["api_key.created", "api_key.status_set"]
+    assert [line.action for line in lines()] == ["api_key.created", "api_key.changed"]
     assert secret[20:] not in str([line.details for line in lines()])
 
 
