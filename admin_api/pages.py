@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from django.core import signing
@@ -15,6 +15,7 @@ from gateway.models import Organization
 
 Row = TypeVar("Row", bound=Model)
 Place = tuple[Any, str]  # of a row in its order
+Item = TypeVar("Item")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +27,10 @@ class IdPage(Generic[Row]):
 
 
 @dataclasses.dataclass(frozen=True)
-class CursorPage(Generic[Row]):
+class CursorPage(Generic[Item]):
     """`next_page` is None on the last page."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Item]
     next_page: str | None
 
 
@@ -78,6 +79,29 @@ def by_cursor(
     last_row = found[limit - 1]
     position = [_value(last_row, at).isoformat(), _value(last_row, id)]
     return CursorPage(found[:limit], sealed(position, organization=organization, of=of))
+
+
+def of_list(
+    items: Sequence[Item],
+    asked: Mapping[str, Any],
+    *,
+    organization: Organization,
+    of: str,
+    key: Callable[[Item], str],
+) -> CursorPage[Item]:
+    """The page of a short list that is no table, in its own order; without a `limit` all that is left.
+
+    `key` tells the items apart. Where the item that a cursor stands behind is gone, so is the rest.
+    """
+    left = list(items)
+    if "page" in asked:
+        (last,) = opened(asked["page"], organization=organization, of=of, parts=1)
+        keys = [key(item) for item in left]
+        left = left[keys.index(last) + 1 :] if last in keys else []
+    page = left[: asked.get("limit", len(left))]
+    if len(page) == len(left):
+        return CursorPage(page, None)
+    return CursorPage(page, sealed([key(page[-1])], organization=organization, of=of))
 
 
 def sealed(position: Sequence[str], *, organization: Organization, of: str) -> str:

@@ -5,6 +5,7 @@ from django.urls import path
 from admin_api.views.api_keys import ApiKeyRotateView, ApiKeysView, ApiKeyView
 from admin_api.views.invites import InvitesView, InviteView
 from admin_api.views.organization import OrganizationView
+from admin_api.views.rate_limits import RateLimitsView, WorkspaceRateLimitsView, WorkspaceRateLimitView
 from admin_api.views.service_account_workspaces import (
     ServiceAccountWorkspacesView,
     ServiceAccountWorkspaceView,
@@ -22,6 +23,7 @@ from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, Wor
 
 urlpatterns = [
     path("me", OrganizationView.as_view()),
+    path("rate_limits", RateLimitsView.as_view()),
     path("users", UsersView.as_view()),
     path("users/<str:user_id>", UserView.as_view()),
     path("invites", InvitesView.as_view()),
@@ -31,6 +33,8 @@ urlpatterns = [
     path("workspaces/<str:workspace_id>/archive", WorkspaceArchiveView.as_view()),
     path("workspaces/<str:workspace_id>/members", WorkspaceMembersView.as_view()),
     path("workspaces/<str:workspace_id>/members/<str:user_id>", WorkspaceMemberView.as_view()),
+    path("workspaces/<str:workspace_id>/rate_limits", WorkspaceRateLimitsView.as_view()),
+    path("workspaces/<str:workspace_id>/rate_limits/<str:rate_limit_id>", WorkspaceRateLimitView.as_view()),
     path("api_keys", ApiKeysView.as_view()),
     path("api_keys/<str:api_key_id>", ApiKeyView.as_view()),
     path("api_keys/<str:api_key_id>/rotate", ApiKeyRotateView.as_view()),

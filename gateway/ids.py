@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import secrets
 import string
@@ -15,6 +16,16 @@ _ALPHABET = string.digits + string.ascii_letters
 def new_id(prefix: str) -> str:
     """`<prefix>_01` and 22 random characters (131 bits), the look of Anthropic's own ids."""
     return f"{prefix}_01" + "".join(secrets.choice(_ALPHABET) for _ in range(22))
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """An id that looks like `new_id`'s and is always the same for these parts: of what has no row of its own."""
+    number = int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest(), "big")
+    digits = ""
+    for _ in range(22):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits += _ALPHABET[digit]
+    return f"{prefix}_01{digits}"
 
 
 def new_request_id() -> str:

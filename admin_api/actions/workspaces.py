@@ -10,11 +10,13 @@ from msgspec import UNSET, UnsetType
 
 from admin_api import audit
 from admin_api.actor import Actor
+from admin_api.limits import check_limits
 from admin_api.model_rules import check_rules, replace_rules
 from admin_api.residency import AS_IT_IS, Residency, check_residency
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
 from gateway.models import ApiKey, Organization, Workspace
+from gateway.models.organizations import LIMIT_NAMES
 
 MOST_LIVE = 100  # beside the default one
 MOST_TAGS = 50
@@ -171,3 +173,23 @@ def _record(actor: Actor, action: str, workspace: Workspace, details: Mapping[st
         organization_id=workspace.organization_id,
         details=details,
     )
+
+
+@transaction.atomic
+def set_limits(*, actor: Actor, workspace: Workspace, limits: Mapping[str, int | None]) -> Workspace:
+    """Sets limits of the workspace's own; None takes one away, and what is not given stays.
+
+    They may lie above the organization's, which holds as well. Raises `InvalidRequest` for the default
+    workspace and for one that is archived.
+    """
+    held = held_live(workspace)
+    _check_not_default(held)
+    wanted = {**held.limits, **check_limits(limits, lifting=True)}
+    new = {name: wanted[name] for name in LIMIT_NAMES if wanted.get(name) is not None}
+    if new == held.limits:
+        return held
+    old, held.limits = held.limits, new
+    held.save(update_fields=["limits"])
+    _record(actor, "workspace.limits_set", held, {"old": old, "new": new})
+    publish.organization_changed(held.organization_id)
+    return held

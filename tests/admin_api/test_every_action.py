@@ -248,6 +248,11 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "workspaces.set_models": lambda people: (
         lambda it: lambda: workspaces.set_models(actor=SYSTEM, workspace=it, denied=["claude-opus-*"])
     )(people.acme.workspaces.get()),
+    "workspaces.set_limits": lambda people: (
+        lambda it: (
+            lambda: workspaces.set_limits(actor=SYSTEM, workspace=it, limits={"requests_per_minute": 2})
+        )
+    )(workspace(people)),
 }
 LINES = {
     "invites.accept": 3,  # the new user, the membership, the invite

@@ -1,0 +1,397 @@
+"""Rate limits over the Admin API, as the official SDK asks for them, and what the data plane makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anthropic
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from admin_api import pages
+from admin_api.actions import api_keys, organizations, workspaces
+from admin_api.actor import SYSTEM
+from gateway.errors import InvalidRequest
+from gateway.models import ApiKey, AuditEntry, Organization, Workspace
+from gateway.models.organizations import LIMIT_NAMES
+from tests.admin_api.door import Door, admin_key
+from tests.people import Cast
+
+PATH = "/v1/organizations/rate_limits"
+OURS = {"requests_per_minute": 50, "tokens_per_minute": 9000, "concurrent_requests": None}
+NOT_OURS = ["input_tokens_per_minute_cache_aware", "tokens_per_day", "tool_uses_per_second", "fast_otpm"]
+
+
+@pytest.fixture
+def client(door: Door, committed_people: Cast) -> anthropic.Anthropic:
+    return door.sdk(admin_key(committed_people.acme)[1])
+
+
+@pytest.fixture
+def lab(committed_people: Cast) -> Workspace:
+    return workspaces.create(actor=SYSTEM, organization=committed_people.acme, name="Lab")
+
+
+def limit_to(organization: Organization, **limits: int | None) -> None:
+    organizations.set_limits(actor=SYSTEM, organization=organization, limits=limits)
+
+
+def entry_id(client: anthropic.Anthropic) -> str:
+    return client.organization.rate_limits.list().data[0].id
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """The words of a 400."""
+    with pytest.raises(anthropic.BadRequestError) as refused:
+        call()
+    return str(refused.value.body["error"]["message"])  # type: ignore[index]
+
+
+# --- The organization's ---
+
+
+def test_an_organization_has_the_limits_of_its_tier_with_its_own_in_their_place(
+    client: anthropic.Anthropic, committed_people: Cast
+) -> None:
+    acme = committed_people.acme
+    limit_to(acme, **OURS)
+    organizations.set_models(actor=SYSTEM, organization=acme, allowed=["claude-haiku-4-5"])
+
+    (entry,) = client.organization.rate_limits.list()
+
+    expected = {**acme.tier.limits, **OURS}
+    assert entry.to_dict() == {
+        "id": entry.id,
+        "type": "rate_limit",
+        "group": {"id": entry.group.id, "type": "model_group", "display_name": "All models"},
+        "limits": [{"type": name, "value": expected[name]} for name in LIMIT_NAMES if expected.get(name)],
+        "models": entry.models,
+    }
+    assert {limit.type for limit in entry.limits} == {"requests_per_minute", "tokens_per_minute"}
+    assert "claude-haiku-4-5" in (entry.models or [])
+    assert not any("opus" in name for name in entry.models or [])
+    assert (entry.id[:5], entry.group.id[:6]) == ("rl_01", "rlg_01")
+
+
+def test_models_come_with_all_their_names_and_without_those_that_are_denied(
+    client: anthropic.Anthropic, committed_people: Cast
+) -> None:
+    def shown() -> set[str]:
+        return set(client.organization.rate_limits.list().data[0].models or [])
+
+    before = shown()
+    organizations.set_models(actor=SYSTEM, organization=committed_people.acme, denied=["claude-opus-*"])
+
+    assert {name for name in before if name.startswith("claude-opus-")} == before - shown() != set()
+
+
+def test_ids_stay_and_only_the_groups_is_the_same_everywhere(
+    client: anthropic.Anthropic, door: Door, committed_people: Cast
+) -> None:
+    umbrella = door.sdk(admin_key(committed_people.umbrella)[1])
+
+    ours, again = (client.organization.rate_limits.list().data[0] for _ in range(2))
+    theirs = umbrella.organization.rate_limits.list().data[0]
+
+    assert ours == again
+    assert ours.group == theirs.group
+    assert ours.id != theirs.id
+
+
+def test_the_list_is_filtered_by_group_and_model(client: anthropic.Anthropic, committed_people: Cast) -> None:
+    limits = client.organization.rate_limits
+    (entry,) = limits.list(group_type="model_group")
+
+    assert limits.list(group_type="batch").data == []
+    for name in entry.models or []:
+        assert [one.id for one in limits.list(model=name)] == [entry.id]
+    organizations.set_models(actor=SYSTEM, organization=committed_people.acme, denied=["claude-opus-*"])
+    for name in ("nothing", next(name for name in entry.models or [] if "opus" in name)):
+        with pytest.raises(anthropic.NotFoundError, match=f"model: {name}"):
+            limits.list(model=name)
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "page=page_x", "group_type=models", "model=a%00b"]
+)
+def test_a_query_that_is_not_right_is_refused_by_name(
+    client: anthropic.Anthropic, lab: Workspace, query: str
+) -> None:
+    paths = [PATH, f"/v1/organizations/workspaces/{lab.id}/rate_limits"]
+
+    for path in paths if "model" not in query else paths[:1]:
+        words = refusal(lambda path=path: client.get(f"{path}?{query}", cast_to=object))  # type: ignore[misc]
+        assert words.startswith(query.partition("=")[0] + ": ")
+
+
+def test_the_beta_namespace_and_small_pages_have_the_same(
+    client: anthropic.Anthropic, lab: Workspace
+) -> None:
+    stable, beta = client.organization, client.beta.organization
+
+    assert beta.rate_limits.list(limit=1).to_dict() == stable.rate_limits.list().to_dict()
+    whole = stable.workspaces.rate_limits.list(lab.id, include_inherited=True)
+    one = beta.workspaces.rate_limits.list(lab.id, include_inherited=True, limit=1)
+    assert one.to_dict() == whole.to_dict()
+
+
+# --- A workspace's own ---
+
+
+def test_a_workspaces_own_limits_are_listed_alone_or_among_what_it_inherits(
+    client: anthropic.Anthropic, committed_people: Cast, lab: Workspace
+) -> None:
+    limit_to(
+        committed_people.acme, requests_per_minute=50, tokens_per_minute=None, output_tokens_per_minute=9
+    )
+    limits = client.organization.workspaces.rate_limits
+    id = entry_id(client)
+    assert limits.list(lab.id).data == []
+
+    set_now = limits.update(
+        id,
+        workspace_id=lab.id,
+        limits=[
+            {"type": "requests_per_minute", "value": 70},
+            {"type": "tokens_per_minute", "value": 1000},
+            {"type": "output_tokens_per_minute", "value": None},
+        ],
+    )
+
+    assert set_now.to_dict() == {
+        "type": "workspace_rate_limit",
+        "rate_limit_id": id,
+        "workspace_id": lab.id,
+        "group": {"id": set_now.group.id, "type": "model_group", "display_name": "All models"},
+        "models": client.organization.rate_limits.list().data[0].models,
+        "limits": [
+            {"type": "requests_per_minute", "value": 70, "org_limit": 50, "source": {"type": "workspace"}},
+            {"type": "tokens_per_minute", "value": 1000, "org_limit": None, "source": {"type": "workspace"}},
+        ],
+    }
+    assert limits.list(lab.id).data == [set_now]
+    assert limits.list(lab.id, group_type="files").data == []
+    (everything,) = limits.list(lab.id, include_inherited=True)
+    assert [(one.type, one.source.type) for one in everything.limits] == [
+        ("requests_per_minute", "workspace"),
+        ("tokens_per_minute", "workspace"),
+        ("output_tokens_per_minute", "organization"),
+        ("concurrent_requests", "organization"),
+    ]
+    assert all(one.value == one.org_limit for one in everything.limits[2:])
+
+
+def test_what_is_not_named_stays_and_null_takes_away(client: anthropic.Anthropic, lab: Workspace) -> None:
+    limits = client.organization.workspaces.rate_limits
+    id = entry_id(client)
+    limits.update(id, workspace_id=lab.id, limits=[{"type": "requests_per_minute", "value": 2}])
+    limits.update(id, workspace_id=lab.id, limits=[{"type": "tokens_per_minute", "value": 3}])
+
+    left = limits.update(id, workspace_id=lab.id, limits=[{"type": "requests_per_minute", "value": None}])
+    none = limits.update(id, workspace_id=lab.id, limits=[{"type": "tokens_per_minute", "value": None}])
+    limits.update(id, workspace_id=lab.id, limits=[{"type": "tokens_per_minute", "value": None}])
+
+    assert [(one.type, one.value) for one in left.limits] == [("tokens_per_minute", 3)]
+    assert none.limits == []
+    lines = AuditEntry.objects.filter(action="workspace.limits_set").order_by("id")
+    assert [line.details for line in lines] == [
+        {"old": {}, "new": {"requests_per_minute": 2}},
+        {"old": {"requests_per_minute": 2}, "new": {"requests_per_minute": 2, "tokens_per_minute": 3}},
+        {"old": {"requests_per_minute": 2, "tokens_per_minute": 3}, "new": {"tokens_per_minute": 3}},
+        {"old": {"tokens_per_minute": 3}, "new": {}},
+    ]
+    assert {(line.actor_type, line.target_id) for line in lines} == {("api_key", lab.id)}
+
+
+def test_a_workspace_shows_only_models_that_it_may_use(client: anthropic.Anthropic, lab: Workspace) -> None:
+    workspaces.set_models(actor=SYSTEM, workspace=lab, denied=["claude-opus-*"])
+
+    (entry,) = client.organization.workspaces.rate_limits.list(lab.id, include_inherited=True)
+
+    ours = client.organization.rate_limits.list().data[0].models or []
+    assert entry.models == [name for name in ours if not name.startswith("claude-opus-")] != ours
+
+
+RPM = {"type": "requests_per_minute", "value": 2}
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ("2", "limits: Input should be a valid list"),
+        ([], "limits: List should have at least 1 item"),
+        ([2], "limits.0: Input should be an object"),
+        ([{"type": "requests_per_minute"}], "limits.0.value: Field required"),
+        ([{"value": 2}], "limits.0.type: Field required"),
+        ([RPM | {"more": 1}], "limits.0.more: Extra inputs"),
+        ([RPM, RPM], "limits: requests_per_minute is given twice"),
+        *[([RPM | {"value": value}], "limits.0.value: ") for value in (0, -1, True, "2", 2.0, 2.5, 10**13)],
+        *[([RPM, {"type": type, "value": 2}], f"limits.1.type: '{type}' is no limit") for type in NOT_OURS],
+        ([{"type": "x" * 10_000, "value": 2}], "limits.0.type: 'xxx"),
+        ([{"type": ["a"], "value": 2}], "limits.0.type: "),
+    ],
+)
+def test_a_limit_that_is_not_right_is_refused_by_name(
+    client: anthropic.Anthropic, lab: Workspace, limits: Any, words: str
+) -> None:
+    path = f"/v1/organizations/workspaces/{lab.id}/rate_limits/{entry_id(client)}"
+
+    said = refusal(lambda: client.post(path, body={"limits": limits}, cast_to=object))
+
+    assert said.startswith(words)
+    assert not words.endswith("is no limit") or ", ".join(LIMIT_NAMES) in said
+    lab.refresh_from_db()
+    assert lab.limits == {}
+
+
+def test_the_default_workspace_and_archived_ones_take_no_limits(
+    client: anthropic.Anthropic, committed_people: Cast, lab: Workspace
+) -> None:
+    id = entry_id(client)
+    default = Workspace.objects.get(organization=committed_people.acme, is_default=True)
+    workspaces.archive(actor=SYSTEM, workspace=lab)
+
+    def set_on(workspace: Workspace) -> str:
+        update = client.organization.workspaces.rate_limits.update
+        return refusal(
+            lambda: update(
+                id, workspace_id=workspace.id, limits=[{"type": "requests_per_minute", "value": 2}]
+            )
+        )
+
+    assert "The default workspace cannot be changed" in set_on(default)
+    assert "archived and cannot be changed" in set_on(lab)
+    assert len(client.organization.workspaces.rate_limits.list(default.id, include_inherited=True).data) == 1
+
+
+# --- What comes of it ---
+
+
+def test_a_workspaces_limit_holds_within_a_second_and_so_does_its_end(
+    client: anthropic.Anthropic, door: Door, committed_people: Cast, lab: Workspace
+) -> None:
+    limit_to(committed_people.acme, **dict.fromkeys(LIMIT_NAMES))
+    _, key = api_keys.create(actor=SYSTEM, organization=committed_people.acme, name="k", workspace=lab)
+    id, update = entry_id(client), client.organization.workspaces.rate_limits.update
+    assert [ask(door, key) for _ in range(4)] == [200] * 4
+
+    update(id, workspace_id=lab.id, limits=[{"type": "requests_per_minute", "value": 2}])
+    assert becomes(lambda: ask(door, key), 429) < 1.0
+
+    update(id, workspace_id=lab.id, limits=[{"type": "requests_per_minute", "value": None}])
+    assert becomes(lambda: ask(door, key), 200) < 1.0
+    assert [ask(door, key) for _ in range(4)] == [200] * 4
+
+
+def test_two_requests_a_minute_are_two(
+    client: anthropic.Anthropic, door: Door, committed_people: Cast, lab: Workspace
+) -> None:
+    """The limit is there before the key is: nothing has to be heard."""
+    client.organization.workspaces.rate_limits.update(
+        entry_id(client), workspace_id=lab.id, limits=[{"type": "requests_per_minute", "value": 2}]
+    )
+    _, key = api_keys.create(actor=SYSTEM, organization=committed_people.acme, name="k", workspace=lab)
+
+    assert [ask(door, key) for _ in range(3)] == [200, 200, 429]
+
+
+def test_the_organizations_lower_limit_holds_below_a_workspaces(
+    client: anthropic.Anthropic, door: Door, committed_people: Cast, lab: Workspace
+) -> None:
+    limit_to(committed_people.acme, requests_per_minute=1)
+    client.organization.workspaces.rate_limits.update(
+        entry_id(client), workspace_id=lab.id, limits=[{"type": "requests_per_minute", "value": 1000}]
+    )
+    _, key = api_keys.create(actor=SYSTEM, organization=committed_people.acme, name="k", workspace=lab)
+
+    assert [ask(door, key) for _ in range(2)] == [200, 429]
+
+
+def ask(door: Door, key: str) -> int:
+    """The status of a message that a key asks for."""
+    body = {
+        "model": "simulator/claude-haiku-5-5",
+        "max_tokens": 1,
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
+    lines = [("content-type", "application/json"), ("anthropic-version", "2023-06-01")]
+    return door.ask("POST", "/v1/messages", key=key, headers=lines, body=json.dumps(body).encode()).status
+
+
+def becomes(status: Callable[[], int], expected: int) -> float:
+    """Seconds until a status is the expected one."""
+    since = time.monotonic()
+    while status() != expected and time.monotonic() - since < 3:
+        time.sleep(0.02)
+    return time.monotonic() - since
+
+
+# --- Isolation, pages, cost ---
+
+
+def test_limits_of_another_organization_do_not_exist(
+    client: anthropic.Anthropic, door: Door, committed_people: Cast, lab: Workspace
+) -> None:
+    theirs = workspaces.create(actor=SYSTEM, organization=committed_people.umbrella, name="Theirs")
+    their_id = entry_id(door.sdk(admin_key(committed_people.umbrella)[1]))
+    limits, ours = client.organization.workspaces.rate_limits, entry_id(client)
+
+    def told(call: Callable[[], object]) -> str:
+        with pytest.raises(anthropic.NotFoundError) as refused:
+            call()
+        return str(refused.value.body["error"]["message"])  # type: ignore[index]
+
+    for id in (theirs.id, "wrkspc_01nothing", "wrkspc\x00"):
+        assert told(lambda id=id: limits.list(id)) == "Workspace not found."  # type: ignore[misc]
+        assert (
+            told(lambda id=id: limits.update(ours, workspace_id=id, limits=[RPM]))  # type: ignore[misc,list-item]
+            == "Workspace not found."
+        )
+    for id in (their_id, "rl_01nothing", "rl\x00"):
+        assert (
+            told(lambda id=id: limits.update(id, workspace_id=lab.id, limits=[RPM]))  # type: ignore[misc,list-item]
+            == "Rate limit not found."
+        )
+    assert Workspace.objects.exclude(limits={}).count() == 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    id: str
+
+
+def test_short_lists_are_walked_by_their_own_cursors(people: Cast) -> None:
+    entries = [Entry(id) for id in "abcde"]
+
+    def page(organization: Organization = people.acme, of: str = "letters", **asked: Any) -> Any:
+        return pages.of_list(entries, asked, organization=organization, of=of, key=lambda entry: entry.id)
+
+    first = page(limit=2)
+    second = page(limit=2, page=first.next_page)
+    last = page(limit=2, page=second.next_page)
+
+    assert [entry.id for one in (first, second, last) for entry in one.rows] == list("abcde")
+    assert last.next_page is None
+    assert [entry.id for entry in page(page=first.next_page).rows] == list("cde")
+    for foreign in ({"organization": people.umbrella}, {"of": "digits"}):
+        with pytest.raises(InvalidRequest, match="page: not a page of this list"):
+            page(page=first.next_page, **foreign)
+
+
+def test_lists_cost_few_queries(people: Cast, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    _, secret = admin_key(people.acme)
+    own = workspaces.create(actor=SYSTEM, organization=people.acme, name="Lab")
+    path = f"/v1/organizations/workspaces/{own.id}/rate_limits?include_inherited=true"
+
+    with django_assert_num_queries(4):  # the key with its organization, the tier, the models, their aliases
+        answer = Client().get(PATH, headers={"x-api-key": secret})
+    with django_assert_num_queries(5):  # and the workspace
+        inherited = Client().get(path, headers={"x-api-key": secret})
+
+    assert answer.json()["data"][0]["models"] == inherited.json()["data"][0]["models"] != []
+    assert ApiKey.objects.get().kind == "admin"
