@@ -115,5 +115,8 @@ class UsageHour(Rollup):
 
 
 class UsageDay(Rollup):
+    """Also read by key: what a member spent is the sum over a few of the organization's keys."""
+
     class Meta:
         db_table = "usage_day"
+        indexes = [models.Index(fields=["organization_id", "api_key_id", "bucket"], name="usage_day_by_key")]
