@@ -13,6 +13,8 @@ from django.db.models import QuerySet
 
 from admin_api.queries import catalog
 from admin_api.queries.api_keys import api_keys
+from admin_api.queries.spend_limit_increase_requests import increase_requests
+from admin_api.queries.spend_limits import spend_limits
 from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
 from gateway.models import (
@@ -23,6 +25,8 @@ from gateway.models import (
     Organization,
     Provider,
     ServiceAccount,
+    SpendLimit,
+    SpendLimitIncreaseRequest,
     Tier,
     User,
     Workspace,
@@ -136,6 +140,19 @@ def api_key(organization: Organization, api_key_id: str) -> ApiKey:
 def workspace_member(workspace: Workspace, user_id: str) -> Membership:
     """Who works in the workspace, as `workspace_members` has them."""
     found: Membership = _row(workspace_members(workspace), "Workspace member not found.", user_id=user_id)
+    return found
+
+
+def spend_limit(organization: Organization, spend_limit_id: str) -> SpendLimit:
+    """A spend limit of the organization; those of single keys belong to the keys."""
+    found: SpendLimit = _row(spend_limits(organization), "Spend limit not found.", id=spend_limit_id)
+    return found
+
+
+def spend_limit_increase_request(organization: Organization, request_id: str) -> SpendLimitIncreaseRequest:
+    """What a member of the organization asked for, decided or not, with the user."""
+    rows, absent = increase_requests(organization), "Spend limit increase request not found."
+    found: SpendLimitIncreaseRequest = _row(rows, absent, id=request_id)
     return found
 
 

@@ -17,6 +17,13 @@ from admin_api.views.service_accounts import (
     ServiceAccountsView,
     ServiceAccountView,
 )
+from admin_api.views.spend_limit_increase_requests import (
+    IncreaseRequestApproveView,
+    IncreaseRequestDenyView,
+    IncreaseRequestsView,
+    IncreaseRequestView,
+)
+from admin_api.views.spend_limits import EffectiveSpendLimitsView, SpendLimitsView, SpendLimitView
 from admin_api.views.users import UsersView, UserView
 from admin_api.views.workspace_members import WorkspaceMembersView, WorkspaceMemberView
 from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, WorkspaceView
@@ -24,6 +31,13 @@ from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, Wor
 urlpatterns = [
     path("me", OrganizationView.as_view()),
     path("rate_limits", RateLimitsView.as_view()),
+    path("spend_limits", SpendLimitsView.as_view()),
+    path("spend_limits/effective", EffectiveSpendLimitsView.as_view()),
+    path("spend_limits/<str:spend_limit_id>", SpendLimitView.as_view()),
+    path("spend_limit_increase_requests", IncreaseRequestsView.as_view()),
+    path("spend_limit_increase_requests/<str:request_id>", IncreaseRequestView.as_view()),
+    path("spend_limit_increase_requests/<str:request_id>/approve", IncreaseRequestApproveView.as_view()),
+    path("spend_limit_increase_requests/<str:request_id>/deny", IncreaseRequestDenyView.as_view()),
     path("users", UsersView.as_view()),
     path("users/<str:user_id>", UserView.as_view()),
     path("invites", InvitesView.as_view()),

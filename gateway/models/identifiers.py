@@ -28,7 +28,7 @@ def spend_limit_id() -> str:
 
 
 def spend_limit_increase_request_id() -> str:
-    return new_id("splir")
+    return new_id("slir")
 
 
 def operator_key_id() -> str:

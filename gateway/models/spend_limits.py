@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -19,6 +21,13 @@ class Period(models.TextChoices):
     DAILY = "daily"
     WEEKLY = "weekly"
     MONTHLY = "monthly"
+
+    def start(self, now: datetime.datetime) -> datetime.datetime:
+        """When the window that `now` lies in began."""
+        midnight = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if self is Period.WEEKLY:
+            return midnight - datetime.timedelta(days=midnight.weekday())
+        return midnight.replace(day=1) if self is Period.MONTHLY else midnight
 
 
 class SpendLimit(models.Model):
@@ -55,6 +64,17 @@ class SpendLimit(models.Model):
                 name="spend_limit_one_scope",
             ),
         ]
+
+    @property
+    def scope(self) -> dict[str, str]:
+        """What it covers, as the Admin API says it: a type and the id that goes with it."""
+        if self.workspace_id is not None:
+            return {"type": "workspace", "workspace_id": self.workspace_id}
+        if self.user_id is not None:
+            return {"type": "user", "user_id": self.user_id}
+        if self.api_key_id is not None:
+            return {"type": "api_key", "api_key_id": self.api_key_id}
+        return {"type": "organization"}
 
 
 class SpendLimitIncreaseRequest(models.Model):

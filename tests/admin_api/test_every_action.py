@@ -24,6 +24,8 @@ from admin_api.actions import (
     providers,
     service_account_workspaces,
     service_accounts,
+    spend_limit_increase_requests,
+    spend_limits,
     tiers,
     users,
     workspace_members,
@@ -39,6 +41,8 @@ from gateway.models import (
     Provider,
     ServiceAccount,
     ServiceAccountWorkspace,
+    SpendLimit,
+    SpendLimitIncreaseRequest,
     Tier,
     Workspace,
 )
@@ -91,6 +95,16 @@ def provider(name: str = "p") -> Provider:
 
 def model() -> Model:
     return models.upsert(actor=SYSTEM, name="m", routes=[RouteTo("simulator", "m")], aliases=["a"]).row
+
+
+def spend_limit(people: Cast, amount: int | None = 5) -> SpendLimit:
+    return spend_limits.set_amount(
+        actor=SYSTEM, organization=people.acme, user=people.dev, period="daily", amount=amount
+    )
+
+
+def increase_request(people: Cast) -> SpendLimitIncreaseRequest:
+    return spend_limit_increase_requests.create(actor=SYSTEM, membership=membership(people), period="monthly")
 
 
 def tier() -> Tier:
@@ -214,6 +228,19 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
             )
         )
     )(place(people, service_account(people), "workspace_user")),
+    "spend_limit_increase_requests.create": lambda people: lambda: increase_request(people),
+    "spend_limit_increase_requests.approve": lambda people: (
+        lambda it: lambda: spend_limit_increase_requests.approve(actor=SYSTEM, request=it, amount=1)
+    )(increase_request(people)),
+    "spend_limit_increase_requests.deny": lambda people: (
+        lambda it: lambda: spend_limit_increase_requests.deny(actor=SYSTEM, request=it)
+    )(increase_request(people)),
+    "spend_limits.set_amount": lambda people: (lambda _: lambda: spend_limit(people, amount=None))(
+        spend_limit(people)
+    ),
+    "spend_limits.remove": lambda people: (
+        lambda it: lambda: spend_limits.remove(actor=SYSTEM, spend_limit=it)
+    )(spend_limit(people)),
     "tiers.upsert": lambda people: lambda: tier(),
     "tiers.remove": lambda people: (lambda it: lambda: tiers.remove(actor=SYSTEM, tier=it))(tier()),
     "users.create": lambda people: (
