@@ -21,6 +21,7 @@ from admin_api.presented import INVALID, address_of, secret_of, wrong_key
 from gateway import credentials
 from gateway.errors import AuthenticationFailed, NotFound, PermissionDenied
 from gateway.models import ApiKey, Membership, OperatorKey, Organization, User
+from gateway.principal import may_come_from, networks_of
 from gateway.request_ids import request_id_of
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ class AdminKeyAuthentication(authentication.BaseAuthentication):
             return None
         address = address_of(request)
         key = _find(secret, address)
-        _check_usable(key)
+        _check_usable(key, address)
         actor = Actor.api_key(key, ip_address=address or None, request_id=request_id_of(request))
         return AnonymousUser(), Caller(key.organization, actor)
 
@@ -87,13 +88,16 @@ def _find(secret: str, address: str) -> ApiKey:
     return key
 
 
-def _check_usable(key: ApiKey) -> None:
+def _check_usable(key: ApiKey, address: str) -> None:
     if key.current_status != ApiKey.Status.ACTIVE:
         log.info("key_refused", key_id=key.id, why=key.current_status)
         raise AuthenticationFailed(INVALID)
     _check_not_suspended(key.organization)
     if key.kind != credentials.ADMIN:
         raise PermissionDenied("An API key cannot call the Admin API; use an Admin key.")
+    if not may_come_from(networks_of(key.allowed_ips), address):
+        log.info("key_refused", key_id=key.id, why="address", address=address)
+        raise PermissionDenied(f"This Admin key may not be used from {address}.")
 
 
 def _administered(user: User, chosen: str | None) -> Organization:

@@ -14,7 +14,9 @@ def check_limits(limits: Mapping[str, int | None], *, lifting: bool = False) -> 
     """The limits as they are stored. `lifting` allows None, which lifts a limit set further up."""
     for name, value in limits.items():
         if name not in LIMIT_NAMES:
-            raise InvalidRequest(f"limits.{name}: unknown limit; expected one of {', '.join(LIMIT_NAMES)}")
+            raise InvalidRequest(
+                f"limits.{name[:60]}: unknown limit; expected one of {', '.join(LIMIT_NAMES)}"
+            )
         if value is None and lifting:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:

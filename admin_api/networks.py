@@ -14,7 +14,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 def check_networks(given: Sequence[str]) -> list[str]:
     """The networks as they are stored, in CIDR form and each once; an address alone is a network of one.
 
-    Raises `InvalidRequest` for what is neither, and for a network whose address has bits beyond its prefix.
+    Raises `InvalidRequest` for what is neither, and for a network whose address has bits beyond its prefix. Zones
+    (`fe80::1%eth0`) are refused: they mean something only on the machine that has them.
     """
     if len(given) > MOST:
         raise InvalidRequest(f"allowed_ips: expected at most {MOST} networks")
@@ -23,11 +24,13 @@ def check_networks(given: Sequence[str]) -> list[str]:
 
 def _network(text: str, place: int) -> Network:
     try:
-        network = ipaddress.ip_network(text.strip())
+        network = None if "%" in text else ipaddress.ip_network(text.strip())
     except ValueError:
+        network = None
+    if network is None:
         raise InvalidRequest(
             f"allowed_ips.{place}: {text[:60]!r} is neither an address nor a network such as 10.0.0.0/8"
-        ) from None
+        )
     return _as_ipv4(network)
 
 

@@ -44,7 +44,7 @@ def words_of(detail: Detail) -> str:
     """The first thing that is wrong, after the path of its field: `limits.0.value: Field required`."""
     path, message = next(_leaves(detail, ()), ((), "Invalid request"))
     words = _words(message)
-    return f"{'.'.join(path)}: {words}" if path else words
+    return f"{'.'.join(path)[:_LONGEST]}: {words}" if path else words
 
 
 def _leaves(detail: Detail, path: Path) -> Iterator[tuple[Path, str]]:

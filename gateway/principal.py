@@ -72,9 +72,12 @@ class Principal(msgspec.Struct, frozen=True):
     networks: tuple[Network, ...] = ()
 
 
-def may_come_from(principal: Principal, address: str) -> bool:
-    """Whether the key may be used from there. `::ffff:10.0.0.1` is 10.0.0.1; what is no address is nowhere."""
-    if not principal.networks:
+def may_come_from(networks: Sequence[Network], address: str) -> bool:
+    """Whether a key with these networks may be used from there: one without any may be used from everywhere.
+
+    `::ffff:10.0.0.1` is 10.0.0.1; what is no address is nowhere.
+    """
+    if not networks:
         return True
     try:
         ip = ipaddress.ip_address(address)
@@ -82,7 +85,7 @@ def may_come_from(principal: Principal, address: str) -> bool:
         return False
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
-    return any(ip in network for network in principal.networks)
+    return any(ip in network for network in networks)
 
 
 def denied_by(workspace: Workspace, names: Collection[str]) -> str:

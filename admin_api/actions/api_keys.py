@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import uuid
 from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from msgspec import UNSET, UnsetType
 
@@ -64,10 +66,10 @@ def create(
     `allowed_models` and `denied_models` are names, aliases and `*`; none allowed is all that the organization
     and the workspace allow. `allowed_ips` are networks; none is all.
     """
-    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    _hold(organization.pk)
     _check_workspace(workspace, organization, kind)
     _check_principal(user, service_account, organization)
-    _check_room(organization, workspace)
+    _check_room(kind, organization.pk, workspace.pk if workspace is not None else None)
     rules = _checked_rules(kind, allowed_models, denied_models)
     secret = credentials.new_secret(kind)
     key = ApiKey.objects.create(
@@ -107,8 +109,9 @@ def update(
 ) -> ApiKey:
     """Changes what is given; lists and limits are given whole. `status` is `active`, `inactive` or `archived`.
 
-    Raises `InvalidRequest` for any change of an archived key.
+    Raises `InvalidRequest` for any change of an archived key, and where there is no room for one more active key.
     """
+    _hold(key.organization_id)
     held = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
     wanted: dict[str, object] = dict(_checked_rules(held.kind, allowed_models, denied_models))
     if name is not UNSET:
@@ -159,14 +162,22 @@ def _write(
         return
     if held.status == ApiKey.Status.ARCHIVED:
         raise InvalidRequest("status: an archived key cannot be brought back or changed")
+    was = held.current_status
     for field, value in wanted.items():
         setattr(held, field, value)
+    if held.current_status == ApiKey.Status.ACTIVE != was:
+        _check_room(held.kind, held.organization_id, held.workspace_id)
     held.save(update_fields=list(wanted))
     if spend_limit is not UNSET:
         _set_cap(held, spend_limit)
     told = {change.field: [shown(change.old), shown(change.new)] for change in changes}
     _record(actor, "api_key.changed", held, told)
     _announce(held)
+
+
+def _hold(organization_id: uuid.UUID) -> None:
+    """Lets nobody else make or change keys of the organization, or end whom they act for, meanwhile."""
+    Organization.objects.select_for_update(no_key=True).get(pk=organization_id)
 
 
 def _set_cap(key: ApiKey, cap: Cap | None) -> None:
@@ -242,14 +253,20 @@ def _check_principal(
             raise InvalidRequest("principal: not a live service account of this organization")
 
 
-def _check_room(organization: Organization, workspace: Workspace | None) -> None:
-    active = ApiKey.objects.filter(organization=organization, status=ApiKey.Status.ACTIVE)
+def _check_room(kind: str, organization_id: uuid.UUID, workspace_id: str | None) -> None:
+    """Whether one more key may be active. Admin keys are few, and nobody is to be locked out by API keys."""
+    if kind == credentials.ADMIN:
+        return
+    lasting = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    active = ApiKey.objects.filter(
+        lasting, organization=organization_id, kind=kind, status=ApiKey.Status.ACTIVE
+    )
     if active.count() >= MOST_ACTIVE:
         raise InvalidRequest(
             f"An organization has at most {MOST_ACTIVE} active keys.",
             error_code="org_api_key_limit_exceeded",
         )
-    if workspace is not None and active.filter(workspace=workspace).count() >= MOST_ACTIVE_IN_WORKSPACE:
+    if workspace_id is not None and active.filter(workspace=workspace_id).count() >= MOST_ACTIVE_IN_WORKSPACE:
         raise InvalidRequest(
             f"A workspace has at most {MOST_ACTIVE_IN_WORKSPACE} active keys.",
             error_code="workspace_api_key_limit_exceeded",

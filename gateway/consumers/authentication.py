@@ -33,7 +33,7 @@ async def authenticate(headers: Headers, address: str, directory: Directory, lim
     if principal is None:
         principal = await _look_up(secret, address, directory, limiter)
     _check_usable(principal)
-    if not may_come_from(principal, address):
+    if not may_come_from(principal.networks, address):
         log.info("key_refused", key_id=principal.key_id, why="address", address=address)
         raise PermissionDenied(f"This API key may not be used from {address}.")
     return principal

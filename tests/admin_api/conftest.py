@@ -14,6 +14,7 @@ from pytest_django.plugin import DjangoDbBlocker
 if TYPE_CHECKING:
     from gateway.supervisor.valkey import Valkey
     from tests.admin_api.door import Door
+    from tests.admin_api.key_maker import Admin
     from tests.people import Cast
 
 
@@ -41,6 +42,15 @@ def door(
     """A web process on the very database that the tests' own Django uses: what they commit, it sees."""
     with open_door(tmp_path_factory.mktemp("door")) as opened:
         yield opened
+
+
+@pytest.fixture
+def admin(door: Door, committed_people: Cast) -> Admin:
+    """Acme's Admin key at that door."""
+    from tests.admin_api.door import admin_key
+    from tests.admin_api.key_maker import Admin
+
+    return Admin(door, admin_key(committed_people.acme)[1])
 
 
 @contextlib.contextmanager

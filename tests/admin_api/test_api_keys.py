@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from admin_api.actions import api_keys, workspaces
@@ -10,6 +11,8 @@ from admin_api.actor import SYSTEM, Actor
 from gateway import credentials
 from gateway.errors import InvalidRequest
 from gateway.models import ApiKey, AuditEntry
+from tests.admin_api.door import admin_key
+from tests.admin_api.key_maker import KEYS
 from tests.people import Cast
 
 
@@ -102,3 +105,61 @@ def test_every_action_on_a_key_leaves_one_audit_line_without_the_secret(people: 
     }
     assert {entry.organization_id for entry in entries} == {people.acme.id}
     assert secret not in str([entry.__dict__ for entry in entries])
+
+
+def test_an_organization_and_a_workspace_have_room_for_so_many_active_keys(
+    people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "MOST_ACTIVE", 3)
+    monkeypatch.setattr(api_keys, "MOST_ACTIVE_IN_WORKSPACE", 2)
+    default = people.acme.workspaces.get()
+    _, admin = admin_key(people.acme)
+
+    def error(**body: object) -> dict[str, object]:
+        answer = Client().post(
+            KEYS, {"name": "CI", **body}, content_type="application/json", headers={"x-api-key": admin}
+        )
+        return dict(answer.json().get("error", {}))
+
+    assert error() == error() == {}
+    assert error() == {
+        "type": "invalid_request_error",
+        "message": "A workspace has at most 2 active keys.",
+        "details": {"error_code": "workspace_api_key_limit_exceeded"},
+    }
+    assert error(scope={"type": "organization"}) == {}
+    assert error(scope={"type": "organization"}) == {
+        "type": "invalid_request_error",
+        "message": "An organization has at most 3 active keys.",
+        "details": {"error_code": "org_api_key_limit_exceeded"},
+    }
+    assert ApiKey.objects.filter(kind="api", workspace=default).count() == 2
+    admin_key(people.acme)  # API keys never lock the operator out
+    api_keys.create(actor=SYSTEM, organization=people.umbrella, name="CI")
+
+
+def test_a_key_that_is_not_active_takes_no_room_until_it_comes_back(
+    people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "MOST_ACTIVE", 1)
+    off, _ = api_keys.create(actor=SYSTEM, organization=people.acme, name="off")
+    api_keys.update(actor=SYSTEM, key=off, status="inactive")
+    expired, _ = api_keys.create(actor=SYSTEM, organization=people.acme, name="expired")
+    ApiKey.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
+    active, _ = api_keys.create(actor=SYSTEM, organization=people.acme, name="active")
+    entries = AuditEntry.objects.count()
+
+    tomorrow = timezone.now() + datetime.timedelta(days=1)
+    for back in (
+        lambda: api_keys.update(actor=SYSTEM, key=off, status="active"),
+        lambda: api_keys.update(actor=SYSTEM, key=expired, expires_at=tomorrow),
+        lambda: api_keys.update(actor=SYSTEM, key=expired, expires_at=None),
+    ):
+        with pytest.raises(InvalidRequest, match=r"^An organization has at most 1 active keys\.$"):
+            back()
+    assert AuditEntry.objects.count() == entries
+    assert ApiKey.objects.get(pk=off.pk).status == "inactive"
+
+    api_keys.update(actor=SYSTEM, key=active, name="full, and still to be changed", status="active")
+    api_keys.update(actor=SYSTEM, key=active, status="archived")
+    assert api_keys.update(actor=SYSTEM, key=off, status="active").status == "active"

@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import anthropic
-import httpx
 import pytest
 from django.db import connection
 from django.test import Client
@@ -19,58 +18,8 @@ from admin_api.actor import SYSTEM
 from gateway import credentials
 from gateway.models import ApiKey, AuditEntry, Membership, ServiceAccount, SpendLimit
 from tests.admin_api.door import Door, admin_key, csrf, stranger
+from tests.admin_api.key_maker import KEYS, Admin
 from tests.people import Cast, person
-
-KEYS = "/v1/organizations/api_keys"
-HELLO = {
-    "model": "claude-haiku-5-5",
-    "max_tokens": 16,
-    "messages": [{"role": "user", "content": "Hello"}],
-}
-
-
-class Admin:
-    """Acme's Admin key: as the SDK, and raw for what the SDK has no method for."""
-
-    def __init__(self, door: Door, secret: str) -> None:
-        self.sdk = door.sdk(secret).organization.api_keys
-        self.http = httpx.Client(base_url=door.base_url, headers={"x-api-key": secret})
-        self.door = door
-
-    def create(self, **body: Any) -> dict[str, Any]:
-        answer = self.http.post(KEYS, json={"name": "CI"} | body)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def update(self, id: str, **body: Any) -> dict[str, Any]:
-        answer = self.http.post(f"{KEYS}/{id}", json=body)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    def refused(self, path: str = "", **body: Any) -> tuple[int, str]:
-        answer = self.http.post(KEYS + path, json=body)
-        return answer.status_code, answer.json()["error"]["message"]
-
-    def call(self, secret: str, source: str = "127.0.0.1", model: str = HELLO["model"]) -> int:  # type: ignore[assignment]
-        """The status of a call of a model with this key."""
-        transport = httpx.HTTPTransport(local_address=source)
-        with httpx.Client(transport=transport) as client:
-            body = HELLO | {"model": model}
-            return client.post(
-                self.door.base_url + "/v1/messages", json=body, headers={"x-api-key": secret}
-            ).status_code
-
-    def soon(self, status: int, secret: str, **how: str) -> None:
-        """Within the second that a change may take to reach the data plane."""
-        deadline = time.monotonic() + 1
-        while (found := self.call(secret, **how)) != status:
-            assert time.monotonic() < deadline, f"still {found}, not {status}"
-            time.sleep(0.02)
-
-
-@pytest.fixture
-def admin(door: Door, committed_people: Cast) -> Admin:
-    return Admin(door, admin_key(committed_people.acme)[1])
 
 
 def test_a_new_key_is_shown_with_its_secret_once(admin: Admin, committed_people: Cast) -> None:
@@ -206,6 +155,22 @@ def test_the_list_is_walked_and_filtered(admin: Admin, committed_people: Cast) -
     assert names(workspace_id=lab.id) == ["k1"]
     assert names(workspace_id=acme.workspaces.get(is_default=True).id) == ["k3", "k2", "k0"]
     assert names(status=None, workspace_id=None) == ["k3", "k2", "k1", "k0"]
+
+
+def test_the_sdk_walks_pages_in_both_directions(admin: Admin) -> None:
+    ids = [admin.create(name=f"k{number}")["id"] for number in range(5)][::-1]
+
+    first = admin.sdk.list(limit=2)
+    second = first.get_next_page()
+    last = second.get_next_page()
+    back = admin.sdk.list(limit=2, before_id=ids[4])
+
+    assert [[key.id for key in page.data] for page in (first, second, last)] == [ids[:2], ids[2:4], ids[4:]]
+    assert (first.first_id, first.last_id, first.has_more) == (ids[0], ids[1], True)
+    assert (last.first_id, last.last_id, last.has_more) == (ids[4], ids[4], False)
+    assert [key.id for key in back.data] == ids[2:4]
+    assert back.has_more
+    assert [key.id for key in back.get_next_page().data] == ids[:2]
 
 
 def test_a_page_costs_three_queries_however_long_it_is(
@@ -376,6 +341,92 @@ def test_a_wrong_value_is_named_and_makes_no_key(
 
     assert (status, told[: len(message)]) == (400, message)
     assert not ApiKey.objects.filter(kind="api").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        *(row for row in WRONG if not row[0].keys() & {"name", "scope", "principal"}),
+        ({"name": " "}, "name: "),
+        ({"name": "n" * 10_000}, "name: "),
+        ({"status": "expired"}, 'status: "expired" is not a valid value'),
+        ({"status": ["active"]}, "status: "),
+        ({"workspace_id": "wrkspc_01x"}, "workspace_id: Extra inputs are not permitted"),
+        ({"limits": {"l" * 10_000: 1}}, "limits.llll"),
+        ({"allowed_ips": ["fe80::1%eth0"]}, "allowed_ips.0: "),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_value_is_named_and_changes_nothing(
+    admin: Admin, given: dict[str, object], message: str
+) -> None:
+    made = admin.create()
+    del made["key"]
+
+    status, told = admin.refused(f"/{made['id']}", **{"name": "Other"} | given)
+
+    assert (status, told[: len(message)]) == (400, message)
+    assert len(told) < 500
+    assert admin.http.get(f"{KEYS}/{made['id']}").json() == made
+    assert not AuditEntry.objects.filter(action="api_key.changed").exists()
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("limit=0", "limit: "),
+        ("limit=1001", "limit: "),
+        ("limit=many", "limit: "),
+        ("after_id={own}&before_id={own}", "before_id: Only one of after_id and before_id may be given"),
+        ("after_id={foreign}", "after_id: no object of this list has the id"),
+        ("before_id={admin}", "before_id: no object of this list has the id"),
+        ("after_id=%00", "after_id: "),
+        ("status=sleeping", "status: "),
+        ("workspace_id=%00", "workspace_id: "),
+        ("created_by_user_id={long}", "created_by_user_id: "),
+    ],
+)
+def test_a_wrong_query_is_named(admin: Admin, committed_people: Cast, query: str, message: str) -> None:
+    foreign, _ = api_keys.create(actor=SYSTEM, organization=committed_people.umbrella, name="Umbrella's")
+    ids = {
+        "own": admin.create()["id"],
+        "foreign": foreign.id,
+        "admin": ApiKey.objects.get(kind="admin").id,
+        "long": "u" * 10_000,
+    }
+
+    answer = admin.http.get(f"{KEYS}?{query.format(**ids)}")
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"].startswith(message)
+
+
+def test_a_key_of_another_organization_reads_as_none_at_all(admin: Admin, committed_people: Cast) -> None:
+    theirs, _ = api_keys.create(actor=SYSTEM, organization=committed_people.umbrella, name="Umbrella's")
+
+    for id in (theirs.id, "apikey_01nothing", "a%00b"):
+        path = f"{KEYS}/{id}"
+        answers = [admin.http.get(path), admin.http.post(path, json={"status": "archived"})]
+        told = [(answer.status_code, answer.json()["error"]["message"]) for answer in answers]
+        assert told == [(404, "API key not found.")] * 2
+
+    theirs_too = workspaces.create(actor=SYSTEM, organization=committed_people.umbrella, name="Lab")
+    for filters in ({"workspace_id": theirs_too.id}, {"created_by_user_id": committed_people.mallory.id}):
+        assert admin.http.get(KEYS, params=filters).json()["data"] == []
+    assert ApiKey.objects.get(pk=theirs.id).status == "active"
+
+
+def test_another_period_takes_the_place_of_the_one_before(admin: Admin) -> None:
+    id = admin.create(spend_limit={"amount": "5", "period": "daily"})["id"]
+
+    changed = admin.update(id, spend_limit={"amount": "900", "period": "monthly"})
+
+    assert changed["spend_limit"] == {"amount": "900", "period": "monthly"}
+    row = SpendLimit.objects.get(api_key=id)
+    assert (row.amount, row.period) == (900, "monthly")
+    admin.update(id, spend_limit={"amount": "900", "period": "monthly"})  # as it is: no line
+    (line,) = AuditEntry.objects.filter(action="api_key.changed")
+    assert line.details == {"spend_limit": ["5 cents daily", "900 cents monthly"]}
 
 
 @pytest.mark.parametrize(

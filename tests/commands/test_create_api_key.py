@@ -49,6 +49,15 @@ def test_a_key_may_be_held_to_models(people: Cast) -> None:
     assert key.denied_models == ["claude-sonnet-4-5"]
 
 
+def test_a_key_may_be_held_to_networks(people: Cast) -> None:
+    lines = run(
+        *("--organization", "Acme", "--name", "CI"),
+        *("--allow-ip", "10.0.0.0/8", "--allow-ip", "2001:db8::1"),
+    )
+
+    assert key_of(lines[-1]).allowed_ips == ["10.0.0.0/8", "2001:db8::1/128"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -63,6 +72,10 @@ def test_a_key_may_be_held_to_models(people: Cast) -> None:
         (
             ("--organization", "Acme", "--name", "x", "--deny-model", "claude-sonet-5-5"),
             "denied_models: no model has the name or alias 'claude-sonet-5-5' (did you mean claude-sonnet-5-5?)",
+        ),
+        (
+            ("--organization", "Acme", "--name", "x", "--allow-ip", "10.0.0.1/8"),
+            "allowed_ips.0: '10.0.0.1/8' is neither an address nor a network such as 10.0.0.0/8",
         ),
         (("--organization", "Acme", "--name", ""), "name: expected 1 to 500 characters"),
         (
