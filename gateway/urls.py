@@ -5,8 +5,11 @@ Imported with the first request that is Django's, and Django REST framework with
 
 from django.urls import include, path, re_path
 
+from admin_api.views.openapi import openapi
+
 urlpatterns = [
     re_path(r"^v1/(?:v1/)?organizations/", include("admin_api.urls")),
+    path("openapi.json", openapi, name="openapi"),
     path("", include("dashboard.urls")),
 ]
 
