@@ -65,7 +65,7 @@ class OperationSchema(AutoSchema):
         return getattr(self.view, self.method.lower())
 
     def _get_parameters(self) -> list[Schema]:
-        own = [_bracketed(parameter) for parameter in super()._get_parameters()]
+        own = [_as_read(parameter) for parameter in super()._get_parameters()]
         return own + [{"$ref": f"#/components/parameters/{name}"} for name in COMMON_PARAMETERS]
 
     def _get_response_for_code(
@@ -98,10 +98,18 @@ def _headers() -> Schema:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in COMMON_HEADERS}
 
 
-def _bracketed(parameter: Schema) -> Schema:
-    """Lists are named as SDKs send them: `roles[]`."""
-    if parameter["in"] != "query" or parameter["schema"].get("type") != "array":
+def _as_read(parameter: Schema) -> Schema:
+    """An empty value in a query is none at all, so no text has a least length; lists are named as SDKs send them."""
+    if parameter["in"] != "query":
         return parameter
+    schema = parameter["schema"]
+    if schema.get("minLength") == 1:
+        del schema["minLength"]
+    return _bracketed(parameter) if schema.get("type") == "array" else parameter
+
+
+def _bracketed(parameter: Schema) -> Schema:
+    """`roles[]`."""
     name = parameter["name"]
     parameter["schema"].pop("default", None)
     also = f"Repeated for more than one; also read as `{name}`."
