@@ -46,7 +46,7 @@ PAGES = [
     ("reference", None, "/docs"),
     ("reference-search", None, "/docs?q=role"),
     ("reference-nothing", None, "/docs?q=zebra"),
-    ("reference-users", None, "/docs/users"),
+    ("reference-api-keys", None, "/docs/api-keys"),
     ("reference-messages", ADA, "/docs/messages"),
     ("reference-gone", None, "/docs/nowhere"),
 ]
