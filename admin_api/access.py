@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from admin_api.queries.api_keys import api_keys
 from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
-from gateway.models import ApiKey, Membership, Organization, ServiceAccount, User, Workspace
+from gateway.models import ApiKey, Invite, Membership, Organization, ServiceAccount, User, Workspace
 
 
 def memberships_of(user: User) -> list[Membership]:
@@ -52,6 +52,13 @@ def member(organization: Organization, user_id: str) -> Membership:
     """The place of that user in the organization, with the user."""
     rows = Membership.objects.filter(organization=organization).select_related("user")
     found: Membership = _row(rows, "User not found.", user_id=user_id)
+    return found
+
+
+def invite(organization: Organization, invite_id: str) -> Invite:
+    """An invite into the organization, whatever its state."""
+    rows = Invite.objects.filter(organization=organization)
+    found: Invite = _row(rows, "Invite not found.", id=invite_id)
     return found
 
 

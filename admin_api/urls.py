@@ -3,6 +3,7 @@
 from django.urls import path
 
 from admin_api.views.api_keys import ApiKeyRotateView, ApiKeysView, ApiKeyView
+from admin_api.views.invites import InvitesView, InviteView
 from admin_api.views.organization import OrganizationView
 from admin_api.views.users import UsersView, UserView
 from admin_api.views.workspace_members import WorkspaceMembersView, WorkspaceMemberView
@@ -12,6 +13,8 @@ urlpatterns = [
     path("me", OrganizationView.as_view()),
     path("users", UsersView.as_view()),
     path("users/<str:user_id>", UserView.as_view()),
+    path("invites", InvitesView.as_view()),
+    path("invites/<str:invite_id>", InviteView.as_view()),
     path("workspaces", WorkspacesView.as_view()),
     path("workspaces/<str:workspace_id>", WorkspaceView.as_view()),
     path("workspaces/<str:workspace_id>/archive", WorkspaceArchiveView.as_view()),

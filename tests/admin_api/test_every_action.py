@@ -92,6 +92,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "invites.accept": lambda people: (
         lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)
     )(invitation(people)),
+    "invites.withdraw": lambda people: (lambda it: lambda: invites.withdraw(actor=SYSTEM, invite=it))(
+        invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[0]
+    ),
     "memberships.add": lambda people: (
         lambda: memberships.add(actor=SYSTEM, organization=people.acme, user=people.mallory, role="user")
     ),
