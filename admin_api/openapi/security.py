@@ -13,17 +13,26 @@ Schema = dict[str, Any]
 
 
 class AdminKeyScheme(OpenApiAuthenticationExtension):
-    """An Admin key in either header."""
+    """A key in either header."""
 
     target_class = "admin_api.authentication.AdminKeyAuthentication"
     name = ["adminKey", "adminKeyAsBearer"]  # noqa: RUF012 - the library's own attribute
+    about = "An Admin key, `sk-gw-admin01-...`."
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[Schema]:
-        words = "An Admin key, `sk-ant-admin01-...`."
-        return [api_key("x-api-key", words), bearer(words)]
+        return [
+            api_key("x-api-key", self.about),
+            {"type": "http", "scheme": "bearer", "description": self.about},
+        ]
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
         return [{name: []} for name in self.name]
+
+
+class OperatorKeyScheme(AdminKeyScheme):
+    target_class = "admin_api.authentication.OperatorKeyAuthentication"
+    name = ["operatorKey", "operatorKeyAsBearer"]  # noqa: RUF012 - the library's own attribute
+    about = "An operator key, `sk-gw-operator01-...`."
 
 
 class SessionScheme(OpenApiAuthenticationExtension):
@@ -46,7 +55,3 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
 def api_key(header: str, description: str) -> Schema:
     return {"type": "apiKey", "in": "header", "name": header, "description": description}
-
-
-def bearer(description: str) -> Schema:
-    return {"type": "http", "scheme": "bearer", "description": description}
