@@ -23,7 +23,10 @@ from gateway import __version__
 
 Schema = dict[str, Any]
 
-PATTERNS = [path("v1/organizations/", include("admin_api.urls"))]
+PATTERNS = [
+    path("v1/organizations/", include("admin_api.urls")),
+    path("platform/v1/", include("admin_api.platform_urls")),
+]
 DATA_PLANE = Path(__file__).with_name("data_plane.yaml")
 
 

@@ -18,9 +18,12 @@ from admin_api.actions import (
     invites,
     memberships,
     models,
+    operator_keys,
     organizations,
     passwords,
     providers,
+    service_account_workspaces,
+    service_accounts,
     tiers,
     users,
     workspace_members,
@@ -28,7 +31,17 @@ from admin_api.actions import (
 )
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
-from gateway.models import ApiKey, AuditEntry, Membership, Model, Provider, Tier, Workspace
+from gateway.models import (
+    ApiKey,
+    AuditEntry,
+    Membership,
+    Model,
+    Provider,
+    ServiceAccount,
+    ServiceAccountWorkspace,
+    Tier,
+    Workspace,
+)
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -41,6 +54,15 @@ def key(people: Cast) -> ApiKey:
 
 def invitation(people: Cast) -> str:
     return invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[1]
+
+
+def service_account(people: Cast) -> ServiceAccount:
+    return service_accounts.create(actor=SYSTEM, organization=people.acme, name="deploy")
+
+
+def place(people: Cast, it: ServiceAccount, role: str) -> ServiceAccountWorkspace:
+    default = people.acme.workspaces.get()
+    return service_account_workspaces.add(actor=SYSTEM, workspace=default, service_account=it, role=role)
 
 
 def membership(people: Cast) -> Membership:
@@ -113,9 +135,39 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
         lambda it: lambda: models.release_aliases(actor=SYSTEM, model=it, aliases=["a"])
     )(model()),
     "models.remove": lambda people: (lambda it: lambda: models.remove(actor=SYSTEM, model=it))(model()),
+    "operator_keys.create": lambda people: lambda: operator_keys.create(actor=SYSTEM, name="terraform"),
+    "operator_keys.revoke": lambda people: (lambda it: lambda: operator_keys.revoke(actor=SYSTEM, key=it))(
+        operator_keys.create(actor=SYSTEM, name="terraform")[0]
+    ),
     "organizations.create": lambda people: (
         lambda: organizations.create(actor=SYSTEM, name="New", tier=people.acme.tier)
     ),
+    "organizations.set_up": lambda people: (
+        lambda: organizations.set_up(
+            actor=SYSTEM, name="New", tier=people.acme.tier, admin_email="new@example.com"
+        )
+    ),
+    "organizations.update": lambda people: (
+        lambda it: (
+            lambda: organizations.update(
+                actor=SYSTEM,
+                organization=people.acme,
+                name="Acme Inc.",
+                tier=it,
+                limits={"concurrent_requests": 1},
+                denied_models=["claude-opus-*"],
+            )
+        )
+    )(tier()),
+    "organizations.rename": lambda people: (
+        lambda: organizations.rename(actor=SYSTEM, organization=people.acme, name="Acme Inc.")
+    ),
+    "organizations.suspend": lambda people: (
+        lambda: organizations.suspend(actor=SYSTEM, organization=people.acme)
+    ),
+    "organizations.resume": lambda people: (
+        lambda it: lambda: organizations.resume(actor=SYSTEM, organization=it)
+    )(organizations.suspend(actor=SYSTEM, organization=people.acme)),
     "organizations.set_tier": lambda people: (
         lambda it: lambda: organizations.set_tier(actor=SYSTEM, organization=people.acme, tier=it)
     )(tier()),
@@ -135,6 +187,33 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "providers.remove": lambda people: (lambda it: lambda: providers.remove(actor=SYSTEM, provider=it))(
         provider()
     ),
+    "service_accounts.create": lambda people: lambda: service_account(people),
+    "service_accounts.update": lambda people: (
+        lambda it: lambda: service_accounts.update(actor=SYSTEM, service_account=it, description="new")
+    )(service_account(people)),
+    "service_accounts.archive": lambda people: (
+        lambda it: lambda: service_accounts.archive(actor=SYSTEM, service_account=it)
+    )(service_account(people)),
+    "service_account_workspaces.add": lambda people: (lambda it: lambda: place(people, it, "workspace_user"))(
+        service_account(people)
+    ),
+    "service_account_workspaces.set_role": lambda people: (
+        lambda it: (
+            lambda: service_account_workspaces.set_role(
+                actor=SYSTEM,
+                workspace=it.workspace,
+                service_account=it.service_account,
+                role="workspace_admin",
+            )
+        )
+    )(place(people, service_account(people), "workspace_user")),
+    "service_account_workspaces.remove": lambda people: (
+        lambda it: (
+            lambda: service_account_workspaces.remove(
+                actor=SYSTEM, workspace=it.workspace, service_account=it.service_account
+            )
+        )
+    )(place(people, service_account(people), "workspace_user")),
     "tiers.upsert": lambda people: lambda: tier(),
     "tiers.remove": lambda people: (lambda it: lambda: tiers.remove(actor=SYSTEM, tier=it))(tier()),
     "users.create": lambda people: (
@@ -170,7 +249,11 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
         lambda it: lambda: workspaces.set_models(actor=SYSTEM, workspace=it, denied=["claude-opus-*"])
     )(people.acme.workspaces.get()),
 }
-LINES = {"invites.accept": 3}  # the new user, the membership, the invite
+LINES = {
+    "invites.accept": 3,  # the new user, the membership, the invite
+    "organizations.set_up": 2,  # the organization, the invite
+    "organizations.update": 4,  # one for each thing that changes
+}
 
 
 def test_every_action_is_tried_here() -> None:
