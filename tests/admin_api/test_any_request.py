@@ -55,7 +55,7 @@ ADMIN = "/v1/organizations/"
 COMMON = "#/components/parameters/anthropic-"
 LONGEST_URL = 60_000
 LONGEST_ID = 100  # what is longer is wrong on purpose
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -188,7 +188,7 @@ def test_what_was_asked_was_not_only_refused() -> None:
     """Else the tests above would hold for a gateway that refuses everything."""
     never = [label for label, seen in STATUSES.items() if 200 not in seen]
 
-    assert len(never) <= len(STATUSES) // 4, never
+    assert STATUSES and len(never) <= len(STATUSES) // 4, never
 
 
 def _try(
@@ -236,7 +236,7 @@ def _furnish(people: Cast) -> None:
         for name in ("Lab", "Shop", "Old"):
             workspace = workspaces.create(actor=SYSTEM, organization=organization, name=name)
             api_keys.create(actor=SYSTEM, organization=organization, name=name)
-            service_accounts.create(actor=SYSTEM, organization=organization, name=name)
+            service_accounts.create(actor=SYSTEM, organization=organization, name=name.lower())
             for membership in organization.memberships.filter(role="user"):
                 workspace_members.add(
                     actor=SYSTEM, workspace=workspace, membership=membership, role="workspace_user"
