@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up logs test test-agents lint format bench lock css browser
+.PHONY: help up logs test test-agents fuzz lint format bench lock css browser
 
 PYTHON ?= python3
 RUN := .venv/bin/python
@@ -31,6 +31,9 @@ test: .venv/.installed-dev browser ## Run every test, with all that it needs
 
 test-agents: .venv/.installed-dev .agents/.installed ## Run Claude Code and Codex against the gateway (650 MB from npm)
 	@exec env AGENT_TESTS=1 $(RUN) -m pytest -m agents $(or $(TESTS),tests/agents)
+
+fuzz: .venv/.installed-dev ## Ask every operation of the API for right and wrong things, many times (FUZZ_EXAMPLES, FUZZ_SEED)
+	@exec env FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) FUZZ_SEED=$(or $(FUZZ_SEED),$$(date +%s)) $(RUN) -m pytest -q tests/admin_api/test_any_request.py
 
 lint: .venv/.installed-dev ## Check style, types, layers, and that no migration is missing
 	$(RUN) -m ruff check .

@@ -185,7 +185,21 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["admin_api.caller.IsCaller"],
     "DEFAULT_VERSIONING_CLASS": "admin_api.versions.AnthropicVersion",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nothing
+    "DEFAULT_SCHEMA_CLASS": "admin_api.openapi.operation_schema.OperationSchema",
     "EXCEPTION_HANDLER": "admin_api.envelope.exception_handler",
+}
+
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Gateway",
+    "SCHEMA_PATH_PREFIX": "",
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [  # and not the usual one, which would make a component of every enum
+        "drf_spectacular.hooks.postprocess_schema_enum_id_removal",
+        "admin_api.openapi.document.add_data_plane",
+        "admin_api.openapi.document.in_order",
+    ],
 }
 
 LOGGING_CONFIG = None  # Django's own is left out: every process that reads these settings logs alike

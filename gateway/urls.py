@@ -5,9 +5,16 @@ Imported with the first request that is Django's, and Django REST framework with
 
 from django.urls import include, path, re_path
 
+from admin_api.openapi.document import document
+from admin_api.views.openapi import openapi
+from dashboard.views import reference
+
 urlpatterns = [
     re_path(r"^v1/(?:v1/)?organizations/", include("admin_api.urls")),
     path("platform/v1/", include("admin_api.platform_urls")),
+    path("openapi.json", openapi, name="openapi"),
+    path("docs", reference.index, {"document": document}, name="reference"),
+    path("docs/<str:slug>", reference.chapter, {"document": document}, name="reference_chapter"),
     path("", include("dashboard.urls")),
 ]
 

@@ -33,14 +33,32 @@ class Constant(serializers.ChoiceField):
 
 
 class Body(serializers.Serializer):
-    """The object of a POST. A field that does not exist here is refused by its name, as Anthropic's API does."""
+    """The object of a POST. A field that does not exist here is refused by its name, as Anthropic's API does.
+
+    So is a value of another JSON type than its field's: `"yes"` is no boolean and `"5"` no number.
+    """
 
     def to_internal_value(self, data: Mapping[str, Any]) -> dict[str, Any]:
         checked: dict[str, Any] = super().to_internal_value(data)
         unknown = [name for name in data if name not in self.fields]
         if unknown:
             raise serializers.ValidationError({unknown[0][:100]: ["Extra inputs are not permitted"]})
+        for name, field in self.fields.items():
+            _check_exact(name, field, data.get(name))
         return checked
+
+
+# Types whose fields make values out of others, and what JSON has for them.
+_EXACT: tuple[tuple[type[serializers.Field], tuple[type, ...]], ...] = (
+    (serializers.BooleanField, (bool,)),
+    (serializers.IntegerField, (int, float)),
+)
+
+
+def _check_exact(name: str, field: serializers.Field, given: object) -> None:
+    for kind, types in _EXACT:
+        if isinstance(field, kind) and given is not None and type(given) not in types:
+            raise serializers.ValidationError({name: [field.error_messages["invalid"]]})
 
 
 class Query(serializers.Serializer):

@@ -13,4 +13,5 @@ class OrganizationView(AdminApiView):
 
     @operation(answer=OrganizationSerializer, refusals=())
     def get(self, request: Request) -> Response:
+        """Get the organization that the credential belongs to."""
         return Response(OrganizationSerializer(self.organization).data)

@@ -43,6 +43,12 @@ PAGES = [
     ("invite-gone", None, "/invites/nothing"),
     ("reset", None, "reset"),
     ("reset-gone", None, "/reset/nothing"),
+    ("reference", None, "/docs"),
+    ("reference-search", None, "/docs?q=role"),
+    ("reference-nothing", None, "/docs?q=zebra"),
+    ("reference-api-keys", None, "/docs/api-keys"),
+    ("reference-messages", ADA, "/docs/messages"),
+    ("reference-gone", None, "/docs/nowhere"),
 ]
 
 
