@@ -3,12 +3,16 @@
 from django.urls import path
 
 from admin_api.views.organization import OrganizationView
+from admin_api.views.reports import ClaudeCodeReportView, CostReportView, UsageReportView
 from admin_api.views.users import UsersView, UserView
 from admin_api.views.workspace_members import WorkspaceMembersView, WorkspaceMemberView
 from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, WorkspaceView
 
 urlpatterns = [
     path("me", OrganizationView.as_view()),
+    path("cost_report", CostReportView.as_view()),
+    path("usage_report/claude_code", ClaudeCodeReportView.as_view()),
+    path("usage_report/messages", UsageReportView.as_view()),
     path("users", UsersView.as_view()),
     path("users/<str:user_id>", UserView.as_view()),
     path("workspaces", WorkspacesView.as_view()),

@@ -1,0 +1,180 @@
+"""Tokens over time, from the rollups: one statement a page, whatever is grouped and filtered.
+
+Pages may have ten thousands of rows, so that they are structs from the cursor to the wire.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from django.db import connection
+
+from admin_api import residency
+from admin_api.queries.report_pages import ReportPage
+from gateway.metering.reports import LENGTHS
+from gateway.metering.rollups import TABLES
+from gateway.models import Organization
+
+SERVICE_TIERS = ("standard", "batch", "priority", "priority_on_demand", "flex", "flex_discount")
+CONTEXT_WINDOWS = ("0-200k", "200k-1M")
+NOT_AVAILABLE = "not_available"
+INFERENCE_GEOS = (*residency.GEOS, NOT_AVAILABLE)
+
+
+class CacheCreation(msgspec.Struct, frozen=True):
+    ephemeral_5m_input_tokens: int
+    ephemeral_1h_input_tokens: int
+
+
+class ServerToolUse(msgspec.Struct, frozen=True):
+    web_search_requests: int
+
+
+class UsageResult(msgspec.Struct, frozen=True):
+    """Sums over what has these dimensions; those that are not grouped by are null.
+
+    `workspace_id` is null for the default workspace too, `account_id` and `service_account_id` for keys that act
+    for nobody.
+    """
+
+    uncached_input_tokens: int
+    cache_creation: CacheCreation
+    cache_read_input_tokens: int
+    output_tokens: int
+    server_tool_use: ServerToolUse
+    api_key_id: str | None
+    workspace_id: str | None
+    model: str | None
+    service_tier: str | None
+    context_window: str | None
+    inference_geo: str | None
+    account_id: str | None
+    service_account_id: str | None
+
+
+class UsageBucket(msgspec.Struct, frozen=True):
+    """From `starting_at` up to `ending_at`; without usage there are no results."""
+
+    starting_at: datetime.datetime
+    ending_at: datetime.datetime
+    results: list[UsageResult]
+
+
+class UsageReport(msgspec.Struct, frozen=True):
+    data: list[UsageBucket]
+    has_more: bool
+    next_page: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Dimension:
+    """Rows are grouped and sorted by `column`, and show `shown` of it."""
+
+    column: str
+    shown: str
+
+
+DEFAULT_WORKSPACE = (
+    "(SELECT id FROM gateway_workspace WHERE organization_id = %(organization_id)s AND is_default)"
+)
+WORKSPACE = Dimension("total.workspace_id", f"nullif(total.workspace_id, {DEFAULT_WORKSPACE})")
+GEO = f"coalesce(nullif(total.inference_geo, ''), '{NOT_AVAILABLE}')"
+
+
+def _plain(column: str) -> Dimension:
+    return Dimension(column, column)
+
+
+# In the order of the fields of `UsageResult`. Whom a key acts for never changes, so that it is joined when read.
+GROUPS = {
+    "api_key_id": _plain("total.api_key_id"),
+    "workspace_id": WORKSPACE,
+    "model": _plain("total.model"),
+    "service_tier": _plain("total.service_tier"),
+    "context_window": _plain("total.context_window"),
+    "inference_geo": _plain(GEO),
+    "account_id": _plain("key.user_id"),
+    "service_account_id": _plain("key.service_account_id"),
+}
+# Each a list of values in the query, and what has to be among them.
+FILTERS = {
+    "api_key_ids": "total.api_key_id",
+    "workspace_ids": "total.workspace_id",
+    "models": "total.model",
+    "service_tiers": "total.service_tier",
+    "context_window": "total.context_window",
+    "inference_geos": GEO,
+    "account_ids": "key.user_id",
+    "service_account_ids": "key.service_account_id",
+}
+_TOKENS = (
+    "input_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "cache_read_tokens",
+    "output_tokens",
+    "web_search_requests",
+)
+_KEYS = (
+    " LEFT JOIN gateway_apikey AS key"
+    " ON key.id = total.api_key_id AND key.organization_id = total.organization_id"
+)
+
+
+def usage_report(organization: Organization, page: ReportPage, asked: Mapping[str, Any]) -> UsageReport:
+    """What `asked` (a `UsageReportQuery`) wants of the page."""
+    filters = [name for name in FILTERS if asked[name]]
+    statement = _statement(TABLES[page.width], asked["group_by"], filters)
+    values = {name: asked[name] for name in filters}
+    return UsageReport(
+        data=[
+            UsageBucket(start, start + LENGTHS[page.width], _results(rows))
+            for start, rows in by_bucket(statement, values, organization, page)
+        ],
+        has_more=page.next_page is not None,
+        next_page=page.next_page,
+    )
+
+
+def by_bucket(
+    statement: str, values: Mapping[str, Any], organization: Organization, page: ReportPage
+) -> Iterable[tuple[datetime.datetime, list[tuple[Any, ...]]]]:
+    """Every bucket of the page with its rows; the statement's first column is the bucket in seconds of the epoch."""
+    span = {"organization_id": organization.id, "first": page.first, "last": page.last}
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**span, **values})
+        for row in cursor.fetchall():
+            found.setdefault(row[0], []).append(row)
+    return ((start, found.get(int(start.timestamp()), [])) for start in page.starts())
+
+
+def _results(rows: Sequence[tuple[Any, ...]]) -> list[UsageResult]:
+    return [
+        UsageResult(
+            uncached, CacheCreation(short, long), cached, output, ServerToolUse(searches), *dimensions
+        )
+        for _, uncached, short, long, cached, output, searches, *dimensions in rows
+    ]
+
+
+def _statement(table: str, group_by: Sequence[str], filters: Sequence[str]) -> str:
+    """All names come from the constants above. What used nothing, such as refused requests, is left out."""
+    sums = ", ".join(f"sum(total.{name})::bigint" for name in _TOKENS)
+    used = " + ".join(f"sum(total.{name})" for name in _TOKENS)
+    shown = ", ".join(GROUPS[name].shown if name in group_by else "NULL" for name in GROUPS)
+    columns = [GROUPS[name].column for name in GROUPS if name in group_by]
+    order = ["total.bucket", *(f'{column} COLLATE "C"' for column in columns)]
+    wanted = "".join(f" AND {FILTERS[name]} = ANY(%({name})s)" for name in filters)
+    joined = _KEYS if "key." in "".join((*columns, wanted)) else ""
+    return (
+        f"SELECT extract(epoch FROM total.bucket)::bigint, {sums}, {shown} FROM {table} AS total{joined}"
+        " WHERE total.organization_id = %(organization_id)s"
+        f" AND total.bucket >= %(first)s AND total.bucket < %(last)s{wanted}"
+        f" GROUP BY {', '.join(('total.bucket', *columns))} HAVING {used} > 0"
+        f" ORDER BY {', '.join(order)}"
+    )
