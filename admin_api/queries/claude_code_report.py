@@ -98,7 +98,8 @@ class ClaudeCodeReport(msgspec.Struct, frozen=True):
 _STATEMENT = """
 WITH mine AS (
     SELECT coalesce(key.user_id, total.api_key_id) COLLATE "C" AS actor, total.terminal COLLATE "C" AS terminal,
-        total.*
+        session_id, model, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+        output_tokens, cost
     FROM usage_session AS total LEFT JOIN gateway_apikey AS key
         ON key.id = total.api_key_id AND key.organization_id = total.organization_id
     WHERE total.organization_id = %(organization_id)s AND total.day = %(day)s
