@@ -108,14 +108,14 @@ WITH mine AS (
     FROM mine WHERE (actor, terminal) > (%(actor)s, %(terminal)s)
     GROUP BY actor, terminal ORDER BY actor, terminal LIMIT %(most)s
 )
-SELECT page.actor, page.terminal, email, name, sessions, model,
+SELECT page.actor, page.terminal, person.email, key.name, page.sessions, mine.model,
     sum(input_tokens)::bigint, sum(output_tokens)::bigint, sum(cache_read_tokens)::bigint,
     sum(cache_write_5m_tokens + cache_write_1h_tokens)::bigint, trim_scale(sum(cost) * 100)
 FROM page JOIN mine ON mine.actor = page.actor AND mine.terminal = page.terminal
     LEFT JOIN gateway_user AS person ON person.id = page.actor
-    LEFT JOIN gateway_apikey AS key ON key.id = page.actor
-GROUP BY page.actor, page.terminal, email, name, sessions, model
-ORDER BY page.actor, page.terminal, model COLLATE "C"
+    LEFT JOIN gateway_apikey AS key ON key.id = page.actor AND key.organization_id = %(organization_id)s
+GROUP BY page.actor, page.terminal, person.email, key.name, page.sessions, mine.model
+ORDER BY page.actor, page.terminal, mine.model COLLATE "C"
 """
 
 

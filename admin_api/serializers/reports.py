@@ -13,7 +13,7 @@ from gateway.metering.reports import Width
 
 # How many buckets a page has when nobody says, and at most.
 LIMITS = {Width.MINUTE: (60, 1440), Width.HOUR: (24, 168), Width.DAY: (7, 31)}
-MOST_FILTERS = 1000
+MOST_FILTERS = 500
 
 
 def _any_of(child: serializers.Field) -> serializers.ListField:
