@@ -10,9 +10,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from admin_api.queries.api_keys import api_keys
 from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
-from gateway.models import Membership, Organization, User, Workspace
+from gateway.models import ApiKey, Invite, Membership, Organization, ServiceAccount, User, Workspace
 
 
 def memberships_of(user: User) -> list[Membership]:
@@ -54,10 +55,36 @@ def member(organization: Organization, user_id: str) -> Membership:
     return found
 
 
+def invite(organization: Organization, invite_id: str) -> Invite:
+    """An invite into the organization, whatever its state."""
+    rows = Invite.objects.filter(organization=organization)
+    found: Invite = _row(rows, "Invite not found.", id=invite_id)
+    return found
+
+
 def workspace(organization: Organization, workspace_id: str) -> Workspace:
     """A workspace of the organization, whatever its state."""
     rows = Workspace.objects.filter(organization=organization)
     found: Workspace = _row(rows, "Workspace not found.", id=workspace_id)
+    return found
+
+
+def default_workspace(organization: Organization) -> Workspace:
+    """The one that every organization has."""
+    found: Workspace = organization.workspaces.get(is_default=True)
+    return found
+
+
+def service_account(organization: Organization, service_account_id: str) -> ServiceAccount:
+    """A service account of the organization, whatever its state."""
+    rows = ServiceAccount.objects.filter(organization=organization)
+    found: ServiceAccount = _row(rows, "Service account not found.", id=service_account_id)
+    return found
+
+
+def api_key(organization: Organization, api_key_id: str) -> ApiKey:
+    """An API key of the organization, whatever its state; Admin keys are not to be had this way."""
+    found: ApiKey = _row(api_keys(organization), "API key not found.", id=api_key_id)
     return found
 
 

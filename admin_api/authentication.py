@@ -8,6 +8,7 @@ from __future__ import annotations
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q
 from django.utils import timezone
 from rest_framework import authentication
 from rest_framework.request import Request
@@ -82,7 +83,9 @@ def _find(secret: str, address: str) -> ApiKey:
     key = None
     if credentials.kind_of(secret) is not None:
         digests = [credentials.digest(secret, pepper) for pepper in settings.CONFIGURATION.peppers]
-        key = ApiKey.objects.filter(digest__in=digests).select_related("organization").first()
+        current = Q(digest__in=digests)
+        before = Q(previous_digest__in=digests, previous_until__gt=timezone.now())
+        key = ApiKey.objects.filter(current | before).select_related("organization").first()
     if key is None:
         if wrong_keys.count(address) > wrong_keys.ALLOWED:
             raise RateLimited("Too many requests with invalid API keys.", headers={"retry-after": "60"})
@@ -91,9 +94,8 @@ def _find(secret: str, address: str) -> ApiKey:
 
 
 def _check_usable(key: ApiKey) -> None:
-    expired = key.expires_at is not None and key.expires_at <= timezone.now()
-    if key.status != ApiKey.Status.ACTIVE or expired:
-        log.info("key_refused", key_id=key.id, why="expired" if expired else key.status)
+    if key.current_status != ApiKey.Status.ACTIVE:
+        log.info("key_refused", key_id=key.id, why=key.current_status)
         raise AuthenticationFailed(INVALID)
     _check_not_suspended(key.organization)
     if key.kind != credentials.ADMIN:

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
+from admin_api.views.api_keys import ApiKeyRotateView, ApiKeysView, ApiKeyView
+from admin_api.views.invites import InvitesView, InviteView
 from admin_api.views.organization import OrganizationView
 from admin_api.views.reports import ClaudeCodeReportView, CostReportView, UsageReportView
 from admin_api.views.users import UsersView, UserView
@@ -15,9 +17,14 @@ urlpatterns = [
     path("usage_report/messages", UsageReportView.as_view()),
     path("users", UsersView.as_view()),
     path("users/<str:user_id>", UserView.as_view()),
+    path("invites", InvitesView.as_view()),
+    path("invites/<str:invite_id>", InviteView.as_view()),
     path("workspaces", WorkspacesView.as_view()),
     path("workspaces/<str:workspace_id>", WorkspaceView.as_view()),
     path("workspaces/<str:workspace_id>/archive", WorkspaceArchiveView.as_view()),
     path("workspaces/<str:workspace_id>/members", WorkspaceMembersView.as_view()),
     path("workspaces/<str:workspace_id>/members/<str:user_id>", WorkspaceMemberView.as_view()),
+    path("api_keys", ApiKeysView.as_view()),
+    path("api_keys/<str:api_key_id>", ApiKeyView.as_view()),
+    path("api_keys/<str:api_key_id>/rotate", ApiKeyRotateView.as_view()),
 ]

@@ -18,6 +18,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import DotEnvSettingsSource
 
+from gateway.email_url import password_of, settings_of
+
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 CommaList = Annotated[list[str], NoDecode]
@@ -53,6 +55,10 @@ class Configuration(BaseSettings):
     public_url: str = Field("", alias="GATEWAY_PUBLIC_URL")
     allowed_hosts: CommaList = Field([], alias="GATEWAY_ALLOWED_HOSTS")
     trusted_proxies: CommaList = Field([], alias="GATEWAY_TRUSTED_PROXIES")
+
+    # How mail leaves it; without an address none does.
+    email_url: SecretStr | None = Field(None, alias="EMAIL_URL")
+    email_from: str = Field("", alias="GATEWAY_EMAIL_FROM")
 
     # How it runs.
     server: Literal["uvicorn", "daphne"] = Field("uvicorn", alias="GATEWAY_SERVER")
@@ -101,6 +107,23 @@ class Configuration(BaseSettings):
             raise ValueError("expected an address such as https://gateway.example.com")
         return value.rstrip("/")
 
+    @field_validator("email_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            settings_of(value.get_secret_value())
+        return value
+
+    @cached_property
+    def email_settings(self) -> dict[str, object]:
+        """Django's; empty where no mail leaves the gateway."""
+        return {} if self.email_url is None else settings_of(self.email_url.get_secret_value())
+
+    @cached_property
+    def mail_sender(self) -> str:
+        """Who mail comes from."""
+        return self.email_from or f"Gateway <no-reply@{urlsplit(self.base_url).hostname}>"
+
     @cached_property
     def base_url(self) -> str:
         """What people put into an SDK's `base_url`, without a trailing slash."""
@@ -136,7 +159,9 @@ class Configuration(BaseSettings):
         keys = [self.secret_key, *self.data_encryption_keys]
         given = [self.upstream_anthropic_api_key, self.upstream_openai_api_key]
         peppers = [pepper.decode() for pepper in self.peppers]
-        return [*(secret.get_secret_value() for secret in (*keys, *given) if secret), *peppers]
+        mail = password_of(self.email_url.get_secret_value()) if self.email_url else ""
+        secrets = [secret.get_secret_value() for secret in (*keys, *given) if secret]
+        return [*secrets, *peppers, *([mail] if mail else [])]
 
     @classmethod
     def settings_customise_sources(

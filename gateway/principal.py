@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -17,6 +18,8 @@ LIMITS = (
     "output_tokens_per_minute",
     "concurrent_requests",
 )
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANYWHERE = "global"  # the geography of requests that no place is asked for
 
@@ -55,7 +58,7 @@ class Principal(msgspec.Struct, frozen=True):
     """A key that was found. `expires_at` is Unix time in seconds; `refusal` says why the key may not be used.
 
     `workspaces` holds the one workspace of the key, or all active ones for a key of the whole organization,
-    the default one first.
+    the default one first. `networks` are those that the key may be used from; none is everywhere.
     """
 
     key_id: str
@@ -66,6 +69,20 @@ class Principal(msgspec.Struct, frozen=True):
     expires_at: float | None
     workspaces: tuple[Workspace, ...]
     reserve_worst_case: bool
+    networks: tuple[Network, ...] = ()
+
+
+def may_come_from(principal: Principal, address: str) -> bool:
+    """Whether the key may be used from there. `::ffff:10.0.0.1` is 10.0.0.1; what is no address is nowhere."""
+    if not principal.networks:
+        return True
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(ip in network for network in principal.networks)
 
 
 def denied_by(workspace: Workspace, names: Collection[str]) -> str:
@@ -83,6 +100,11 @@ def geography_of(allowed: Collection[str] | None, default: str) -> Geography | N
     if allowed is None and default == ANYWHERE:
         return None
     return Geography(None if allowed is None else frozenset(allowed), default)
+
+
+def networks_of(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Networks in CIDR form, as they are stored."""
+    return tuple(map(ipaddress.ip_network, texts))
 
 
 Limits = dict[str, int | None]

@@ -149,6 +149,10 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# Mail.
+globals().update(CONFIGURATION.email_settings)
+DEFAULT_FROM_EMAIL = CONFIGURATION.mail_sender
+
 # Sign-in (django-allauth). Public sign-up is closed by the adapter.
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"

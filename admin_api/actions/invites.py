@@ -1,32 +1,43 @@
-"""Invite people into an organization and let them in."""
+"""Invite people into an organization, let them in, and take invitations back."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
-from admin_api import audit
+from admin_api import audit, mail
 from admin_api.actions import memberships, users
 from admin_api.actor import Actor
 from gateway import credentials
 from gateway.errors import InvalidRequest, NotFound, PermissionDenied
-from gateway.models import Invite, Membership, Organization, User
+from gateway.models import Invite, Organization, User
 
 
 @transaction.atomic
 def create(
-    *, actor: Actor, organization: Organization, email: str, role: str, invited_by: User | None = None
+    *,
+    actor: Actor,
+    organization: Organization,
+    email: str,
+    role: str,
+    invited_by: User | None = None,
+    replacing: bool = False,
+    mailing: bool = False,
 ) -> tuple[Invite, str]:
-    """The invite and the token of its `link`, which is not stored; an older pending invite is withdrawn."""
+    """The invite and the token of its `link`, which is not stored; with `mailing` it is also on its way.
+
+    An address has one pending invite: a further one is refused, or with `replacing` withdraws that one. Raises
+    `Unavailable` where the mail cannot be sent; nothing is then made.
+    """
     address = users.normalised_email(email)
     memberships.check_role(role)
     Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
-    if Membership.objects.filter(organization=organization, user__email__iexact=address).exists():
-        raise InvalidRequest(f"email: {address} is a member of {organization.name} already")
-    pending(organization=organization, email=address).update(deleted_at=timezone.now())
+    _check_no_member(organization, address)
+    replaced = _make_room(organization, address, replacing)
     token = secrets.token_urlsafe(32)
     invite = Invite.objects.create(
         organization=organization,
@@ -35,8 +46,41 @@ def create(
         token_digest=_digests(token)[0],
         invited_by=invited_by,
     )
-    _record(actor, "invite.created", invite)
+    _record(actor, "invite.created", invite, {"replaces": replaced} if replaced else {})
+    if mailing:  # last, so that nothing but the commit can fail once it is out
+        mail.send_invitation(invite, link(token))
     return invite, token
+
+
+@transaction.atomic
+def withdraw(*, actor: Actor, invite: Invite) -> Invite:
+    """Takes a pending invite back: its link is dead. Raises `InvalidRequest` for any other."""
+    held = Invite.objects.select_for_update().get(pk=invite.pk)
+    if held.status != "pending":
+        raise InvalidRequest(f"An invite that is {held.status} cannot be deleted.")
+    held.deleted_at = timezone.now()
+    held.save(update_fields=["deleted_at"])
+    _record(actor, "invite.deleted", held)
+    return held
+
+
+def _check_no_member(organization: Organization, address: str) -> None:
+    if organization.memberships.filter(user__email__iexact=address).exists():
+        raise InvalidRequest(
+            f"email: {address} is a member of {organization.name} already", error_code="already_member"
+        )
+
+
+def _make_room(organization: Organization, address: str, replacing: bool) -> list[str]:
+    """The ids of the pending invites that were withdrawn."""
+    before = pending(organization=organization, email=address)
+    ids = list(before.values_list("id", flat=True))
+    if ids and not replacing:
+        raise InvalidRequest(
+            f"email: {address} has a pending invite already, {ids[0]}", error_code="invite_already_exists"
+        )
+    before.update(deleted_at=timezone.now())
+    return ids
 
 
 def pending(*, organization: Organization, email: str) -> models.QuerySet[Invite]:
@@ -123,12 +167,12 @@ def _digests(token: str) -> list[bytes]:
     return [credentials.digest(token, pepper) for pepper in settings.CONFIGURATION.peppers]
 
 
-def _record(actor: Actor, action: str, invite: Invite) -> None:
+def _record(actor: Actor, action: str, invite: Invite, details: Mapping[str, object] | None = None) -> None:
     audit.record(
         actor=actor,
         action=action,
         target_type="invite",
         target_id=invite.id,
         organization_id=invite.organization_id,
-        details={"email": invite.email, "role": invite.role},
+        details={"email": invite.email, "role": invite.role, **(details or {})},
     )

@@ -12,7 +12,7 @@ from gateway.directory.directory import Directory
 from gateway.directory.store import StoreUnavailable
 from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
 from gateway.limits.limiter import Limiter
-from gateway.principal import Principal, Workspace
+from gateway.principal import Principal, Workspace, may_come_from
 
 log = structlog.get_logger(__name__)
 
@@ -25,13 +25,17 @@ async def authenticate(headers: Headers, address: str, directory: Directory, lim
     """The holder of an API key that may call models now.
 
     Raises `AuthenticationFailed` only for a key that is certainly wrong, `Unavailable` when that cannot be
-    known, `RateLimited` for an address that goes on guessing, `PermissionDenied` for a key of another kind.
+    known, `RateLimited` for an address that goes on guessing, `PermissionDenied` for a key of another kind or one that
+    may not be used from there.
     """
     secret = _secret(headers)
     principal = directory.keys.cached(secret)
     if principal is None:
         principal = await _look_up(secret, address, directory, limiter)
     _check_usable(principal)
+    if not may_come_from(principal, address):
+        log.info("key_refused", key_id=principal.key_id, why="address", address=address)
+        raise PermissionDenied(f"This API key may not be used from {address}.")
     return principal
 
 

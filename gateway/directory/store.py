@@ -18,12 +18,13 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
 from gateway.model_rules import rules_of
-from gateway.principal import Principal, Workspace, geography_of, scopes_of
+from gateway.principal import Principal, Workspace, geography_of, networks_of, scopes_of
 
 log = structlog.get_logger(__name__)
 
 KEY: LiteralString = """
-SELECT k.id, k.kind, k.status, k.expires_at, k.limits AS key_limits, k.workspace_id,
+SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.workspace_id, k.allowed_ips,
+       CASE WHEN k.digest = %s THEN k.expires_at ELSE least(k.expires_at, k.previous_until) END AS expires_at,
        o.id AS organization_id, o.name AS organization_name, o.suspended_at,
        t.limits AS tier_limits, o.limits AS organization_limits, t.reserve_worst_case,
        k.allowed_models AS key_allowed, k.denied_models AS key_denied,
@@ -39,7 +40,7 @@ SELECT k.id, k.kind, k.status, k.expires_at, k.limits AS key_limits, k.workspace
   FROM gateway_apikey k
   JOIN gateway_organization o ON o.id = k.organization_id
   JOIN gateway_tier t ON t.id = o.tier_id
- WHERE k.digest = %s
+ WHERE k.digest = %s OR (k.previous_digest = %s AND k.previous_until > now())
 """
 
 MODELS: LiteralString = """
@@ -126,8 +127,9 @@ class DirectoryStore:
         await self._rows("SELECT 1 AS one")
 
     async def principal(self, digest: bytes) -> Principal | None:
-        """The holder of the key with this digest, usable or not."""
-        rows = await self._rows(KEY, digest)
+        """The holder of the key with this digest, usable or not; after a rotation the digest before finds it too,
+        for as long as the two secrets overlap."""
+        rows = await self._rows(KEY, digest, digest, digest)
         return _principal(rows[0]) if rows else None
 
     async def catalog(self) -> Catalog:
@@ -234,6 +236,7 @@ def _principal(row: dict[str, Any]) -> Principal:
         expires_at=expires_at.timestamp() if expires_at else None,
         workspaces=workspaces,
         reserve_worst_case=row["reserve_worst_case"],
+        networks=networks_of(row["allowed_ips"]),
     )
 
 

@@ -66,3 +66,14 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint})"
+
+    @property
+    def current_status(self) -> str:
+        """`status` as it is now: a key that is not archived is `expired` from its time on."""
+        expired = self.expires_at is not None and self.expires_at <= timezone.now()
+        return "expired" if expired and self.status != self.Status.ARCHIVED else self.status
+
+    @property
+    def digests(self) -> list[bytes]:
+        """Those of every secret that may find it."""
+        return [bytes(digest) for digest in (self.digest, self.previous_digest) if digest is not None]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +53,13 @@ def door(
     django_db_setup: None, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
     """A web process on the very database that the tests' own Django uses: what they commit, it sees."""
+    with open_door(tmp_path_factory.mktemp("door")) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def open_door(folder: Path, **environment: str) -> Iterator[Door]:
+    """A web process of that kind with settings of its own."""
     from django.conf import settings
 
     from tests.admin_api.door import Door
@@ -59,10 +68,8 @@ def door(
     configured = settings.CONFIGURATION.database_url
     name = settings.DATABASES["default"]["NAME"]
     before, _, after = configured.partition("?")
-    environment = os.environ | {"DATABASE_URL": f"{before.rpartition('/')[0]}/{name}?{after}"}
-    gateway = Gateway(
-        environment | {"GATEWAY_DRAIN_SECONDS": "0"}, tmp_path_factory.mktemp("door") / "gateway.log"
-    )
+    usual = {"DATABASE_URL": f"{before.rpartition('/')[0]}/{name}?{after}", "GATEWAY_DRAIN_SECONDS": "0"}
+    gateway = Gateway(os.environ | usual | environment, folder / "gateway.log")
     try:
         gateway.wait_until_ready()
         yield Door(gateway.port)

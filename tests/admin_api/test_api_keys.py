@@ -74,12 +74,12 @@ def test_a_wrong_value_is_named(people: Cast, arguments: dict[str, object], mess
 
 def test_an_archived_key_stays_archived(people: Cast) -> None:
     key, _ = api_keys.create(actor=SYSTEM, organization=people.acme, name="CI")
-    api_keys.set_status(actor=SYSTEM, key=key, status="inactive")
-    api_keys.set_status(actor=SYSTEM, key=key, status="active")
-    api_keys.set_status(actor=SYSTEM, key=key, status="archived")
+    api_keys.update(actor=SYSTEM, key=key, status="inactive")
+    api_keys.update(actor=SYSTEM, key=key, status="active")
+    api_keys.update(actor=SYSTEM, key=key, status="archived")
 
-    with pytest.raises(InvalidRequest, match=r"^status: an archived key cannot be brought back$"):
-        api_keys.set_status(actor=SYSTEM, key=key, status="active")
+    with pytest.raises(InvalidRequest, match=r"^status: an archived key cannot be brought back or changed$"):
+        api_keys.update(actor=SYSTEM, key=key, status="active")
 
     assert ApiKey.objects.get(pk=key.pk).status == "archived"
 
@@ -89,13 +89,13 @@ def test_every_action_on_a_key_leaves_one_audit_line_without_the_secret(people: 
     before = AuditEntry.objects.count()
 
     key, secret = api_keys.create(actor=ada, organization=people.acme, name="CI", created_by=people.ada)
-    api_keys.set_status(actor=ada, key=key, status="archived")
-    api_keys.set_status(actor=ada, key=key, status="archived")  # changes nothing
+    api_keys.update(actor=ada, key=key, status="archived")
+    api_keys.update(actor=ada, key=key, status="archived")  # changes nothing
 
     entries = list(AuditEntry.objects.order_by("id")[before:])
     assert [(entry.action, entry.target_id, entry.details) for entry in entries] == [
         ("api_key.created", key.id, {"name": "CI", "kind": "api", "workspace_id": None}),
-        ("api_key.status_set", key.id, {"old": "active", "new": "archived"}),
+        ("api_key.changed", key.id, {"status": ["active", "archived"]}),
     ]
     assert {(entry.actor_type, entry.actor_id, entry.ip_address, entry.request_id) for entry in entries} == {
         ("user", people.ada.id, "192.0.2.7", "req_1")

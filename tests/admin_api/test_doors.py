@@ -129,7 +129,7 @@ def test_a_key_that_is_switched_off_is_refused_at_once(
     key, secret = admin_key(committed_people.acme)
     assert door.ask(key=secret).status == 200
 
-    api_keys.set_status(actor=SYSTEM, key=key, status=status)
+    api_keys.update(actor=SYSTEM, key=key, status=status)
 
     assert refused(door.ask(key=secret), 401, "authentication_error") == "invalid x-api-key"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import inspect
 import pkgutil
@@ -77,16 +78,23 @@ def tier() -> Tier:
 # Each prepares what the action needs and returns the action, ready to run.
 SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "api_keys.create": lambda people: lambda: key(people),
-    "api_keys.set_status": lambda people: (
-        lambda it: lambda: api_keys.set_status(actor=SYSTEM, key=it, status="archived")
+    "api_keys.update": lambda people: (
+        lambda it: (
+            lambda: api_keys.update(
+                actor=SYSTEM, key=it, status="inactive", spend_limit=api_keys.Cap(100, "daily")
+            )
+        )
     )(key(people)),
-    "api_keys.set_models": lambda people: (
-        lambda it: lambda: api_keys.set_models(actor=SYSTEM, key=it, denied=["claude-opus-*"])
+    "api_keys.rotate": lambda people: (
+        lambda it: lambda: api_keys.rotate(actor=SYSTEM, key=it, overlap=datetime.timedelta(hours=1))
     )(key(people)),
     "invites.create": lambda people: lambda: invitation(people),
     "invites.accept": lambda people: (
         lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)
     )(invitation(people)),
+    "invites.withdraw": lambda people: (lambda it: lambda: invites.withdraw(actor=SYSTEM, invite=it))(
+        invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[0]
+    ),
     "memberships.add": lambda people: (
         lambda: memberships.add(actor=SYSTEM, organization=people.acme, user=people.mallory, role="user")
     ),

@@ -145,12 +145,22 @@ def test_an_expired_or_withdrawn_invite_is_not_found(people: Cast) -> None:
             accept(token)
 
 
-def test_a_second_invite_withdraws_the_first(people: Cast) -> None:
+def test_an_address_has_one_pending_invite_which_another_one_may_replace(people: Cast) -> None:
     first = invited(people)
-    second = invited(people, "NEW@example.com", "billing")
+    with pytest.raises(InvalidRequest) as refused:
+        invited(people, "NEW@example.com", "billing")
 
+    _, second = invites.create(
+        actor=SYSTEM, organization=people.acme, email="NEW@example.com", role="billing", replacing=True
+    )
+
+    (before, after) = Invite.objects.order_by("invited_at")
+    assert refused.value.message == f"email: new@example.com has a pending invite already, {before.id}"
     assert invites.find(first) is None
     assert accept(second).memberships.get().role == "billing"
+    assert AuditEntry.objects.get(target_id=after.id, action="invite.created").details["replaces"] == [
+        before.id
+    ]
 
 
 def test_a_member_cannot_be_invited_again(people: Cast) -> None:

@@ -13,16 +13,11 @@ from gateway.errors import InvalidRequest
 from gateway.models import ApiKey, AuditEntry, Organization, Workspace
 from tests.people import Cast
 
-Holder = Organization | Workspace | ApiKey
+Holder = Organization | Workspace
 
 SETTING: dict[str, tuple[Callable[[Cast], Holder], str, Callable[..., None]]] = {
     "organization": (lambda people: people.acme, "organization", organizations.set_models),
     "workspace": (lambda people: people.acme.workspaces.get(), "workspace", workspaces.set_models),
-    "api_key": (
-        lambda people: api_keys.create(actor=SYSTEM, organization=people.acme, name="CI")[0],
-        "key",
-        api_keys.set_models,
-    ),
 }
 
 

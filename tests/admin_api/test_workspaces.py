@@ -417,7 +417,7 @@ def test_an_archived_workspace_takes_its_keys_along(
         [(lab, "active"), (lab, "inactive"), (lab, "archived"), (other, "active"), (None, "active")]
     ):
         key, _ = api_keys.create(actor=SYSTEM, organization=acme, name=str(number), workspace=workspace)
-        api_keys.set_status(actor=SYSTEM, key=key, status=status)
+        api_keys.update(actor=SYSTEM, key=key, status=status)
 
     archived = client.organization.workspaces.archive(lab.id)
     again = client.organization.workspaces.archive(lab.id)

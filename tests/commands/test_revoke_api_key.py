@@ -37,8 +37,8 @@ def test_a_revoked_key_is_archived_with_an_audit_line(people: Cast) -> None:
     key.refresh_from_db()
     assert key.status == ApiKey.Status.ARCHIVED
     entry = AuditEntry.objects.latest("id")
-    assert (entry.action, entry.target_id) == ("api_key.status_set", key.id)
-    assert (entry.details["old"], entry.details["new"]) == ("active", "archived")
+    assert (entry.action, entry.target_id) == ("api_key.changed", key.id)
+    assert entry.details == {"status": ["active", "archived"]}
 
 
 def test_an_id_that_does_not_exist_is_told_where_to_look(people: Cast) -> None:

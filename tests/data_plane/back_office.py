@@ -170,7 +170,7 @@ def limits(*, organization: str, limits: dict[str, int]) -> dict[str, Any]:
 
 
 def key_status(*, id: str, status: str) -> dict[str, Any]:
-    api_keys.set_status(actor=SYSTEM, key=ApiKey.objects.get(pk=id), status=status)
+    api_keys.update(actor=SYSTEM, key=ApiKey.objects.get(pk=id), status=status)
     return {}
 
 

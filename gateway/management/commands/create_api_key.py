@@ -33,6 +33,13 @@ class Command(OperatorCommand):
                 help=f"{effect}: a name or alias, * stands for anything; can be given several times",
             )
         parser.add_argument(
+            "--allow-ip",
+            action="append",
+            default=[],
+            metavar="NETWORK",
+            help="only from this address or network, such as 10.0.0.0/8; can be given several times",
+        )
+        parser.add_argument(
             "--admin", action="store_true", help="a key for the Admin API, which cannot call models"
         )
 
@@ -44,6 +51,7 @@ class Command(OperatorCommand):
         workspace: str | None,
         allow_model: list[str],
         deny_model: list[str],
+        allow_ip: list[str],
         admin: bool,
         **options: object,
     ) -> None:
@@ -56,6 +64,7 @@ class Command(OperatorCommand):
             workspace=None if workspace is None else named.workspace(owner, workspace),
             allowed_models=allow_model,
             denied_models=deny_model,
+            allowed_ips=allow_ip,
         )
         self.stdout.write(
             f"{'Admin' if admin else 'API'} key {key.id} of {owner.name}; it is shown only now:"

@@ -12,7 +12,10 @@ from gateway.models import Membership
 
 
 class Command(OperatorCommand):
-    help = "Invites a person into an organization and prints the link, alone on the last line."
+    help = (
+        "Invites a person into an organization and prints the link, alone on the last line. Done again, the link "
+        "before is dead."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--organization", required=True, metavar="NAME")
@@ -25,7 +28,9 @@ class Command(OperatorCommand):
 
     def handle(self, *, organization: str, email: str, role: str, **options: object) -> None:
         owner = named.organization(organization)
-        invite, token = invites.create(actor=SYSTEM, organization=owner, email=email, role=role)
+        invite, token = invites.create(
+            actor=SYSTEM, organization=owner, email=email, role=role, replacing=True
+        )
         until = f"{invite.expires_at:%Y-%m-%d %H:%M} UTC"
         self.stdout.write(f"For {invite.email} only, {role} of {owner.name}, until {until}, to be used once:")
         self.stdout.write(invites.link(token))

@@ -19,5 +19,5 @@ class Command(OperatorCommand):
 
     def handle(self, *, id: str, **options: object) -> None:
         key = named.api_key(id)
-        api_keys.set_status(actor=SYSTEM, key=key, status=ApiKey.Status.ARCHIVED)
+        api_keys.update(actor=SYSTEM, key=key, status=ApiKey.Status.ARCHIVED)
         self.stdout.write(f"Revoked: {key.id} of {key.organization.name}, {key.hint}, {key.name!r}")

@@ -1,0 +1,53 @@
+"""What the gateway mails to people, through Django's mail backend; plain text, so that every reader shows it."""
+
+from __future__ import annotations
+
+import smtplib
+
+import structlog
+from django.conf import settings
+from django.core.mail import send_mail
+
+from gateway.errors import Unavailable
+from gateway.models import Invite
+
+log = structlog.get_logger(__name__)
+
+INVITATION = """\
+{inviter} invites you to join {organization} with the role {role}.
+
+Open this address to accept; it works once, for {email} only, until {until} UTC:
+
+{link}
+
+If you did not expect this, nothing happens unless you open it.
+"""
+
+
+def leaves() -> bool:
+    """Whether mail is set up here (`EMAIL_URL`)."""
+    return bool(settings.CONFIGURATION.email_settings)
+
+
+def send_invitation(invite: Invite, link: str) -> None:
+    """Raises `Unavailable` where the mail server does not take it."""
+    organization = _one_line(invite.organization.name)
+    inviter = _one_line(invite.invited_by.name) if invite.invited_by else "An administrator"
+    text = INVITATION.format(
+        inviter=inviter or "An administrator",
+        organization=organization,
+        role=invite.get_role_display(),
+        email=invite.email,
+        until=f"{invite.expires_at:%Y-%m-%d %H:%M}",
+        link=link,
+    )
+    try:
+        send_mail(f"Invitation to {organization}", text, None, [invite.email])
+    except (smtplib.SMTPException, OSError) as problem:
+        log.error("mail_not_sent", invite_id=invite.id, error=type(problem).__name__)
+        raise Unavailable("The invitation could not be sent, so it was not made. Please try again.") from None
+
+
+def _one_line(text: str) -> str:
+    """Names are typed by people, and a header ends with its line."""
+    return " ".join(text.split())
