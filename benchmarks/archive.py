@@ -10,10 +10,10 @@ EVENTS = 10_000_000
 
 
 class Archive(msgspec.Struct, frozen=True):
-    """What a benchmark needs to know: who to ask as, and about which time."""
+    """What a benchmark needs to know: who to ask as, which lists there are, and about which time."""
 
     admin_key: str
-    workspace_id: str
+    lists: list[str]
     first_day: datetime.date
     last_day: datetime.date
     events: int

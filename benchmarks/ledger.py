@@ -28,6 +28,7 @@ django.setup()
 
 from admin_api.actions import api_keys, organizations  # noqa: E402 - Django has to be set up before
 from admin_api.actor import SYSTEM  # noqa: E402
+from admin_api.urls import urlpatterns  # noqa: E402
 from benchmarks.archive import EVENTS, Archive  # noqa: E402
 from gateway.metering import sessions  # noqa: E402
 from gateway.metering.rollups import COSTS, DIMENSIONS, SUMS  # noqa: E402
@@ -80,9 +81,16 @@ def main() -> None:
             print(f"  {day}", flush=True)
         rows = _settle(connection)
     _, secret = api_keys.create(actor=SYSTEM, organization=large, name="Benchmark", kind="admin")
-    workspace = Workspace.objects.filter(organization=large, is_default=False).earliest("name")
-    archive = Archive(secret, workspace.id, days[0], days[-1], rows["usage_event"], rows)
+    archive = Archive(secret, _lists(large), days[0], days[-1], rows["usage_event"], rows)
     print(msgspec.json.encode(archive).decode())
+
+
+def _lists(large: Organization) -> list[str]:
+    """Every path that lists something; below a workspace, those of the one that has the most of everything."""
+    workspace = Workspace.objects.filter(organization=large, is_default=False).earliest("name")
+    routes = [str(path.pattern) for path in urlpatterns if hasattr(path.callback.cls, "get")]
+    routes = [route.replace("<str:workspace_id>/", f"{workspace.id}/") for route in routes]
+    return [route for route in routes if "<" not in route and "_report" not in route and route != "me"]
 
 
 def _large_organization() -> Organization:

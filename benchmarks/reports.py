@@ -32,11 +32,6 @@ DIMENSIONS = (
     *("api_key_id", "workspace_id", "model", "service_tier", "context_window", "inference_geo"),
     *("account_id", "service_account_id"),
 )
-LISTS = (
-    *("users", "invites", "workspaces", "api_keys", "service_accounts", "rate_limits", "spend_limits"),
-    *("spend_limits/effective", "spend_limit_increase_requests"),
-    *("workspaces/{id}/members", "workspaces/{id}/rate_limits", "workspaces/{id}/service_accounts"),
-)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -101,12 +96,17 @@ def pages(archive: Archive) -> Iterator[Page]:
     for limit in (20, 1000):
         query = {"starting_at": str(archive.last_day), "limit": limit}
         yield _report("usage_report/claude_code", f"Claude Code, {limit} actors", query, ())
-    for path in LISTS:
-        yield Page(f"list {path}", f"/v1/organizations/{path.format(id=archive.workspace_id)}", LIST_MS)
+    for path in archive.lists:
+        yield Page(f"list {_named(path)}", f"/v1/organizations/{path}", LIST_MS)
 
 
 def _spoken(grouping: tuple[str, ...], whole: tuple[str, ...]) -> str:
     return "all" if grouping == whole else " ".join(grouping) or "nothing"
+
+
+def _named(path: str) -> str:
+    """Without ids, which say nothing in a table."""
+    return "/".join("{id}" if part.startswith("wrkspc_") else part for part in path.split("/"))
 
 
 def _report(path: str, name: str, query: dict[str, object], group_by: tuple[str, ...]) -> Page:
