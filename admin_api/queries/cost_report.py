@@ -28,7 +28,7 @@ TOKEN_TYPES = {
 }
 
 
-class CostResult(msgspec.Struct, frozen=True):
+class CostResult(msgspec.Struct, frozen=True, gc=False):
     """`amount` is in cents, a decimal number without exponent. All but it and `currency` are null unless grouped by."""
 
     amount: str
@@ -104,9 +104,9 @@ _DAYS = (
     f"{TABLES[Width.DAY]} AS total WHERE total.organization_id = %(organization_id)s"
     " AND total.bucket >= %(first)s AND total.bucket < %(last)s"
 )
-_EPOCH = "extract(epoch FROM bucket)::bigint"
+_EPOCH = "extract(epoch FROM total.bucket)::bigint"
 _CENTS = "trim_scale({} * 100)::text"
-_USED = " + ".join(f"sum({column}_tokens)" for column, _ in TOKEN_TYPES.values())
+_USED = " + ".join(f"{column}_tokens" for column, _ in TOKEN_TYPES.values())
 _SUMS = ", ".join(
     f"sum({column}_{what}) AS {column}_{what}"
     for column, _ in TOKEN_TYPES.values()
@@ -120,32 +120,27 @@ _CLASSES = ", ".join(
 
 def _totals(by_workspace: bool) -> str:
     """One row a bucket, or one of each of its workspaces. What was used for nothing is there, with 0."""
-    key = ["total.bucket", *([WORKSPACE.column] if by_workspace else [])]
+    key = ", ".join(("total.bucket", *([WORKSPACE.column] if by_workspace else [])))
     return (
         f"SELECT {_EPOCH}, {_CENTS.format('sum(cost)')}, {WORKSPACE.shown if by_workspace else 'NULL'},"
-        f" {', '.join(['NULL'] * 6)} FROM {_DAYS} GROUP BY {', '.join(key)}"
-        f" HAVING {_USED} > 0 OR sum(cost) > 0 ORDER BY {', '.join(map(_sorted, key))}"
+        f" {', '.join(['NULL'] * 6)} FROM {_DAYS} AND ({_USED} > 0 OR cost > 0) GROUP BY {key} ORDER BY {key}"
     )
 
 
 def _by_description(by_workspace: bool) -> str:
     """One row for each class of tokens that was used. Names of models are those of today."""
-    dimensions = ["total.bucket", *([WORKSPACE.column] if by_workspace else [])]
-    dimensions += ["total.model", "total.service_tier", "total.context_window"]
-    names = [column.removeprefix("total.") for column in dimensions]
+    dimensions = ["bucket", *(["workspace_id"] if by_workspace else [])]
+    dimensions += ["model", "service_tier", "context_window"]
+    key = ", ".join((*(f"total.{name}" for name in dimensions), GEO))
+    order = ", ".join(f"total.{name}" for name in (*dimensions, "inference_geo"))
     return (
-        f"WITH total AS (SELECT {', '.join(dimensions)}, {GEO} AS inference_geo, {_SUMS}"
-        f" FROM {_DAYS} GROUP BY {', '.join(dimensions)}, {GEO}),"
+        f"WITH sums AS (SELECT {key} AS inference_geo, {_SUMS} FROM {_DAYS} GROUP BY {key}),"
         " known AS (SELECT DISTINCT ON (name) name, display_name FROM gateway_model"
         " ORDER BY name, origin <> 'configured')"
         f" SELECT {_EPOCH}, {_CENTS.format('class.cost')}, {WORKSPACE.shown if by_workspace else 'NULL'},"
         " class.token_type, coalesce(known.display_name, total.model), total.model, total.service_tier,"
         " total.context_window, total.inference_geo"
-        f" FROM total CROSS JOIN LATERAL (VALUES {_CLASSES}) AS class (place, token_type, tokens, cost)"
+        f" FROM sums AS total CROSS JOIN LATERAL (VALUES {_CLASSES}) AS class (place, token_type, tokens, cost)"
         " LEFT JOIN known ON known.name = total.model WHERE class.tokens > 0 OR class.cost > 0"
-        f" ORDER BY {', '.join(map(_sorted, (*names, 'inference_geo')))}, class.place"
+        f" ORDER BY {order}, class.place"
     )
-
-
-def _sorted(column: str) -> str:
-    return column if column.endswith("bucket") else f'{column} COLLATE "C"'
