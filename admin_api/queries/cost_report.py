@@ -128,13 +128,16 @@ def _totals(by_workspace: bool) -> str:
 
 
 def _by_description(by_workspace: bool) -> str:
-    """One row for each class of tokens that was used. Names of models are those of today."""
-    dimensions = ["bucket", *(["workspace_id"] if by_workspace else [])]
-    dimensions += ["model", "service_tier", "context_window"]
-    key = ", ".join((*(f"total.{name}" for name in dimensions), GEO))
-    order = ", ".join(f"total.{name}" for name in (*dimensions, "inference_geo"))
+    """One row for each class of tokens that was used. Names of models are those of today.
+
+    Sums are put in order before they are split into classes: five times fewer texts to compare.
+    """
+    workspace = ["total.workspace_id"] if by_workspace else []
+    dimensions = ["total.model", "total.service_tier", "total.context_window", GEO]
+    key = ", ".join(("total.bucket", *workspace, *dimensions))
     return (
-        f"WITH sums AS (SELECT {key} AS inference_geo, {_SUMS} FROM {_DAYS} GROUP BY {key}),"
+        f"WITH sums AS (SELECT {key} AS inference_geo, {_SUMS}, row_number() OVER (ORDER BY {key}) AS number"
+        f" FROM {_DAYS} GROUP BY {key}),"
         " known AS (SELECT DISTINCT ON (name) name, display_name FROM gateway_model"
         " ORDER BY name, origin <> 'configured')"
         f" SELECT {_EPOCH}, {_CENTS.format('class.cost')}, {WORKSPACE.shown if by_workspace else 'NULL'},"
@@ -142,5 +145,5 @@ def _by_description(by_workspace: bool) -> str:
         " total.context_window, total.inference_geo"
         f" FROM sums AS total CROSS JOIN LATERAL (VALUES {_CLASSES}) AS class (place, token_type, tokens, cost)"
         " LEFT JOIN known ON known.name = total.model WHERE class.tokens > 0 OR class.cost > 0"
-        f" ORDER BY {order}, class.place"
+        " ORDER BY total.number, class.place"
     )
