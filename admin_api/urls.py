@@ -6,6 +6,17 @@ from admin_api.views.api_keys import ApiKeyRotateView, ApiKeysView, ApiKeyView
 from admin_api.views.invites import InvitesView, InviteView
 from admin_api.views.organization import OrganizationView
 from admin_api.views.reports import ClaudeCodeReportView, CostReportView, UsageReportView
+from admin_api.views.service_account_workspaces import (
+    ServiceAccountWorkspacesView,
+    ServiceAccountWorkspaceView,
+    WorkspaceServiceAccountsView,
+    WorkspaceServiceAccountView,
+)
+from admin_api.views.service_accounts import (
+    ServiceAccountArchiveView,
+    ServiceAccountsView,
+    ServiceAccountView,
+)
 from admin_api.views.users import UsersView, UserView
 from admin_api.views.workspace_members import WorkspaceMembersView, WorkspaceMemberView
 from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, WorkspaceView
@@ -27,4 +38,17 @@ urlpatterns = [
     path("api_keys", ApiKeysView.as_view()),
     path("api_keys/<str:api_key_id>", ApiKeyView.as_view()),
     path("api_keys/<str:api_key_id>/rotate", ApiKeyRotateView.as_view()),
+    path("service_accounts", ServiceAccountsView.as_view()),
+    path("service_accounts/<str:service_account_id>", ServiceAccountView.as_view()),
+    path("service_accounts/<str:service_account_id>/archive", ServiceAccountArchiveView.as_view()),
+    path("service_accounts/<str:service_account_id>/workspaces", ServiceAccountWorkspacesView.as_view()),
+    path(
+        "service_accounts/<str:service_account_id>/workspaces/<str:workspace_id>",
+        ServiceAccountWorkspaceView.as_view(),
+    ),
+    path("workspaces/<str:workspace_id>/service_accounts", WorkspaceServiceAccountsView.as_view()),
+    path(
+        "workspaces/<str:workspace_id>/service_accounts/<str:service_account_id>",
+        WorkspaceServiceAccountView.as_view(),
+    ),
 ]

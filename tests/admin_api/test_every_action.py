@@ -21,6 +21,8 @@ from admin_api.actions import (
     organizations,
     passwords,
     providers,
+    service_account_workspaces,
+    service_accounts,
     tiers,
     users,
     workspace_members,
@@ -28,7 +30,17 @@ from admin_api.actions import (
 )
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
-from gateway.models import ApiKey, AuditEntry, Membership, Model, Provider, Tier, Workspace
+from gateway.models import (
+    ApiKey,
+    AuditEntry,
+    Membership,
+    Model,
+    Provider,
+    ServiceAccount,
+    ServiceAccountWorkspace,
+    Tier,
+    Workspace,
+)
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -41,6 +53,15 @@ def key(people: Cast) -> ApiKey:
 
 def invitation(people: Cast) -> str:
     return invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[1]
+
+
+def service_account(people: Cast) -> ServiceAccount:
+    return service_accounts.create(actor=SYSTEM, organization=people.acme, name="deploy")
+
+
+def place(people: Cast, it: ServiceAccount, role: str) -> ServiceAccountWorkspace:
+    default = people.acme.workspaces.get()
+    return service_account_workspaces.add(actor=SYSTEM, workspace=default, service_account=it, role=role)
 
 
 def membership(people: Cast) -> Membership:
@@ -135,6 +156,33 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "providers.remove": lambda people: (lambda it: lambda: providers.remove(actor=SYSTEM, provider=it))(
         provider()
     ),
+    "service_accounts.create": lambda people: lambda: service_account(people),
+    "service_accounts.update": lambda people: (
+        lambda it: lambda: service_accounts.update(actor=SYSTEM, service_account=it, description="new")
+    )(service_account(people)),
+    "service_accounts.archive": lambda people: (
+        lambda it: lambda: service_accounts.archive(actor=SYSTEM, service_account=it)
+    )(service_account(people)),
+    "service_account_workspaces.add": lambda people: (lambda it: lambda: place(people, it, "workspace_user"))(
+        service_account(people)
+    ),
+    "service_account_workspaces.set_role": lambda people: (
+        lambda it: (
+            lambda: service_account_workspaces.set_role(
+                actor=SYSTEM,
+                workspace=it.workspace,
+                service_account=it.service_account,
+                role="workspace_admin",
+            )
+        )
+    )(place(people, service_account(people), "workspace_user")),
+    "service_account_workspaces.remove": lambda people: (
+        lambda it: (
+            lambda: service_account_workspaces.remove(
+                actor=SYSTEM, workspace=it.workspace, service_account=it.service_account
+            )
+        )
+    )(place(people, service_account(people), "workspace_user")),
     "tiers.upsert": lambda people: lambda: tier(),
     "tiers.remove": lambda people: (lambda it: lambda: tiers.remove(actor=SYSTEM, tier=it))(tier()),
     "users.create": lambda people: (
