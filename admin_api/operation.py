@@ -66,7 +66,7 @@ def operation(
 
 
 def shape_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """The schema of an answer that is a struct, with all that it holds in place."""
+    """The schema of an answer that is a struct, with all that it holds in place; so nothing needs a name."""
     schema = msgspec.json.schema(struct)
     shapes = schema.pop("$defs")
     return cast("dict[str, Any]", _resolved(schema, shapes))
@@ -79,7 +79,7 @@ def _resolved(schema: Any, shapes: dict[str, Any]) -> Any:
         return schema
     if "$ref" in schema:
         return _resolved(shapes[schema["$ref"].rpartition("/")[2]], shapes)
-    return {name: _resolved(part, shapes) for name, part in schema.items()}
+    return {name: _resolved(part, shapes) for name, part in schema.items() if name != "discriminator"}
 
 
 def id_page_of(item: type[serializers.Serializer]) -> serializers.Serializer:

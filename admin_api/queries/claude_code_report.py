@@ -16,6 +16,7 @@ import msgspec
 from django.db import connection
 
 from admin_api.pages import opened, sealed
+from admin_api.queries.report_pages import Moment
 from gateway.models import Organization
 
 
@@ -78,7 +79,7 @@ class ModelUsage(msgspec.Struct, frozen=True):
 class ClaudeCodeUsage(msgspec.Struct, frozen=True):
     """What one actor did on one day in one terminal."""
 
-    date: datetime.datetime
+    date: Moment
     actor: UserActor | ApiActor
     organization_id: str
     customer_type: Literal["api"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from admin_api.queries.report_pages import ReportPage
+from admin_api.queries.report_pages import Moment, ReportPage
 from admin_api.queries.usage_report import GEO, WORKSPACE, by_bucket
 from gateway.metering.reports import LENGTHS
 from gateway.metering.rollups import TABLES, Width
@@ -46,8 +45,8 @@ class CostResult(msgspec.Struct, frozen=True, gc=False):
 class CostBucket(msgspec.Struct, frozen=True):
     """One day; without usage there are no results."""
 
-    starting_at: datetime.datetime
-    ending_at: datetime.datetime
+    starting_at: Moment
+    ending_at: Moment
     results: list[CostResult]
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from admin_api.pages import opened, sealed
 from gateway.metering.reports import LENGTHS, Width, ceiling, floor
 from gateway.models import Organization
+
+Moment = Annotated[datetime.datetime, msgspec.Meta(tz=True)]  # with a zone, as all are on the wire
 
 # No gateway ran before, and what is later does not matter: calendars end, and each page is bounded anyway.
 EARLIEST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)

@@ -15,7 +15,7 @@ import msgspec
 from django.db import connection
 
 from admin_api import residency
-from admin_api.queries.report_pages import ReportPage
+from admin_api.queries.report_pages import Moment, ReportPage
 from gateway.metering.reports import LENGTHS
 from gateway.metering.rollups import TABLES
 from gateway.models import Organization
@@ -60,8 +60,8 @@ class UsageResult(msgspec.Struct, frozen=True, gc=False):
 class UsageBucket(msgspec.Struct, frozen=True):
     """From `starting_at` up to `ending_at`; without usage there are no results."""
 
-    starting_at: datetime.datetime
-    ending_at: datetime.datetime
+    starting_at: Moment
+    ending_at: Moment
     results: list[UsageResult]
 
 
