@@ -62,30 +62,28 @@ def cost_report(organization: Organization, page: ReportPage, asked: Mapping[str
     statement = _by_description(by_workspace) if "description" in asked["group_by"] else _totals(by_workspace)
     return CostReport(
         data=[
-            CostBucket(start, start + LENGTHS[page.width], _results(rows))
-            for start, rows in by_bucket(statement, {}, organization, page)
+            CostBucket(start, start + LENGTHS[page.width], results)
+            for start, results in by_bucket(statement, {}, organization, page, _result)
         ],
         has_more=page.next_page is not None,
         next_page=page.next_page,
     )
 
 
-def _results(rows: Sequence[tuple[Any, ...]]) -> list[CostResult]:
-    return [
-        CostResult(
-            amount=amount,
-            currency=CURRENCY,
-            cost_type=COST_TYPE if token_type else None,
-            description=_description(name, token_type, tier, window) if token_type else None,
-            model=model,
-            token_type=token_type,
-            service_tier=tier,
-            context_window=window,
-            inference_geo=geo,
-            workspace_id=workspace_id,
-        )
-        for _, amount, workspace_id, token_type, name, model, tier, window, geo in rows
-    ]
+def _result(row: Sequence[Any]) -> CostResult:
+    _, amount, workspace_id, token_type, name, model, tier, window, geo = row
+    return CostResult(
+        amount=amount,
+        currency=CURRENCY,
+        cost_type=COST_TYPE if token_type else None,
+        description=_description(name, token_type, tier, window) if token_type else None,
+        model=model,
+        token_type=token_type,
+        service_tier=tier,
+        context_window=window,
+        inference_geo=geo,
+        workspace_id=workspace_id,
+    )
 
 
 @functools.lru_cache(maxsize=10_000)
