@@ -1,6 +1,7 @@
 """The only way to a tenant's rows: what is absent and what is foreign look the same.
 
-First from a signed-in user to their organizations, then from an organization to what is its own.
+First from a signed-in user to their organizations, then from an organization to what is its own. Operators, who
+belong to none, come from the names of the catalog, and from any organization's id.
 """
 
 from __future__ import annotations
@@ -10,10 +11,22 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from admin_api.queries import catalog
 from admin_api.queries.api_keys import api_keys
 from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
-from gateway.models import ApiKey, Invite, Membership, Organization, ServiceAccount, User, Workspace
+from gateway.models import (
+    ApiKey,
+    Invite,
+    Membership,
+    Model,
+    Organization,
+    Provider,
+    ServiceAccount,
+    Tier,
+    User,
+    Workspace,
+)
 
 
 def memberships_of(user: User) -> list[Membership]:
@@ -46,6 +59,38 @@ def _identifier(organization_id: str | uuid.UUID) -> uuid.UUID:
         return uuid.UUID(str(organization_id))
     except ValueError:
         raise NotFound("Organization not found.") from None
+
+
+def any_organization(organization_id: str) -> Organization:
+    """For operators only: whoever's, with its tier."""
+    rows = Organization.objects.select_related("tier").filter(id=_identifier(organization_id))
+    found: Organization = _row(rows, "Organization not found.")
+    return found
+
+
+def admin_key(organization: Organization, api_key_id: str) -> ApiKey:
+    """For operators only, since the organization's own API knows of no Admin keys."""
+    rows = ApiKey.objects.filter(organization=organization, kind=ApiKey.Kind.ADMIN)
+    found: ApiKey = _row(rows, "Admin key not found.", id=api_key_id)
+    return found
+
+
+def provider(name: str) -> Provider:
+    """For operators only, with its keys."""
+    found: Provider = _row(catalog.providers(), "Provider not found.", name=name)
+    return found
+
+
+def catalog_model(name: str) -> Model:
+    """For operators only: the model that is served under this name, as `catalog.models` has it."""
+    found: Model = _row(catalog.models(), "Model not found.", name=name)
+    return found
+
+
+def tier(name: str) -> Tier:
+    """For operators only."""
+    found: Tier = _row(Tier.objects.all(), "Tier not found.", name=name)
+    return found
 
 
 def member(organization: Organization, user_id: str) -> Membership:

@@ -1,4 +1,5 @@
-"""From the credentials of a request to its caller, or a refusal: an Admin key, or a session of the dashboard.
+"""From the credentials of a request to its caller, or a refusal: an Admin key, or a session of the dashboard; for
+`/platform/v1` an operator key.
 
 A refusal reads as on the data plane, whose doors stand beside these.
 """
@@ -13,29 +14,29 @@ from django.utils import timezone
 from rest_framework import authentication
 from rest_framework.request import Request
 
-from admin_api import access, wrong_keys
+from admin_api import access
 from admin_api.actor import Actor
-from admin_api.caller import MISSING, Caller
+from admin_api.caller import Caller, Operator
+from admin_api.presented import INVALID, address_of, secret_of, wrong_key
 from gateway import credentials
-from gateway.client_address import client_address
-from gateway.errors import AuthenticationFailed, NotFound, PermissionDenied, RateLimited
-from gateway.models import ApiKey, Membership, Organization, User
+from gateway.errors import AuthenticationFailed, NotFound, PermissionDenied
+from gateway.models import ApiKey, Membership, OperatorKey, Organization, User
 from gateway.request_ids import request_id_of
 
 log = structlog.get_logger(__name__)
 
-INVALID = "invalid x-api-key"
 CHOSEN_ORGANIZATION = "organization"  # the name in the session, as the dashboard keeps it
+_KINDS: dict[credentials.AnyKind, str] = {credentials.API: "An API key", credentials.ADMIN: "An Admin key"}
 
 
 class AdminKeyAuthentication(authentication.BaseAuthentication):
     """`x-api-key` or `Authorization: Bearer`; a request with either is never tried as a session."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
-        secret = _secret(request)
+        secret = secret_of(request, expected="Admin key")
         if secret is None:
             return None
-        address = _address(request)
+        address = address_of(request)
         key = _find(secret, address)
         _check_usable(key)
         actor = Actor.api_key(key, ip_address=address or None, request_id=request_id_of(request))
@@ -51,45 +52,38 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return None
         user = signed_in[0]
         organization = _administered(user, request.session.get(CHOSEN_ORGANIZATION))
-        address = _address(request) or None
+        address = address_of(request) or None
         return user, Caller(
             organization, Actor.user(user, ip_address=address, request_id=request_id_of(request))
         )
 
 
-def _secret(request: Request) -> str | None:
-    """The one key of the request, None without any; two that differ are refused, whichever would be right."""
-    api_key, authorization = request.headers.get("x-api-key"), request.headers.get("authorization")
-    if api_key is None and authorization is None:
-        return None
-    bearer = _bearer(authorization) if authorization is not None else None
-    if api_key is not None and bearer is not None and api_key != bearer:
-        raise AuthenticationFailed("x-api-key and authorization hold different credentials")
-    secret = api_key or bearer
-    if not secret:
-        raise AuthenticationFailed(MISSING)
-    return secret
+class OperatorKeyAuthentication(authentication.BaseAuthentication):
+    """`x-api-key` or `Authorization: Bearer`; nothing else opens the platform API, and no session does."""
 
-
-def _bearer(authorization: str) -> str:
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise AuthenticationFailed("authorization: expected `Bearer <Admin key>`")
-    return token.strip()
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Operator] | None:
+        secret = secret_of(request, expected="operator key")
+        if secret is None:
+            return None
+        address = address_of(request)
+        key = _find_operator_key(secret, address)
+        actor = Actor.operator_key(key, ip_address=address or None, request_id=request_id_of(request))
+        return AnonymousUser(), Operator(actor)
 
 
 def _find(secret: str, address: str) -> ApiKey:
     """The key's row, whatever its state. A malformed key costs no query; guessing is throttled."""
     key = None
-    if credentials.kind_of(secret) is not None:
+    kind = credentials.kind_of(secret)
+    if kind == credentials.OPERATOR:
+        raise PermissionDenied("An operator key cannot call the Admin API; use an Admin key.")
+    if kind is not None:
         digests = [credentials.digest(secret, pepper) for pepper in settings.CONFIGURATION.peppers]
         current = Q(digest__in=digests)
         before = Q(previous_digest__in=digests, previous_until__gt=timezone.now())
         key = ApiKey.objects.filter(current | before).select_related("organization").first()
     if key is None:
-        if wrong_keys.count(address) > wrong_keys.ALLOWED:
-            raise RateLimited("Too many requests with invalid API keys.", headers={"retry-after": "60"})
-        raise AuthenticationFailed(INVALID)
+        raise wrong_key(address)
     return key
 
 
@@ -119,6 +113,18 @@ def _check_not_suspended(organization: Organization) -> None:
         raise PermissionDenied("This organization has been suspended.")
 
 
-def _address(request: Request) -> str:
-    forwarded_for = request.headers.get("x-forwarded-for", "")
-    return client_address(request.META.get("REMOTE_ADDR", ""), forwarded_for, settings.CONFIGURATION.proxies)
+def _find_operator_key(secret: str, address: str) -> OperatorKey:
+    """One that may be used now. A key of another kind is told so whatever its state, without a query."""
+    kind, key = credentials.kind_of(secret), None
+    if kind is not None and kind != credentials.OPERATOR:
+        raise PermissionDenied(f"{_KINDS[kind]} cannot call the platform API; use an operator key.")
+    if kind is not None:
+        digests = [credentials.digest(secret, pepper) for pepper in settings.CONFIGURATION.peppers]
+        key = OperatorKey.objects.filter(digest__in=digests).first()
+    if key is None:
+        raise wrong_key(address)
+    status = key.status_at(timezone.now())
+    if status != "active":
+        log.info("operator_key_refused", key_id=key.id, why=status)
+        raise AuthenticationFailed(INVALID)
+    return key

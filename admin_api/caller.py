@@ -1,4 +1,4 @@
-"""Who calls the Admin API; DRF knows it as `request.auth`."""
+"""Who calls the Admin API, or the platform API; DRF knows it as `request.auth`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,26 @@ class Caller:
     actor: Actor
 
 
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """An operator key: may administer every organization and the whole catalog, and works in none of them."""
+
+    actor: Actor
+
+
 class IsCaller(BasePermission):
     """Nobody gets anything of the Admin API without a credential; there is no public part."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, Caller):
+            raise AuthenticationFailed(MISSING)
+        return True
+
+
+class IsOperator(BasePermission):
+    """Of the platform API: an admin of an organization is nobody here."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not isinstance(request.auth, Operator):
             raise AuthenticationFailed(MISSING)
         return True

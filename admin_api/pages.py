@@ -14,6 +14,7 @@ from gateway.errors import InvalidRequest
 from gateway.models import Organization
 
 Row = TypeVar("Row", bound=Model)
+Place = tuple[Any, str]  # of a row in its order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,8 @@ def by_id(
     id: str = "id",
     at: str = "created_at",
 ) -> IdPage[Row]:
-    """The page that `asked` (an `IdQuery`) wants of `rows`, which are ordered by `at` and `id` here.
+    """The page that `asked` (an `IdQuery`) wants of `rows`, which are ordered by `at` and `id` here: by their times, or
+    by whatever else grows with each new row.
 
     `among` are all rows that a cursor may name, whatever the list is filtered by: the organization's. Another
     one's object and none at all are the same 400. Raises `InvalidRequest`.
@@ -98,18 +100,18 @@ def _salt(organization: Organization, of: str) -> str:
     return f"admin_api.pages:{organization.id}:{of}"
 
 
-def _place(among: QuerySet[Row], field: str, cursor: str, id: str, at: str) -> tuple[datetime.datetime, str]:
+def _place(among: QuerySet[Row], field: str, cursor: str, id: str, at: str) -> Place:
     moment = None if "\x00" in cursor else among.filter(**{id: cursor}).values_list(at, flat=True).first()
     if moment is None:
         raise InvalidRequest(f"{field}: no object of this list has the id {cursor[:60]!r}")
     return moment, cursor
 
 
-def _older(place: tuple[datetime.datetime, str], id: str, at: str) -> Q:
+def _older(place: Place, id: str, at: str) -> Q:
     return Q(**{f"{at}__lte": place[0]}) & (Q(**{f"{at}__lt": place[0]}) | Q(**{f"{id}__lt": place[1]}))
 
 
-def _newer(place: tuple[datetime.datetime, str], id: str, at: str) -> Q:
+def _newer(place: Place, id: str, at: str) -> Q:
     return Q(**{f"{at}__gte": place[0]}) & (Q(**{f"{at}__gt": place[0]}) | Q(**{f"{id}__gt": place[1]}))
 
 

@@ -2,6 +2,7 @@
 
     sk-gw-api01-<43 characters: 256 random bits, base64url><6 characters: checksum>
     sk-gw-admin01-...
+    sk-gw-operator01-...
 
 The checksum lets a malformed key be refused without any look-up and lets secret scanners recognise a leak.
 Only `digest` (HMAC-SHA256 under a pepper that is not in the database) and `hint` are stored.
@@ -14,28 +15,34 @@ import hashlib
 import hmac
 import re
 import secrets
-from typing import Literal
+from typing import Literal, cast
 
-Kind = Literal["api", "admin"]
+Kind = Literal["api", "admin"]  # of the keys of organizations
+AnyKind = Kind | Literal["operator"]
 
 API: Kind = "api"
 ADMIN: Kind = "admin"
-PREFIXES: dict[Kind, str] = {"api": "sk-gw-api01-", "admin": "sk-gw-admin01-"}
-_SHAPE = re.compile(r"(sk-gw-(api|admin)01-[A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})")
+OPERATOR: AnyKind = "operator"
+PREFIXES: dict[AnyKind, str] = {
+    "api": "sk-gw-api01-",
+    "admin": "sk-gw-admin01-",
+    "operator": "sk-gw-operator01-",
+}
+_SHAPE = re.compile(r"(sk-gw-(api|admin|operator)01-[A-Za-z0-9_-]{43})([A-Za-z0-9_-]{6})")
 
 
-def new_secret(kind: Kind) -> str:
+def new_secret(kind: AnyKind) -> str:
     """A fresh key; shown once, never stored."""
     unchecked = PREFIXES[kind] + secrets.token_urlsafe(32)
     return unchecked + _checksum(unchecked)
 
 
-def kind_of(secret: str) -> Kind | None:
-    """`api` or `admin` for a key whose checksum holds, else None; costs about 2 microseconds."""
+def kind_of(secret: str) -> AnyKind | None:
+    """`api`, `admin` or `operator` for a key whose checksum holds, else None; costs about 2 microseconds."""
     match = _SHAPE.fullmatch(secret)
     if match is None or not hmac.compare_digest(_checksum(match[1]), match[3]):
         return None
-    return "api" if match[2] == "api" else "admin"
+    return cast(AnyKind, match[2])
 
 
 def digest(secret: str, pepper: bytes) -> bytes:
@@ -45,7 +52,7 @@ def digest(secret: str, pepper: bytes) -> bytes:
 
 def hint(secret: str) -> str:
     """Enough for a person to recognise a key: its prefix, three characters, and the last four."""
-    prefix = PREFIXES["admin" if secret.startswith(PREFIXES["admin"]) else "api"]
+    prefix = next((one for one in PREFIXES.values() if secret.startswith(one)), PREFIXES[API])
     return f"{secret[: len(prefix) + 3]}...{secret[-4:]}"
 
 

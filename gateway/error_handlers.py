@@ -1,4 +1,4 @@
-"""What Django says where no view answered: in the API's envelope under `/v1`, as a page elsewhere."""
+"""What Django says where no view answered: in the API's envelope under `/v1` and `/platform`, as a page elsewhere."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/v1/")
+    return request.path.startswith(("/v1/", "/platform/"))

@@ -52,7 +52,7 @@ _QUIET = (
 
 # What looks like a secret, and a part that each such text has in lower case: searching for that is cheap.
 _SECRETS = (
-    ("sk-", r"sk-gw-(?:api|admin)01-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|sk-[A-Za-z0-9_-]{20,}"),
+    ("sk-", r"sk-gw-(?:api|admin|operator)01-[A-Za-z0-9_-]+|sk-ant-[A-Za-z0-9_-]+|sk-[A-Za-z0-9_-]{20,}"),
     ("bearer", r"(?i:bearer)(?:\s+|%20|\+)[A-Za-z0-9._~+/=%-]{8,}"),
     ("basic", r"(?i:basic)(?:\s+|%20|\+)[A-Za-z0-9._~+/=%-]{8,}"),
     ("/reset/", r"(?<=/reset/)[^\s\"'?]+"),  # links that let people in; Django logs paths that it refuses

@@ -1,4 +1,4 @@
-"""Everything that Django itself answers: pages, and the Admin API. `/v1` of the data plane is routed in `asgi.py`.
+"""Everything that Django itself answers: pages, the Admin API and the platform API. The rest is routed in `asgi.py`.
 
 Imported with the first request that is Django's, and Django REST framework with it.
 """
@@ -7,6 +7,7 @@ from django.urls import include, path, re_path
 
 urlpatterns = [
     re_path(r"^v1/(?:v1/)?organizations/", include("admin_api.urls")),
+    path("platform/v1/", include("admin_api.platform_urls")),
     path("", include("dashboard.urls")),
 ]
 

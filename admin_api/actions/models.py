@@ -13,8 +13,9 @@ from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.catalog import Rates, RouteTo
 from admin_api.changes import Change, Upserted, differences
+from admin_api.locks import hold_catalog
 from gateway.directory import publish
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.models import Model, ModelAlias, Price, Provider, Route
 from gateway.models.catalog import Origin
 
@@ -35,10 +36,11 @@ def upsert(
 
     `routes` and `aliases` are whole lists. A changed price is a further row; earlier ones stay as they were.
     """
+    hold_catalog()
     found = Model.objects.select_for_update().filter(name=name, origin=Origin.CONFIGURED).first()
     row = found or Model(name=name, display_name=name)
     if found is None:
-        _refuse_claimed(name, row)
+        _refuse_claimed("name", name, row)
     changes = _own_fields(row, display_name, max_input_tokens, max_output_tokens)
     if found is None or changes:
         row.save()
@@ -63,6 +65,9 @@ def release_aliases(*, actor: Actor, model: Model, aliases: Sequence[str]) -> No
 @transaction.atomic
 def remove(*, actor: Actor, model: Model) -> None:
     """Takes a configured model away; its prices stay, since usage points at them."""
+    hold_catalog()
+    if not Model.objects.filter(pk=model.pk).exists():
+        raise NotFound("Model not found.")
     if model.origin == Origin.SIMULATOR:
         raise InvalidRequest(f"models.{model.name}: the simulator's models cannot be removed")
     _record(actor, "model.removed", model.name, {})
@@ -94,12 +99,12 @@ def _set_aliases(row: Model, aliases: Sequence[str]) -> list[Change]:
         return []
     row.aliases.exclude(alias__in=new).delete()
     for alias in sorted(set(new) - set(old)):
-        _refuse_claimed(alias, row)
+        _refuse_claimed("aliases", alias, row)
         ModelAlias.objects.create(model=row, alias=alias)
     return [Change("aliases", old, new)]
 
 
-def _refuse_claimed(name: str, row: Model) -> None:
+def _refuse_claimed(field: str, name: str, row: Model) -> None:
     """Two configured models never answer to one name."""
     by_name = Model.objects.filter(origin=Origin.CONFIGURED, name=name)
     by_alias = Model.objects.filter(aliases__alias=name)
@@ -107,9 +112,7 @@ def _refuse_claimed(name: str, row: Model) -> None:
         (by_name | by_alias).exclude(pk=row.pk).first() if row.pk else (by_name.first() or by_alias.first())
     )
     if other is not None or (row.pk and row.name == name):
-        raise InvalidRequest(
-            f"models.{row.name}: the name {name!r} is taken by model {(other or row).name!r}"
-        )
+        raise InvalidRequest(f"{field}: the name {name!r} is taken by model {(other or row).name!r}")
 
 
 def _set_price(row: Model, price: Rates) -> list[Change]:
@@ -131,10 +134,14 @@ def _set_routes(row: Model, routes: Sequence[RouteTo]) -> list[Change]:
     if sorted(map(str, old)) == sorted(map(str, routes)):
         return []
     row.routes.all().delete()
+    _refuse_twice(routes)
     providers = {provider.name: provider for provider in Provider.objects.all()}
-    for route in routes:
+    for position, route in enumerate(routes):
         if route.provider not in providers:
-            raise InvalidRequest(f"models.{row.name}: there is no provider {route.provider!r}")
+            known = ", ".join(sorted(providers))
+            raise InvalidRequest(
+                f"routes.{position}.provider: there is no provider {route.provider!r}; expected one of {known}"
+            )
         Route.objects.create(
             model=row,
             provider=providers[route.provider],
@@ -143,6 +150,13 @@ def _set_routes(row: Model, routes: Sequence[RouteTo]) -> list[Change]:
             weight=route.weight,
         )
     return [Change("routes", sorted(map(str, old)), sorted(map(str, routes)))]
+
+
+def _refuse_twice(routes: Sequence[RouteTo]) -> None:
+    places = [(route.provider, route.model) for route in routes]
+    for position, place in enumerate(places):
+        if place in places[:position]:
+            raise InvalidRequest(f"routes.{position}: an earlier route has this provider and model already")
 
 
 def _record(actor: Actor, action: str, name: str, details: dict[str, list[str]]) -> None:

@@ -1,44 +1,142 @@
-"""Make organizations, and set what they may use."""
+"""Make organizations, set what they may use, suspend and resume them."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction
+from django.utils import timezone
 from msgspec import UNSET, UnsetType
 
 from admin_api import audit
+from admin_api.actions import invites
 from admin_api.actor import Actor
 from admin_api.limits import check_limits
-from admin_api.model_rules import check_rules, replace_rules
+from admin_api.locks import hold_catalog
+from admin_api.model_rules import check_rules, replace_rules, stored_names
 from gateway.directory import publish
 from gateway.errors import InvalidRequest
-from gateway.models import Organization, Tier, Workspace
+from gateway.models import Membership, Organization, Tier, Workspace
 
 DEFAULT_WORKSPACE = "Default"
 
 
 @transaction.atomic
 def create(
-    *, actor: Actor, name: str, tier: Tier, limits: Mapping[str, int | None] | None = None
+    *,
+    actor: Actor,
+    name: str,
+    tier: Tier,
+    limits: Mapping[str, int | None] | None = None,
+    allowed_models: Sequence[str] = (),
+    denied_models: Sequence[str] = (),
 ) -> Organization:
     """An organization with its default workspace. `limits` override single limits of the tier."""
-    name = name.strip()
-    if not name or len(name) > 200:
-        raise InvalidRequest("name: expected 1 to 200 characters")
-    if Organization.objects.filter(name=name).exists():
-        raise InvalidRequest(f"name: an organization named {name!r} exists already")
-    own = check_limits(limits or {}, lifting=True)
-    organization = Organization.objects.create(name=name, tier=tier, limits=own)
+    hold_catalog()
+    name = _free_name(name)
+    own, rules = check_limits(limits or {}, lifting=True), check_rules(allowed_models, denied_models)
+    organization = Organization.objects.create(name=name, tier=_there(tier), limits=own, **rules)
     Workspace.objects.create(organization=organization, name=DEFAULT_WORKSPACE, is_default=True)
-    _record(actor, "organization.created", organization, {"name": name, "tier": tier.name, "limits": own})
+    told = {"name": name, "tier": tier.name, "limits": own}
+    given = {field: names for field, names in rules.items() if names}
+    _record(actor, "organization.created", organization, told | given)
     publish.organization_changed(organization.id)
     return organization
 
 
 @transaction.atomic
+def set_up(
+    *,
+    actor: Actor,
+    name: str,
+    tier: Tier,
+    limits: Mapping[str, int | None] | None = None,
+    allowed_models: Sequence[str] = (),
+    denied_models: Sequence[str] = (),
+    admin_email: str | None = None,
+) -> tuple[Organization, str | None]:
+    """As `create`, and with `admin_email` the link that makes whoever has this address an admin of it.
+
+    The link is not to be had again.
+    """
+    organization = create(
+        actor=actor,
+        name=name,
+        tier=tier,
+        limits=limits,
+        allowed_models=allowed_models,
+        denied_models=denied_models,
+    )
+    if admin_email is None:
+        return organization, None
+    _, token = invites.create(
+        actor=actor, organization=organization, email=admin_email, role=Membership.Role.ADMIN
+    )
+    return organization, invites.link(token)
+
+
+@transaction.atomic
+def update(
+    *,
+    actor: Actor,
+    organization: Organization,
+    name: str | UnsetType = UNSET,
+    tier: Tier | UnsetType = UNSET,
+    limits: Mapping[str, int | None] | UnsetType = UNSET,
+    allowed_models: Sequence[str] | UnsetType = UNSET,
+    denied_models: Sequence[str] | UnsetType = UNSET,
+) -> Organization:
+    """Changes what is given and differs: all of it or nothing, with one audit line for each such thing.
+
+    `limits` and the lists of models are whole.
+    """
+    hold_catalog()
+    held = _held(organization)
+    if name is not UNSET and name.strip() != held.name:
+        rename(actor=actor, organization=held, name=name)
+    if tier is not UNSET and tier.pk != held.tier_id:
+        set_tier(actor=actor, organization=held, tier=tier)
+    if limits is not UNSET and dict(limits) != held.limits:
+        set_limits(actor=actor, organization=held, limits=limits)
+    allowed, denied = _other(allowed_models, held.allowed_models), _other(denied_models, held.denied_models)
+    if allowed is not UNSET or denied is not UNSET:
+        set_models(actor=actor, organization=held, allowed=allowed, denied=denied)
+    return held
+
+
+@transaction.atomic
+def rename(*, actor: Actor, organization: Organization, name: str) -> None:
+    """Names are exact and unique in the whole installation."""
+    hold_catalog()
+    old, organization.name = organization.name, _free_name(name)
+    organization.save(update_fields=["name"])
+    _record(actor, "organization.renamed", organization, {"old": old, "new": organization.name})
+    publish.organization_changed(organization.id)
+
+
+@transaction.atomic
+def suspend(*, actor: Actor, organization: Organization) -> Organization:
+    """Its keys are refused, and its admins at the Admin API, until it is resumed; nothing of it is lost."""
+    held = _held(organization)
+    if held.suspended_at is None:
+        _set_suspended(actor, "organization.suspended", held, timezone.now())
+    return held
+
+
+@transaction.atomic
+def resume(*, actor: Actor, organization: Organization) -> Organization:
+    """Everything works again as it did before."""
+    held = _held(organization)
+    if held.suspended_at is not None:
+        _set_suspended(actor, "organization.resumed", held, None)
+    return held
+
+
+@transaction.atomic
 def set_tier(*, actor: Actor, organization: Organization, tier: Tier) -> None:
-    old = organization.tier
+    hold_catalog()
+    old, tier = organization.tier, _there(tier)
     organization.tier = tier
     organization.save(update_fields=["tier"])
     _record(actor, "organization.tier_set", organization, {"old": old.name, "new": tier.name})
@@ -70,6 +168,43 @@ def set_models(
     """
     change = replace_rules(organization, check_rules(allowed, denied))
     _record(actor, "organization.models_set", organization, change)
+    publish.organization_changed(organization.id)
+
+
+def _held(organization: Organization) -> Organization:
+    """The row as it is now, which nobody else changes meanwhile, with its tier."""
+    rows = Organization.objects.select_for_update(of=("self",), no_key=True).select_related("tier")
+    return rows.get(pk=organization.pk)
+
+
+def _free_name(name: str) -> str:
+    """Without spaces around it. Raises `InvalidRequest` where another organization has it."""
+    name = name.strip()
+    if not name or len(name) > 200:
+        raise InvalidRequest("name: expected 1 to 200 characters")
+    if Organization.objects.filter(name=name).exists():
+        raise InvalidRequest(f"name: an organization named {name!r} exists already")
+    return name
+
+
+def _there(tier: Tier) -> Tier:
+    """The tier, unless somebody has removed it meanwhile."""
+    if not Tier.objects.filter(pk=tier.pk).exists():
+        raise InvalidRequest(f"tier: there is no tier {tier.name!r}")
+    return tier
+
+
+def _other(names: Sequence[str] | UnsetType, held: Sequence[str]) -> Sequence[str] | UnsetType:
+    """UNSET where the same models are meant as before."""
+    return UNSET if names is UNSET or stored_names(names) == held else names
+
+
+def _set_suspended(
+    actor: Actor, action: str, organization: Organization, at: datetime.datetime | None
+) -> None:
+    organization.suspended_at = at
+    organization.save(update_fields=["suspended_at"])
+    _record(actor, action, organization, {"name": organization.name})
     publish.organization_changed(organization.id)
 
 

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from msgspec import UNSET, UnsetType
 
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.catalog import Timeouts, WeightedKey
 from admin_api.changes import SECRET, Change, Upserted, differences
+from admin_api.locks import hold_catalog
 from gateway.directory import publish
 from gateway.encryption import Vault
-from gateway.errors import InvalidRequest
-from gateway.models import Provider, ProviderKey
+from gateway.errors import InvalidRequest, NotFound
+from gateway.models import Model, Provider, ProviderKey, Route
 from gateway.models.catalog import Origin
 from gateway.protocol.vendors import VENDORS
 
@@ -40,10 +42,11 @@ def upsert(
 
     A provider is its preset, dialect and address together: a `preset` that is not given is none.
     """
+    hold_catalog()
     found = Provider.objects.select_for_update().filter(name=name).first()
     if found is not None and found.origin == Origin.SIMULATOR and dialect != Provider.Dialect.SIMULATOR:
-        raise InvalidRequest(f"providers.{name}: this name belongs to the built-in simulator")
-    _check_preset(name, preset, dialect)
+        raise InvalidRequest("name: belongs to the built-in simulator; choose another one")
+    _check_preset(preset, dialect)
     row = found or Provider(name=name)
     place = {"preset": preset, "dialect": dialect, "base_url": base_url}
     changes = _assign(row, place | _optional(timeouts, on_disconnect))
@@ -59,19 +62,33 @@ def upsert(
 
 @transaction.atomic
 def remove(*, actor: Actor, provider: Provider) -> None:
-    """Takes a configured provider away, with the routes that lead to it."""
+    """Takes a configured provider away, with the routes that lead to it. A model's only way is not taken."""
+    hold_catalog()
+    if not Provider.objects.filter(pk=provider.pk).exists():
+        raise NotFound("Provider not found.")
     if provider.origin == Origin.SIMULATOR:
         raise InvalidRequest(f"providers.{provider.name}: the built-in simulator cannot be removed")
+    if stranded := _stranded_by(provider):
+        raise InvalidRequest(
+            f"providers.{provider.name}: {', '.join(stranded)} would have no route left; change or remove them first"
+        )
     audit.record(actor=actor, action="provider.removed", target_type="provider", target_id=provider.name)
     provider.delete()
     publish.catalog_changed()
 
 
-def _check_preset(name: str, preset: str, dialect: str) -> None:
+def _stranded_by(provider: Provider) -> list[str]:
+    """Names of models that only this provider serves."""
+    others = Route.objects.filter(model=OuterRef("pk")).exclude(provider=provider)
+    only_here = Model.objects.filter(routes__provider=provider).exclude(Exists(others)).distinct()
+    return list(only_here.order_by("name").values_list("name", flat=True)[:20])
+
+
+def _check_preset(preset: str, dialect: str) -> None:
     if preset and preset not in VENDORS:
-        raise InvalidRequest(f"providers.{name}: preset: expected one of {', '.join(sorted(VENDORS))}")
+        raise InvalidRequest(f"preset: expected one of {', '.join(sorted(VENDORS))}")
     if preset and VENDORS[preset].dialect != dialect:
-        raise InvalidRequest(f"providers.{name}: dialect: {preset} speaks {VENDORS[preset].dialect}")
+        raise InvalidRequest(f"dialect: {preset} speaks {VENDORS[preset].dialect}")
 
 
 def _optional(timeouts: Timeouts | UnsetType, on_disconnect: str | UnsetType) -> dict[str, object]:
@@ -93,7 +110,7 @@ def _assign(row: Provider, fields: dict[str, object]) -> list[Change]:
 def _set_keys(row: Provider, wanted: Sequence[WeightedKey]) -> list[Change]:
     """Rows whose secret stays are kept, in their new place and weight; the others go, and new ones come."""
     if len({one.key for one in wanted}) < len(wanted):
-        raise InvalidRequest(f"providers.{row.name}: api_keys: a key stands here twice")
+        raise InvalidRequest("api_keys: a key stands here twice")
     before = list(row.keys.select_for_update())
     vault = _vault()
     kept = {secret: key for key in before if (secret := _secret(vault, key)) is not None}

@@ -10,8 +10,9 @@ from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.changes import Change, Upserted, differences
 from admin_api.limits import check_limits
+from admin_api.locks import hold_catalog
 from gateway.directory import publish
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, NotFound
 from gateway.models import Tier
 from gateway.models.organizations import LIMIT_NAMES
 
@@ -23,6 +24,7 @@ def upsert(
     *, actor: Actor, name: str, limits: Mapping[str, int | None], reserve_worst_case: bool = False
 ) -> Upserted[Tier]:
     """Makes the tier or sets what differs. `limits` are all it has: an absent one is no limit."""
+    hold_catalog()
     found = Tier.objects.select_for_update().filter(name=name).first()
     row = found or Tier(name=name)
     checked = check_limits(limits)
@@ -49,6 +51,9 @@ def remove(*, actor: Actor, tier: Tier) -> None:
     """Takes a tier away that no organization is on; the standard tiers stay."""
     if tier.name in STANDARD:
         raise InvalidRequest(f"tiers.{tier.name}: a standard tier cannot be removed")
+    hold_catalog()
+    if not Tier.objects.filter(pk=tier.pk).exists():
+        raise NotFound("Tier not found.")
     if tier.organizations.exists():
         raise InvalidRequest(f"tiers.{tier.name}: organizations are on it")
     audit.record(actor=actor, action="tier.removed", target_type="tier", target_id=tier.name)

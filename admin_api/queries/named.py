@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from gateway.errors import NotFound
-from gateway.models import ApiKey, Organization, Provider, User, Workspace
+from gateway.models import ApiKey, OperatorKey, Organization, Provider, User, Workspace
 
 
 def organization(name: str) -> Organization:
@@ -36,6 +36,14 @@ def api_key(id: str) -> ApiKey:
     found = ApiKey.objects.select_related("organization").filter(pk=id.strip()).first()
     if found is None:
         raise NotFound(f"no key has the id {id!r}; `manage.py list_api_keys` lists an organization's keys")
+    return found
+
+
+def operator_key(id: str) -> OperatorKey:
+    """By its id."""
+    found = OperatorKey.objects.filter(pk=id.strip()).first()
+    if found is None:
+        raise NotFound(f"no operator key has the id {id!r}; `manage.py list_operator_keys` lists them")
     return found
 
 

@@ -1,4 +1,4 @@
-"""What every view of the Admin API is: it knows who calls, and its answers name the organization."""
+"""What every view of the Admin API and of the platform API is: it knows who calls, and checks what comes in."""
 
 from __future__ import annotations
 
@@ -12,23 +12,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from admin_api.actor import Actor
-from admin_api.caller import Caller
+from admin_api.authentication import OperatorKeyAuthentication
+from admin_api.caller import Caller, IsOperator, Operator
 from admin_api.pages import CursorPage, IdPage
 from admin_api.serializers.base import Body, Query
 from gateway.models import Organization
 
 
-class AdminApiView(APIView):
-    """One path. Authentication, version, parsing and errors are DRF's settings; updates are POST."""
+class ApiView(APIView):
+    """One path. Version, parsing and errors are DRF's settings; updates are POST."""
 
     http_method_names = ["get", "head", "post", "delete"]  # noqa: RUF012 - DRF's own attribute
-    caller: Caller | None = None
-
-    @property
-    def organization(self) -> Organization:
-        """The caller's own: no path names an organization."""
-        assert self.caller is not None, "no handler runs without a caller"
-        return self.caller.organization
+    caller: Caller | Operator | None = None
 
     @property
     def actor(self) -> Actor:
@@ -57,6 +52,18 @@ class AdminApiView(APIView):
         super().perform_authentication(request)
         self.caller = request.auth
 
+
+class AdminApiView(ApiView):
+    """For the organization of the caller, which its answers name. Authentication is DRF's settings."""
+
+    caller: Caller | None = None
+
+    @property
+    def organization(self) -> Organization:
+        """The caller's own: no path names an organization."""
+        assert self.caller is not None, "no handler runs without a caller"
+        return self.caller.organization
+
     def finalize_response(
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
@@ -64,6 +71,13 @@ class AdminApiView(APIView):
         if self.caller is not None:
             response.headers["anthropic-organization-id"] = str(self.caller.organization.id)
         return response
+
+
+class PlatformView(ApiView):
+    """For operators: all organizations, providers, models and tiers."""
+
+    authentication_classes = (OperatorKeyAuthentication,)
+    permission_classes = (IsOperator,)
 
 
 def id_page(page: IdPage[Any], item: type[serializers.Serializer], id: str = "id") -> Response:

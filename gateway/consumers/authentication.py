@@ -69,9 +69,12 @@ def _secret(headers: Headers) -> str:
 
 
 async def _look_up(secret: str, address: str, directory: Directory, limiter: Limiter) -> Principal:
-    """Past the cache. A malformed key costs no query."""
+    """Past the cache. A malformed key costs no query, and neither does an operator's, whose state is not told here."""
     principal = None
-    if credentials.kind_of(secret) is not None:
+    kind = credentials.kind_of(secret)
+    if kind == credentials.OPERATOR:
+        raise PermissionDenied("An operator key cannot call models; use an API key.")
+    if kind is not None:
         try:
             principal = await directory.keys.find(secret)
         except StoreUnavailable as problem:

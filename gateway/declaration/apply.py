@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from django.db import connection, transaction
+from django.db import transaction
 from msgspec import UNSET, UnsetType
 
 from admin_api.actions import invites, models, organizations, providers, tiers
 from admin_api.actor import Actor
 from admin_api.changes import Change, Upserted, differences, shown
+from admin_api.locks import hold_catalog
 from admin_api.model_rules import stored_names
 from gateway.declaration import checks
 from gateway.declaration.document import DeclarationError
@@ -18,7 +19,6 @@ from gateway.models import Membership, Model, Organization, Provider, Tier
 from gateway.models.catalog import Origin
 
 NEW_ORGANIZATION_TIER = "basic"
-LOCK = 0x67770001  # one apply at a time: claims on names are checked across tables
 
 
 @transaction.atomic
@@ -29,8 +29,7 @@ def apply(declaration: Declaration, *, actor: Actor, prune: bool = False) -> lis
     providers and models that are not named go, and so do tiers that no organization is on; organizations,
     the standard tiers and the simulator always stay.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    hold_catalog()
     there = checks.installed()
     problems = checks.problems(declaration, there, prune=prune)
     if problems:

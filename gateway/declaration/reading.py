@@ -12,7 +12,26 @@ from django.core.validators import validate_email
 from msgspec import UNSET, UnsetType
 
 from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey
-from gateway.declaration.addresses import provider_address
+from admin_api.catalog_checks import (
+    DIALECTS,
+    KEY,
+    LONGEST_MODEL,
+    LONGEST_NAME,
+    LONGEST_TITLE,
+    MOST_TOKENS,
+    MOST_WEIGHT,
+    NAME,
+    ON_DISCONNECT,
+    RATE,
+    SECONDS,
+    is_key,
+    is_name,
+    is_rate,
+    is_timeout,
+    is_title,
+)
+from admin_api.limits import LARGEST as LARGEST_LIMIT
+from admin_api.provider_addresses import provider_address
 from gateway.declaration.document import DeclarationError, Document, Fields, Value
 from gateway.declaration.shapes import (
     Declaration,
@@ -29,14 +48,8 @@ from gateway.protocol.vendors import VENDORS, Vendor
 T = TypeVar("T")
 
 SECTIONS = ("providers", "models", "tiers", "organizations")
-DIALECTS = ("anthropic", "openai", "simulator")
 ADDRESS = "an http:// or https:// address"
 RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-RATE = "dollars per million tokens, a number from 0 with at most 10 decimal places"
-MOST = 1_000_000_000_000
-MOST_TOKENS = 2_147_483_647
-MOST_SECONDS = 86_400
-KEY = "the provider's key: up to 4000 printable characters without spaces"
 KEYS = "a list of keys, each {key, weight}"
 ROUTES = "a list of routes, each {provider, model, priority, weight}"
 
@@ -56,9 +69,9 @@ def read(text: str, environment: Mapping[str, str]) -> Declaration:
 def _declaration(root: Value) -> Declaration:
     sections = root.fields(SECTIONS)
     return Declaration(
-        providers=_section(sections, "providers", _provider, 64),
-        models=_section(sections, "models", _model, 200),
-        tiers=_section(sections, "tiers", _tier, 64),
+        providers=_section(sections, "providers", _provider, LONGEST_NAME),
+        models=_section(sections, "models", _model, LONGEST_MODEL),
+        tiers=_section(sections, "tiers", _tier, LONGEST_NAME),
         organizations=_section(sections, "organizations", _organization, 200),
     )
 
@@ -78,9 +91,9 @@ def _section(sections: Fields, name: str, reader: Callable[[str, Value], T], lon
 
 
 def _check_name(value: Value, name: str, longest: int, spaces: bool = False) -> str:
-    good = name.isprintable() and name == name.strip() and (spaces or " " not in name)
-    if not good or not 1 <= len(name) <= longest:
-        value.wrong(f"expected a name of 1 to {longest} characters{'' if spaces else ' without spaces'}")
+    if not is_name(name, longest, spaces=spaces):
+        expected = NAME.format(longest)
+        value.wrong(f"expected {expected.removesuffix(' without spaces') if spaces else expected}")
     return name
 
 
@@ -96,7 +109,7 @@ def _provider(name: str, value: Value) -> ProviderEntry:
         base_url=_base_url(fields, vendor, dialect),
         api_keys=_keys(fields),
         timeouts=fields.read("timeouts", _timeouts, UNSET),
-        on_disconnect=fields.read("on_disconnect", lambda field: field.one_of(("abort", "drain")), UNSET),
+        on_disconnect=fields.read("on_disconnect", lambda field: field.one_of(ON_DISCONNECT), UNSET),
     )
 
 
@@ -169,12 +182,12 @@ def _weighted_key(value: Value) -> WeightedKey | None:
 
 
 def _weight(value: Value) -> int:
-    return value.whole("a weight, a whole number from 1 to 1000000", least=1, most=1_000_000)
+    return value.whole(f"a weight, a whole number from 1 to {MOST_WEIGHT}", least=1, most=MOST_WEIGHT)
 
 
 def _api_key(value: Value) -> str:
     key = value.text(KEY)
-    if not key.isascii() or not key.isprintable() or " " in key or not 1 <= len(key) <= 4000:
+    if not is_key(key):
         value.wrong(f"expected {KEY}")
     return key
 
@@ -189,12 +202,11 @@ def _timeouts(value: Value) -> Timeouts:
 
 
 def _seconds(value: Value) -> float | None:
-    expected = f"seconds, a number above 0 and up to {MOST_SECONDS}"
     if value.is_null:
         return None
-    seconds = value.number(expected)
-    if not 0 < seconds <= MOST_SECONDS:
-        value.wrong(f"expected {expected}, not {value.shown()}")
+    seconds = value.number(SECONDS)
+    if not is_timeout(seconds):
+        value.wrong(f"expected {SECONDS}, not {value.shown()}")
     return float(seconds)
 
 
@@ -213,9 +225,9 @@ def _model(name: str, value: Value) -> ModelEntry:
 
 
 def _display_name(value: Value) -> str:
-    expected = "text of 1 to 200 characters"
+    expected = f"text of 1 to {LONGEST_TITLE} characters"
     text = value.text(expected).strip()
-    if not text.isprintable() or not 1 <= len(text) <= 200:
+    if not is_title(text):
         value.wrong(f"expected {expected}")
     return text
 
@@ -236,7 +248,7 @@ def _aliases(value: Value, own_name: str) -> tuple[Name, ...]:
 
 
 def _model_name(value: Value) -> str:
-    return _check_name(value, value.text("a model's name"), 200)
+    return _check_name(value, value.text("a model's name"), LONGEST_MODEL)
 
 
 def _tokens(value: Value) -> int | None:
@@ -258,7 +270,7 @@ def _price(value: Value) -> Rates:
 
 def _rate(value: Value) -> Decimal:
     rate = value.number(RATE)
-    if rate >= 10**10 or rate != round(rate, 10):
+    if not is_rate(rate):
         value.wrong(f"expected {RATE}, not {value.shown()}")
     return rate
 
@@ -297,7 +309,7 @@ def _route(value: Value, own_name: str) -> RouteEntry:
 
 
 def _small(value: Value, *, least: int) -> int:
-    return value.whole(f"a whole number from {least} to 1000000", least=least, most=1_000_000)
+    return value.whole(f"a whole number from {least} to {MOST_WEIGHT}", least=least, most=MOST_WEIGHT)
 
 
 def _tier(name: str, value: Value) -> TierEntry:
@@ -334,7 +346,11 @@ def _limits(fields: Fields) -> dict[str, int | None]:
 
 
 def _limit(value: Value) -> int | None:
-    return None if value.is_null else value.whole(f"a whole number from 1 to {MOST}", least=1, most=MOST)
+    return (
+        None
+        if value.is_null
+        else value.whole(f"a whole number from 1 to {LARGEST_LIMIT}", least=1, most=LARGEST_LIMIT)
+    )
 
 
 def _addresses(value: Value) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from admin_api.actions import (
     invites,
     memberships,
     models,
+    operator_keys,
     organizations,
     passwords,
     providers,
@@ -134,9 +135,39 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
         lambda it: lambda: models.release_aliases(actor=SYSTEM, model=it, aliases=["a"])
     )(model()),
     "models.remove": lambda people: (lambda it: lambda: models.remove(actor=SYSTEM, model=it))(model()),
+    "operator_keys.create": lambda people: lambda: operator_keys.create(actor=SYSTEM, name="terraform"),
+    "operator_keys.revoke": lambda people: (lambda it: lambda: operator_keys.revoke(actor=SYSTEM, key=it))(
+        operator_keys.create(actor=SYSTEM, name="terraform")[0]
+    ),
     "organizations.create": lambda people: (
         lambda: organizations.create(actor=SYSTEM, name="New", tier=people.acme.tier)
     ),
+    "organizations.set_up": lambda people: (
+        lambda: organizations.set_up(
+            actor=SYSTEM, name="New", tier=people.acme.tier, admin_email="new@example.com"
+        )
+    ),
+    "organizations.update": lambda people: (
+        lambda it: (
+            lambda: organizations.update(
+                actor=SYSTEM,
+                organization=people.acme,
+                name="Acme Inc.",
+                tier=it,
+                limits={"concurrent_requests": 1},
+                denied_models=["claude-opus-*"],
+            )
+        )
+    )(tier()),
+    "organizations.rename": lambda people: (
+        lambda: organizations.rename(actor=SYSTEM, organization=people.acme, name="Acme Inc.")
+    ),
+    "organizations.suspend": lambda people: (
+        lambda: organizations.suspend(actor=SYSTEM, organization=people.acme)
+    ),
+    "organizations.resume": lambda people: (
+        lambda it: lambda: organizations.resume(actor=SYSTEM, organization=it)
+    )(organizations.suspend(actor=SYSTEM, organization=people.acme)),
     "organizations.set_tier": lambda people: (
         lambda it: lambda: organizations.set_tier(actor=SYSTEM, organization=people.acme, tier=it)
     )(tier()),
@@ -218,7 +249,11 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
         lambda it: lambda: workspaces.set_models(actor=SYSTEM, workspace=it, denied=["claude-opus-*"])
     )(people.acme.workspaces.get()),
 }
-LINES = {"invites.accept": 3}  # the new user, the membership, the invite
+LINES = {
+    "invites.accept": 3,  # the new user, the membership, the invite
+    "organizations.set_up": 2,  # the organization, the invite
+    "organizations.update": 4,  # one for each thing that changes
+}
 
 
 def test_every_action_is_tried_here() -> None:

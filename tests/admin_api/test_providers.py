@@ -16,10 +16,10 @@ ADDRESS = "http://10.0.0.1"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"preset": "openai"}, "providers.p: dialect: openai speaks openai"),
+        ({"preset": "openai"}, "dialect: openai speaks openai"),
         (
             {"api_keys": [WeightedKey("sk-hush", 1), WeightedKey("sk-hush", 2)]},
-            "providers.p: api_keys: a key stands here twice",
+            "api_keys: a key stands here twice",
         ),
     ],
 )
@@ -32,7 +32,7 @@ def test_what_does_not_go_together_is_refused(db: None, arguments: dict[str, obj
 
 
 def test_an_unknown_preset_is_answered_with_the_known_ones(db: None) -> None:
-    with pytest.raises(InvalidRequest, match=r"^providers\.p: preset: expected one of .*anthropic, .*openai"):
+    with pytest.raises(InvalidRequest, match=r"^preset: expected one of .*anthropic, .*openai"):
         providers.upsert(actor=SYSTEM, name="p", dialect="anthropic", base_url=ADDRESS, preset="nobody")
 
 

@@ -11,8 +11,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from admin_api.locks import CATALOG
 from gateway.configuration import PROJECT_DIR
-from gateway.declaration.apply import LOCK
 from gateway.models import Model, Provider
 from tests.people import Cast
 
@@ -98,7 +98,7 @@ def test_a_second_apply_waits_and_then_gives_up_in_one_line(committed_people: Ca
     file = tmp_path / "gateway.yaml"
     file.write_text("tiers: {small: {concurrent_requests: 1}}")
     with psycopg.connect(**connection.get_connection_params()) as other, connection.cursor() as cursor:
-        other.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [CATALOG])
         cursor.execute("SET lock_timeout = '100ms'")
         try:
             with pytest.raises(CommandError) as refused:

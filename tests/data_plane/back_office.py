@@ -24,7 +24,7 @@ from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from admin_api.actions import api_keys, models, organizations, providers, workspaces  # noqa: E402
+from admin_api.actions import api_keys, models, operator_keys, organizations, providers, workspaces  # noqa: E402
 from admin_api.actor import SYSTEM  # noqa: E402
 from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey  # noqa: E402
 from admin_api.residency import Residency  # noqa: E402
@@ -140,6 +140,11 @@ def api_key(
     return {"id": row.id, "secret": secret}
 
 
+def operator_key() -> dict[str, Any]:
+    row, secret = operator_keys.create(actor=SYSTEM, name="test")
+    return {"id": row.id, "secret": secret}
+
+
 def adopt(*, organization: str, secret: str) -> dict[str, Any]:
     """Make a key whose secret was known before."""
     row = ApiKey.objects.get(pk=api_key(organization=organization)["id"])
@@ -192,6 +197,7 @@ WISHES: dict[str, Callable[..., dict[str, Any]]] = {
         rules,
         limits,
         api_key,
+        operator_key,
         adopt,
         key_status,
         used,

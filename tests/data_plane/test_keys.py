@@ -81,6 +81,17 @@ def test_an_admin_key_cannot_call_models(house: House) -> None:
         assert answer.json["request_id"] == answer.header("request-id")
 
 
+def test_an_operator_key_cannot_call_models_whatever_its_state(house: House) -> None:
+    for key in (house.office.wish("operator_key")["secret"], new_secret("operator")):
+        answer = house.post(body(), key=key)
+
+        assert answer.status == 403
+        assert answer.json["error"] == {
+            "type": "permission_error",
+            "message": "An operator key cannot call models; use an API key.",
+        }
+
+
 def test_a_bad_key_is_told_before_a_bad_body(house: House) -> None:
     _assert_unauthenticated(house.post(b"{", key=new_secret("api"), source=house.stranger()))
 

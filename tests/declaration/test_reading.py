@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey
+from admin_api.provider_addresses import provider_address
 from gateway.declaration import reading
-from gateway.declaration.addresses import provider_address
 from gateway.declaration.document import DeclarationError
 from gateway.declaration.shapes import Declaration
 from gateway.protocol.vendors import VENDORS, Vendor

@@ -105,6 +105,7 @@ def test_lines_below_the_level_and_chatter_of_libraries_are_left_out() -> None:
 SECRETS = (
     credentials.new_secret("api"),
     credentials.new_secret("admin"),
+    credentials.new_secret("operator"),
     "sk-ant-api03-" + secrets.token_urlsafe(40),
     "sk-proj-" + secrets.token_urlsafe(40),
     "Bearer " + secrets.token_urlsafe(20),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway.declaration.addresses import provider_address
+from admin_api.provider_addresses import provider_address
 from gateway.protocol.openai import profile
 from gateway.protocol.openai.profile import EFFORTS, LOW_TO_HIGH, Profile, ReasoningHistory, TurnOrder
 from gateway.protocol.vendors import VENDORS, Vendor, vendor_of

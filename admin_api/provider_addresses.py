@@ -15,7 +15,7 @@ _ENDPOINT = re.compile(r"/(v1/)?(messages|chat/completions)$")
 def provider_address(text: str, dialect: str) -> str:
     """The address as it is stored, without a trailing slash. Raises ValueError saying what is expected.
 
-    The endpoint is appended to it: `/v1/messages` for the anthropic dialect (a trailing `/v1` in the file is
+    The endpoint is appended to it: `/v1/messages` for the anthropic dialect (a trailing `/v1` is
     taken off), `/chat/completions` for the openai dialect (whose addresses therefore end in `/v1` or alike).
     """
     address = text.rstrip("/")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.declaration.addresses import provider_address
+from admin_api.provider_addresses import provider_address
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,79 @@
+"""Organizations, as operators see and set them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from admin_api.catalog_checks import LONGEST_MODEL, LONGEST_NAME
+from admin_api.serializers.base import Body, Constant, IdQuery, Text
+from admin_api.serializers.platform.limits import OwnLimitsBody
+
+MOST_RULES = 1000
+USUAL_TIER = "basic"
+
+
+class PlatformOrganizationSerializer(serializers.Serializer):
+    """An `Organization` with its tier. `limits` are its own; in `effective_limits` they stand over the tier's."""
+
+    id = serializers.UUIDField()
+    type = Constant("organization")
+    name = serializers.CharField()
+    tier = serializers.CharField(source="tier.name")
+    limits = serializers.DictField(child=serializers.IntegerField(allow_null=True))
+    effective_limits = serializers.DictField(child=serializers.IntegerField())
+    allowed_models = serializers.ListField(child=serializers.CharField())
+    denied_models = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    suspended_at = serializers.DateTimeField(allow_null=True)
+
+
+class PlatformOrganizationMadeSerializer(PlatformOrganizationSerializer):
+    """With `invite_url`, which is told once."""
+
+    invite_url = serializers.CharField(
+        allow_null=True, help_text="Where `admin_email` becomes an admin; null where none was given."
+    )
+
+
+class PlatformOrganizationListQuery(IdQuery):
+    after_id = serializers.UUIDField(required=False, help_text="The page right after this object.")
+    before_id = serializers.UUIDField(required=False, help_text="The page right before this object.")
+    name = Text(required=False, max_length=200, help_text="A part of the name; case does not count.")
+    tier = Text(required=False, max_length=LONGEST_NAME, help_text="The whole name of a tier.")
+    suspended = serializers.BooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        checked = super().validate(attrs)
+        return {name: str(value) if name.endswith("_id") else value for name, value in checked.items()}
+
+
+class RuleNames(serializers.ListField):
+    """Names and aliases of models; `*` stands for anything."""
+
+    def __init__(self) -> None:
+        super().__init__(child=Text(max_length=LONGEST_MODEL), required=False, max_length=MOST_RULES)
+
+
+class PlatformOrganizationBody(Body):
+    limits = OwnLimitsBody(required=False)
+    allowed_models = RuleNames()
+    denied_models = RuleNames()
+
+
+class PlatformOrganizationCreate(PlatformOrganizationBody):
+    """A new organization."""
+
+    name = Text(max_length=200, help_text="No other organization has it.")
+    tier = Text(max_length=LONGEST_NAME, default=USUAL_TIER, help_text="The name of a tier.")
+    admin_email = serializers.EmailField(
+        required=False, max_length=254, help_text="Who is invited to be its first admin."
+    )
+
+
+class PlatformOrganizationUpdate(PlatformOrganizationBody):
+    """What changes; what is absent stays. `limits` and the lists of models are whole."""
+
+    name = Text(max_length=200, required=False, help_text="No other organization has it.")
+    tier = Text(max_length=LONGEST_NAME, required=False, help_text="The name of a tier.")
