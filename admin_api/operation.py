@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import msgspec
 from drf_spectacular.utils import OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
 
@@ -62,6 +63,23 @@ def operation(
         parameters=[query] if query is not None else [], request=body, responses=responses
     )
     return documented
+
+
+def shape_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """The schema of an answer that is a struct, with all that it holds in place; so nothing needs a name."""
+    schema = msgspec.json.schema(struct)
+    shapes = schema.pop("$defs")
+    return cast("dict[str, Any]", _resolved(schema, shapes))
+
+
+def _resolved(schema: Any, shapes: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_resolved(part, shapes) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _resolved(shapes[schema["$ref"].rpartition("/")[2]], shapes)
+    return {name: _resolved(part, shapes) for name, part in schema.items() if name != "discriminator"}
 
 
 def id_page_of(item: type[serializers.Serializer]) -> serializers.Serializer:

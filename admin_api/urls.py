@@ -6,6 +6,7 @@ from admin_api.views.api_keys import ApiKeyRotateView, ApiKeysView, ApiKeyView
 from admin_api.views.invites import InvitesView, InviteView
 from admin_api.views.organization import OrganizationView
 from admin_api.views.rate_limits import RateLimitsView, WorkspaceRateLimitsView, WorkspaceRateLimitView
+from admin_api.views.reports import ClaudeCodeReportView, CostReportView, UsageReportView
 from admin_api.views.service_account_workspaces import (
     ServiceAccountWorkspacesView,
     ServiceAccountWorkspaceView,
@@ -38,6 +39,9 @@ urlpatterns = [
     path("spend_limit_increase_requests/<str:request_id>", IncreaseRequestView.as_view()),
     path("spend_limit_increase_requests/<str:request_id>/approve", IncreaseRequestApproveView.as_view()),
     path("spend_limit_increase_requests/<str:request_id>/deny", IncreaseRequestDenyView.as_view()),
+    path("cost_report", CostReportView.as_view()),
+    path("usage_report/claude_code", ClaudeCodeReportView.as_view()),
+    path("usage_report/messages", UsageReportView.as_view()),
     path("users", UsersView.as_view()),
     path("users/<str:user_id>", UserView.as_view()),
     path("invites", InvitesView.as_view()),

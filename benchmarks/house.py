@@ -128,6 +128,22 @@ def open_house(*, server: tuple[str, ...] = ("-m", "gateway.server")) -> Iterato
 
 
 @contextlib.contextmanager
+def open_archive(*furnishing: str) -> Iterator[tuple[int, str]]:
+    """A web process on stores of its own: its port, and the last line of what `python -m furnishing...` said, which
+    ran on the migrated database before. Nothing is pinned to a core."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(_scratch_folder())
+        environment = _start_stores(folder, stack)
+        _manage(environment, "migrate", "--verbosity=0")
+        said = _run(environment, "-m", *furnishing).splitlines()[-1]
+        gateway_socket = _listener(stack)
+        web = _Programs(folder, environment).python("web", "-m", "gateway.server", listener=gateway_socket)
+        worker = stack.enter_context(_running(web))
+        _wait_until_ready(_port(gateway_socket), web, worker)
+        yield _port(gateway_socket), said
+
+
+@contextlib.contextmanager
 def _scratch_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="gw-bench-"))
     folder.chmod(0o711)  # root's PostgreSQL works as another user
@@ -214,10 +230,15 @@ def _declaration(provider_port: int) -> dict[str, object]:
 
 
 def _manage(environment: dict[str, str], *arguments: str) -> str:
-    command = [sys.executable, "manage.py", *arguments]
+    return _run(environment, "manage.py", *arguments)
+
+
+def _run(environment: dict[str, str], *arguments: str) -> str:
+    """What Python said, given these arguments."""
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"manage.py {arguments[0]} failed:\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"{' '.join(arguments[:2])} failed:\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
 
 

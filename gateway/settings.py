@@ -96,7 +96,9 @@ def _database(url: str) -> dict[str, object]:
         "OPTIONS": {
             **query,
             "pool": {"min_size": 0, "max_size": 8, "timeout": 5},
-            "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s",
+            "options": "-c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=60s"
+            # A large report sorts some 10 MB, and compiling its statement would take longer than the statement.
+            " -c work_mem=16MB -c jit=off",
         },
     }
 

@@ -13,9 +13,9 @@ from decimal import Decimal
 
 from django.db import connection
 
-from gateway.metering.rollups import DIMENSIONS, SUMS, TABLES, Width
+from gateway.metering.rollups import COSTS, DIMENSIONS, SUMS, TABLES, Width
 
-__all__ = ["LENGTHS", "Bucket", "Row", "Width", "has_usage", "totals", "usage"]
+__all__ = ["LENGTHS", "Bucket", "Row", "Width", "ceiling", "floor", "has_usage", "totals", "usage"]
 
 LENGTHS = {
     Width.MINUTE: datetime.timedelta(minutes=1),
@@ -107,18 +107,20 @@ def _known(group_by: Sequence[str]) -> tuple[str, ...]:
 
 
 def _widened(start: datetime.datetime, end: datetime.datetime, width: Width) -> Span:
-    return _floor(start, width), _ceiling(end, width)
+    return floor(start, width), ceiling(end, width)
 
 
-def _floor(at: datetime.datetime, width: Width) -> datetime.datetime:
+def floor(at: datetime.datetime, width: Width) -> datetime.datetime:
+    """The start of the bucket that holds `at`. Raises `ValueError` for a time without a zone."""
     if at.tzinfo is None:
         raise ValueError("a time without a zone means nothing here")
     return at.astimezone(datetime.UTC) - (at - _EPOCH) % LENGTHS[width]
 
 
-def _ceiling(at: datetime.datetime, width: Width) -> datetime.datetime:
-    floor = _floor(at, width)
-    return floor if floor == at else floor + LENGTHS[width]
+def ceiling(at: datetime.datetime, width: Width) -> datetime.datetime:
+    """The end of the bucket that ends with `at` or holds it. Raises `ValueError` for a time without a zone."""
+    start = floor(at, width)
+    return start if start == at else start + LENGTHS[width]
 
 
 def _starts(first: datetime.datetime, last: datetime.datetime, width: Width) -> list[datetime.datetime]:
@@ -133,14 +135,15 @@ def _cover(
     if start >= end:
         return []
     coarsest, *finer = widths
-    inner_start, inner_end = _ceiling(start, coarsest), _floor(end, coarsest)
+    inner_start, inner_end = ceiling(start, coarsest), floor(end, coarsest)
     if inner_start >= inner_end:
         return _cover(start, end, finer)
     inner = (coarsest, (inner_start, inner_end))
     return [*_cover(start, inner_start, finer), inner, *_cover(inner_end, end, finer)]
 
 
-_SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in SUMS)
+_NAMES = [name for name in SUMS if name not in COSTS]
+_SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in _NAMES)
 
 
 def _usage_sql(width: Width, names: Sequence[str]) -> str:
@@ -154,7 +157,7 @@ def _usage_sql(width: Width, names: Sequence[str]) -> str:
 
 def _totals_sql(widths: Sequence[Width]) -> str:
     """An empty time still reads one (empty) span, so that there is one row of zeros."""
-    names = ", ".join(SUMS)
+    names = ", ".join(_NAMES)
     parts = [
         f"SELECT {names} FROM {TABLES[width]} WHERE organization_id = %s AND bucket >= %s AND bucket < %s"
         for width in widths or [Width.DAY]
@@ -170,6 +173,6 @@ def _parameters(organization_id: uuid.UUID, spans: Sequence[tuple[Width, Span]])
 def _row(names: Sequence[str], values: Sequence[object]) -> Row:
     """Postgres sums bigints to numeric, which holds any sum; only money stays decimal here."""
     dimensions = {name: str(value) for name, value in zip(names, values, strict=False)}
-    sums = dict(zip(SUMS, values[len(names) :], strict=True))
+    sums = dict(zip(_NAMES, values[len(names) :], strict=True))
     cost = Decimal(str(sums.pop("cost")))
     return Row(dimensions=dimensions, cost=cost, **{name: int(str(value)) for name, value in sums.items()})

@@ -37,6 +37,8 @@ DIMENSIONS = {
     "context_window": _LONG_CONTEXT,
     "inference_geo": "inference_geo",
 }
+# What `cost` is made of, one for each class of tokens.
+COSTS = ("input_cost", "cache_read_cost", "cache_write_5m_cost", "cache_write_1h_cost", "output_cost")
 SUMS = {
     "requests": "count(*)",
     "errors": "count(*) FILTER (WHERE status >= 400)",
@@ -47,6 +49,7 @@ SUMS = {
     "output_tokens": "sum(output_tokens)",
     "web_search_requests": "sum(web_search_requests)",
     "cost": "sum(cost)",
+    **{name: f"sum({name})" for name in COSTS},
     "latency_ms": "sum(latency_ms)",
     "time_to_first_token_ms": "coalesce(sum(time_to_first_token_ms), 0)",
     "first_tokens": "count(time_to_first_token_ms)",

@@ -55,6 +55,11 @@ class LedgerRow(msgspec.Struct, frozen=True):
     inference_geo: str
     price_version: int | None
     cost: Decimal
+    input_cost: Decimal
+    cache_read_cost: Decimal
+    cache_write_5m_cost: Decimal
+    cache_write_1h_cost: Decimal
+    output_cost: Decimal
     latency_ms: int
     time_to_first_token_ms: int | None
     user_agent: str
@@ -66,6 +71,7 @@ def row_from_event(event: UsageEvent, book: PriceBook, now: datetime.datetime) -
     at = _began(event.attempt_id, now)
     usage = event.usage
     _check_counts(event)
+    charges = prices.charges(_rates(event.price_version, book), usage, event.service_tier)
     return LedgerRow(
         day=at.date(),
         attempt_id=event.attempt_id,
@@ -94,7 +100,12 @@ def row_from_event(event: UsageEvent, book: PriceBook, now: datetime.datetime) -
         service_tier=_cut(event.service_tier, 32),
         inference_geo=_cut(event.inference_geo, 32),
         price_version=event.price_version,
-        cost=prices.cost(_rates(event.price_version, book), usage, event.service_tier),
+        cost=charges.total,
+        input_cost=charges.input,
+        cache_read_cost=charges.cache_read,
+        cache_write_5m_cost=charges.cache_write_5m,
+        cache_write_1h_cost=charges.cache_write_1h,
+        output_cost=charges.output,
         latency_ms=event.latency_ms,
         time_to_first_token_ms=event.time_to_first_token_ms,
         user_agent=_cut(event.user_agent, 200),

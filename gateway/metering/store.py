@@ -8,7 +8,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from gateway.metering import partitions, rollups
+from gateway.metering import partitions, rollups, sessions
 from gateway.metering.rows import LedgerRow
 
 _COLUMNS = ", ".join(LedgerRow.__struct_fields__)
@@ -34,6 +34,8 @@ def record(connection: psycopg.Connection, rows: Sequence[LedgerRow]) -> int:
         new = _insert(cursor, once)
         if new:
             rollups.add(cursor, _json(new))
+        if of_claude_code := [row for row in new if row.user_agent.startswith(sessions.USER_AGENT)]:
+            sessions.add(cursor, _json(of_claude_code))
     return len(new)
 
 

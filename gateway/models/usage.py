@@ -13,13 +13,15 @@ def _tokens() -> models.BigIntegerField:
 
 
 def _cost() -> models.DecimalField:
+    """US dollars. Without a default in the database: a program that does not know the column must not write."""
     return models.DecimalField(max_digits=30, decimal_places=16, default=0)
 
 
 class UsageEvent(models.Model):
     """One attempt at one provider. `at` is when it began, read from the attempt id, as `day` is.
 
-    `usage_source` is `reported` (the provider's figures), `estimated` or `unknown`; `cost` is in US dollars.
+    `usage_source` is `reported` (the provider's figures), `estimated` or `unknown`; `cost` is in US dollars, and
+    exactly the sum of the costs of the five token classes.
     """
 
     pk = models.CompositePrimaryKey("day", "attempt_id")
@@ -51,6 +53,11 @@ class UsageEvent(models.Model):
     inference_geo = models.CharField(max_length=32, blank=True)
     price_version = models.BigIntegerField(null=True)
     cost = _cost()
+    input_cost = _cost()
+    cache_read_cost = _cost()
+    cache_write_5m_cost = _cost()
+    cache_write_1h_cost = _cost()
+    output_cost = _cost()
     latency_ms = models.IntegerField()
     time_to_first_token_ms = models.IntegerField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
@@ -96,6 +103,11 @@ class Rollup(models.Model):
     output_tokens = _tokens()
     web_search_requests = models.BigIntegerField(default=0)
     cost = _cost()
+    input_cost = _cost()
+    cache_read_cost = _cost()
+    cache_write_5m_cost = _cost()
+    cache_write_1h_cost = _cost()
+    output_cost = _cost()
     latency_ms = models.BigIntegerField(default=0)
     time_to_first_token_ms = models.BigIntegerField(default=0)
     first_tokens = models.BigIntegerField(default=0)
@@ -120,3 +132,28 @@ class UsageDay(Rollup):
     class Meta:
         db_table = "usage_day"
         indexes = [models.Index(fields=["organization_id", "api_key_id", "bucket"], name="usage_day_by_key")]
+
+
+class UsageSession(models.Model):
+    """Sums over one UTC day, one session of Claude Code, one model and one terminal, as the user agent names it.
+
+    Written like the rollups; `session_id` is empty where the client told none.
+    """
+
+    pk = models.CompositePrimaryKey("organization_id", "day", "api_key_id", "session_id", "terminal", "model")
+    organization_id = models.UUIDField()
+    day = models.DateField()
+    api_key_id = models.CharField(max_length=40)
+    session_id = models.CharField(max_length=200)
+    terminal = models.CharField(max_length=64)
+    model = models.CharField(max_length=200)
+    requests = models.BigIntegerField(default=0)
+    input_tokens = _tokens()
+    cache_read_tokens = _tokens()
+    cache_write_5m_tokens = _tokens()
+    cache_write_1h_tokens = _tokens()
+    output_tokens = _tokens()
+    cost = _cost()
+
+    class Meta:
+        db_table = "usage_session"

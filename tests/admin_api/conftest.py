@@ -12,9 +12,13 @@ import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 if TYPE_CHECKING:
+    import redis
+
+    from gateway.supervisor.postgres import Postgres
     from gateway.supervisor.valkey import Valkey
     from tests.admin_api.door import Door
     from tests.admin_api.key_maker import Admin
+    from tests.metering.ledger import Ledger
     from tests.people import Cast
 
 
@@ -33,6 +37,16 @@ def committed_people(django_db_setup: None, django_db_blocker: DjangoDbBlocker) 
 
     with committed(django_db_blocker):
         yield cast()
+
+
+@pytest.fixture
+def ledger(
+    db: None, postgres_server: Postgres, valkey_server: Valkey, valkey: redis.Redis
+) -> Iterator[Ledger]:
+    from tests.metering.ledger import empty_ledger
+
+    with empty_ledger(postgres_server, valkey_server, valkey) as ledger:
+        yield ledger
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 import redis
 
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey
-from tests.metering.ledger import Ledger, database_url
+from tests.metering.ledger import Ledger, empty_ledger
 
 
 @pytest.fixture
@@ -21,8 +20,5 @@ def ledger(
     valkey: redis.Redis,
 ) -> Iterator[Ledger]:
     """An empty ledger with an empty stream before it; `gateway.metering.reports` reads it too."""
-    with psycopg.connect(database_url(postgres_server), autocommit=True) as connection:
-        ledger = Ledger(connection, database_url(postgres_server), valkey_server.url, valkey)
-        ledger.empty()
+    with empty_ledger(postgres_server, valkey_server, valkey) as ledger:
         yield ledger
-        ledger.empty()

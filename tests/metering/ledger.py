@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -15,17 +16,20 @@ import psycopg
 import redis
 from django.conf import settings
 
-from gateway.metering import event
+from gateway.metering import event, sessions, store
 from gateway.metering.drain import Drain
 from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.prices import PriceBook
 from gateway.metering.rollups import DIMENSIONS, SUMS
+from gateway.metering.rows import row_from_event
 from gateway.metering.stream import REJECTED
 from gateway.supervisor.postgres import Postgres
+from gateway.supervisor.valkey import Valkey
 
 ACME = uuid.UUID("00000000-0000-4000-8000-00000000ac3e")
 UMBRELLA = uuid.UUID("00000000-0000-4000-8000-0000000b4e11")
 
-TABLES = ("usage_event", "usage_minute", "usage_hour", "usage_day")
+TABLES = ("usage_event", "usage_minute", "usage_hour", "usage_day", "usage_session")
 
 
 @dataclasses.dataclass
@@ -69,6 +73,12 @@ class Ledger:
                 commands.xadd(event.STREAM, {event.FIELD: payload})
             commands.execute()
 
+    def record(self, *events: UsageEvent) -> None:
+        """What the drain does with them once it has them."""
+        book, now = PriceBook(), datetime.datetime.now(datetime.UTC)
+        book.learn(self.connection, {one.price_version for one in events if one.price_version is not None})
+        store.record(self.connection, [row_from_event(one, book, now) for one in events])
+
     def drain(self) -> Drain:
         """A drain in this process, on which tests call `step`."""
         return Drain(database_url=self.database_url, redis_url=self.redis_url)
@@ -100,19 +110,38 @@ class Ledger:
 
     def drift(self) -> list[tuple[Any, ...]]:
         """Rows in which the rollups and the sums over the events differ, for every width. Empty is right."""
-        names = ", ".join((*DIMENSIONS, *SUMS))
-        values = ", ".join((*DIMENSIONS.values(), *SUMS.values()))
-        places = ", ".join(str(n + 3) for n in range(len(DIMENSIONS)))
         found: list[tuple[Any, ...]] = []
         for period in ("minute", "hour", "day"):
-            summed = (
-                f"SELECT organization_id, date_trunc('{period}', at, 'UTC') AS bucket, {values}"
-                f" FROM usage_event GROUP BY 1, 2, {places}"
-            )
-            rolled = f"SELECT organization_id, bucket, {names} FROM usage_{period}"
-            query = f"({summed} EXCEPT {rolled}) UNION ALL ({rolled} EXCEPT {summed})"
-            found += self.connection.execute(query.encode()).fetchall()
-        return found
+            key = {
+                "organization_id": "organization_id",
+                "bucket": f"date_trunc('{period}', at, 'UTC')",
+                **DIMENSIONS,
+            }
+            found += self._differing(f"usage_{period}", key, SUMS, "true")
+        ours = "user_agent LIKE 'claude-cli/%'"
+        return found + self._differing("usage_session", sessions.KEY, sessions.SUMS, ours)
+
+    def _differing(
+        self, table: str, key: Mapping[str, str], sums: Mapping[str, str], which: str
+    ) -> list[tuple[Any, ...]]:
+        places = ", ".join(str(n + 1) for n in range(len(key)))
+        summed = (
+            f"SELECT {', '.join((*key.values(), *sums.values()))} FROM usage_event"
+            f" WHERE {which} GROUP BY {places}"
+        )
+        rolled = f"SELECT {', '.join((*key, *sums))} FROM {table}"
+        query = f"({summed} EXCEPT {rolled}) UNION ALL ({rolled} EXCEPT {summed})"
+        return self.connection.execute(query.encode()).fetchall()
+
+
+@contextlib.contextmanager
+def empty_ledger(postgres: Postgres, valkey_server: Valkey, valkey: redis.Redis) -> Iterator[Ledger]:
+    """It is emptied again in the end: what a drain commits, no test rolls back."""
+    with psycopg.connect(database_url(postgres), autocommit=True) as connection:
+        ledger = Ledger(connection, database_url(postgres), valkey_server.url, valkey)
+        ledger.empty()
+        yield ledger
+        ledger.empty()
 
 
 def database_url(server: Postgres) -> str:

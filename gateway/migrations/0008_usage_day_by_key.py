@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0006_admin_api"),
+        ("gateway", "0007_usage_costs"),
     ]
 
     operations = [
