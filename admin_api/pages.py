@@ -65,12 +65,18 @@ def by_cursor(
     *,
     organization: Organization,
     of: str,
+    among: QuerySet[Row] | None = None,
     id: str = "id",
     at: str = "created_at",
 ) -> CursorPage[Row]:
-    """The page that `asked` (a `PageQuery`) wants; `of` names the list, since no list takes another's cursors."""
+    """The page that `asked` (a `PageQuery`) wants; `of` names the list, since no list takes another's cursors.
+
+    Where `among` is given, a cursor ends with the row that it was made of: one that is not there is refused.
+    """
     if "page" in asked:
         moment, last = opened(asked["page"], organization=organization, of=of, parts=2)
+        if among is not None and not among.filter(**{id: last}).exists():
+            raise InvalidRequest("page: what it began after is gone; begin with the first page")
         rows = rows.filter(_older((datetime.datetime.fromisoformat(moment), last), id, at))
     limit = asked["limit"]
     found = list(rows.order_by(f"-{at}", f"-{id}")[: limit + 1])

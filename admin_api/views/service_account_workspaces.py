@@ -20,7 +20,7 @@ from admin_api.serializers.service_accounts import (
 )
 from admin_api.views.base import AdminApiView, cursor_page
 from gateway.errors import InvalidRequest, NotFound
-from gateway.models import ServiceAccount, ServiceAccountWorkspace, Workspace
+from gateway.models import Organization, ServiceAccount, ServiceAccountWorkspace, Workspace
 
 PAGE = cursor_page_of(ServiceAccountWorkspaceSerializer)
 
@@ -49,19 +49,26 @@ class ServiceAccountWorkspacesView(MembershipView):
 
     @operation(query=PageQuery, answer=PAGE)
     def get(self, request: Request, service_account_id: str) -> Response:
-        """List where a service account has a role; what it implicitly is in the default workspace comes first."""
+        """List where a service account has a role, archived workspaces too; an archived one has none.
+
+        What it implicitly is in the default workspace comes first, on the first page, which has one entry more
+        than asked for where that is 1. A page whose last entry has been removed has no next one.
+        """
         asked = self.query(PageQuery)
         account = access.service_account(self.organization, service_account_id)
+        first = [] if "page" in asked else _implicit(self.organization, account)
+        places = queries.places_of(account)
         page: CursorPage[ServiceAccountWorkspace] = pages.by_cursor(
-            queries.places_of(account),
-            asked,
+            places,
+            asked | {"limit": max(1, asked["limit"] - len(first))},
             organization=self.organization,
             of=f"service_accounts/{account.id}/workspaces",
+            among=places,
             at="added_at",
         )
-        implicit = _implicit(account) if "page" not in asked and account.archived_at is None else None
-        rows = [implicit, *page.rows] if implicit is not None else page.rows
-        return cursor_page(CursorPage(rows, page.next_page), ServiceAccountWorkspaceSerializer)
+        return cursor_page(
+            CursorPage([*first, *page.rows], page.next_page), ServiceAccountWorkspaceSerializer
+        )
 
     @operation(body=PlaceInWorkspace, answer=ServiceAccountWorkspaceSerializer)
     def post(self, request: Request, service_account_id: str) -> Response:
@@ -146,8 +153,8 @@ def _live(workspace: Workspace) -> Workspace:
     return workspace
 
 
-def _implicit(account: ServiceAccount) -> ServiceAccountWorkspace | None:
-    """What it is in the default workspace, unless it was given a role there."""
-    default = access.default_workspace(account.organization)
+def _implicit(organization: Organization, account: ServiceAccount) -> list[ServiceAccountWorkspace]:
+    """What it is in the default workspace, unless it was given a role there or is archived."""
+    default = access.default_workspace(organization)
     given = queries.places_of(account).filter(workspace=default).exists()
-    return None if given else queries.implicit_place(account, default)
+    return [] if given or account.archived_at is not None else [queries.implicit_place(account, default)]

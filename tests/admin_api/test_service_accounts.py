@@ -251,6 +251,73 @@ def test_places_are_walked_page_by_page(client: anthropic.Anthropic, committed_p
     assert len(ids) == 4  # the default one first
 
 
+def place(account: ServiceAccount, workspace: Workspace) -> None:
+    service_account_workspaces.add(
+        actor=SYSTEM, workspace=workspace, service_account=account, role="workspace_user"
+    )
+
+
+def test_what_is_implicit_counts_among_the_entries_of_the_first_page(
+    client: anthropic.Anthropic, committed_people: Cast, lab: Workspace
+) -> None:
+    acme = committed_people.acme
+    account = service_accounts.create(actor=SYSTEM, organization=acme, name="ci")
+    for workspace in (lab, *(workspaces.create(actor=SYSTEM, organization=acme, name=n) for n in "AB")):
+        place(account, workspace)
+    listed = client.organization.service_accounts.workspaces.list
+
+    assert [len(listed(account.id, limit=n).data) for n in (1, 2, 3, 4)] == [2, 2, 3, 4]
+    assert [len(page.data) for page in listed(account.id, limit=2).iter_pages()] == [2, 2]
+
+
+def test_a_cursor_ends_with_the_membership_it_was_made_of(
+    client: anthropic.Anthropic, committed_people: Cast, lab: Workspace
+) -> None:
+    acme, accounts = committed_people.acme, client.organization.service_accounts
+    row = service_accounts.create(actor=SYSTEM, organization=acme, name="ci")
+    other = workspaces.create(actor=SYSTEM, organization=acme, name="Other")
+    for workspace in (lab, other):
+        place(row, workspace)
+    after_other = accounts.workspaces.list(row.id, limit=2).next_page
+
+    assert [one.workspace_id for one in accounts.workspaces.list(row.id, page=after_other).data] == [lab.id]
+    accounts.workspaces.remove(other.id, service_account_id=row.id)
+    with pytest.raises(anthropic.BadRequestError, match="page: what it began after is gone"):
+        accounts.workspaces.list(row.id, page=after_other)
+    accounts.archive(row.id)
+    with pytest.raises(anthropic.BadRequestError, match="page: what it began after is gone"):
+        accounts.workspaces.list(row.id, page=after_other)
+
+
+@pytest.mark.parametrize(
+    ("side", "queries"),
+    [
+        ("workspaces", 3),  # the key with its organization, the workspace, the page
+        (
+            "service_accounts",
+            5,
+        ),  # the key, the account, the default workspace, what it was given there, the page
+    ],
+)
+def test_a_page_of_memberships_costs_as_much_however_long_it_is(
+    people: Cast, django_assert_num_queries: DjangoAssertNumQueries, side: str, queries: int
+) -> None:
+    acme, (_, secret) = people.acme, admin_key(people.acme)
+    lab = workspaces.create(actor=SYSTEM, organization=acme, name="Lab")
+    ci = service_accounts.create(actor=SYSTEM, organization=acme, name="ci")
+    place(ci, lab)
+    for number in range(10):
+        place(ci, workspaces.create(actor=SYSTEM, organization=acme, name=f"W{number}"))
+        place(service_accounts.create(actor=SYSTEM, organization=acme, name=f"a{number}"), lab)
+    path = f"/v1/organizations/workspaces/{lab.id}/service_accounts"
+    path = path if side == "workspaces" else f"{ACCOUNTS}/{ci.id}/workspaces"
+
+    with django_assert_num_queries(queries):
+        answer = Client().get(f"{path}?limit=12", headers={"x-api-key": secret})
+
+    assert len(answer.json()["data"]) == (11 if side == "workspaces" else 12)
+
+
 def test_what_is_archived_takes_part_in_nothing(client: anthropic.Anthropic, lab: Workspace) -> None:
     account = client.organization.service_accounts.create(name="ci")
     theirs, ours = (
