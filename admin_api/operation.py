@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
 
@@ -28,6 +29,14 @@ REFUSALS = {
 }
 ALWAYS = (400, 401, 403, 405, 429, 503)
 WITH_BODY = (408, 413, 415)
+
+
+@dataclasses.dataclass(frozen=True)
+class Forms:
+    """What checks the query and the body of a handler."""
+
+    query: type[Query] | None
+    body: type[Body] | None
 
 
 class ErrorSerializer(serializers.Serializer):
@@ -62,7 +71,18 @@ def operation(
     documented: Callable[[Handler], Handler] = extend_schema(
         parameters=[query] if query is not None else [], request=body, responses=responses
     )
-    return documented
+
+    def said(handler: Handler) -> Handler:
+        vars(handler)["forms"] = Forms(query, body)
+        return documented(handler)
+
+    return said
+
+
+def forms_of(handler: Callable[..., Any]) -> Forms:
+    """What a handler says that it takes. Raises `KeyError` for one without `operation`."""
+    forms: Forms = vars(handler)["forms"]
+    return forms
 
 
 def shape_of(struct: type[msgspec.Struct]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gateway.supervisor.valkey import Valkey
     from tests.admin_api.door import Door
     from tests.admin_api.key_maker import Admin
+    from tests.admin_api.two_tenants import Scene
     from tests.metering.ledger import Ledger
     from tests.people import Cast
 
@@ -65,6 +66,27 @@ def admin(door: Door, committed_people: Cast) -> Admin:
     from tests.admin_api.key_maker import Admin
 
     return Admin(door, admin_key(committed_people.acme)[1])
+
+
+@pytest.fixture(scope="module")
+def whole_scene(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Scene]:
+    """Two organizations with everything in them, in a transaction that is never committed."""
+    from django.db import transaction
+
+    from tests.admin_api.two_tenants import Scene
+
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield Scene()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def scene(whole_scene: Scene) -> Iterator[Scene]:
+    """As it was made, whatever the test before did."""
+    from tests.admin_api.two_tenants import undone
+
+    with undone():
+        yield whole_scene
 
 
 @contextlib.contextmanager
