@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import msgspec
@@ -11,14 +11,17 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from gateway.errors import TooLarge, UnsupportedEncoding
+from gateway.errors import InvalidRequest, TooLarge, UnsupportedEncoding
 from gateway.protocol import body
 
 MAX_BYTES = 1024 * 1024
 
 
 class ObjectParser(BaseParser):
-    """Raises `InvalidRequest`, `TooLarge` or `UnsupportedEncoding`; no bytes at all are an empty object."""
+    """Raises `InvalidRequest`, `TooLarge` or `UnsupportedEncoding`; no bytes at all are an empty object.
+
+    What PostgreSQL cannot hold is refused here, whichever field would take it.
+    """
 
     media_type = "application/json"
 
@@ -31,7 +34,24 @@ class ObjectParser(BaseParser):
         raw = stream.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise TooLarge(f"Request exceeds the maximum allowed number of bytes ({MAX_BYTES}).")
-        return msgspec.json.decode(body.parse(raw).raw, type=dict[str, object]) if raw else {}
+        try:
+            return msgspec.json.decode(body.parse(raw).raw, type=dict[str, object]) if raw else {}
+        except body.HoldsNul:
+            place = ".".join(next(_nul_in(msgspec.json.decode(raw)))) or "body"
+            raise InvalidRequest(f"{place[:100]}: String should not contain NUL characters") from None
+
+
+def _nul_in(value: object) -> Iterator[tuple[str, ...]]:
+    """Where strings with a NUL stand; of a key, where its object does. Nesting has been bounded before."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            yield ()
+        return
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inner:
+        if isinstance(name, str) and "\x00" in name:
+            yield ()
+        yield from ((str(name), *rest) for rest in _nul_in(one))
 
 
 class AnyAccept(BaseContentNegotiation):

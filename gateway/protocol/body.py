@@ -70,6 +70,10 @@ class Body:
         return b"".join([*pieces, whole[position:]])
 
 
+class HoldsNul(InvalidRequest):
+    """Everything else about the body is right but for repeated keys."""
+
+
 def parse(raw: bytes) -> Body:
     """Guard `raw` and split it into its top-level fields; raises `InvalidRequest` with the reason."""
     if not raw.isascii():
@@ -82,7 +86,7 @@ def parse(raw: bytes) -> Body:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
         _refuse(f"The request body is not valid JSON: {_reason(raw, problem)}")
     if _holds_nul(raw):
-        _refuse("The request body holds a NUL character (\\u0000).")
+        raise HoldsNul("The request body holds a NUL character (\\u0000).")
     return Body(raw, fields, _spans(raw, fields))
 
 
