@@ -1,4 +1,4 @@
-"""The chapters of the document: one per noun. A path belongs to the first chapter whose beginning it has."""
+"""The chapters of the document: one per noun. A path belongs to the chapter that has most of its beginning."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ CHAPTERS = [
     ("Organization", ADMIN + "me", "Which organization a credential belongs to."),
     ("Users", ADMIN + "users", "The members of the organization and their roles."),
     ("Invites", ADMIN + "invites", "Invitations to become a member. They last 21 days."),
+    (
+        "Workspaces",
+        ADMIN + "workspaces",
+        "Parts of an organization, with their own keys, limits and reports.",
+    ),
     ("Workspace members", MEMBER_OF + "members", "Who works in a workspace, and as what."),
     (
         "Workspace rate limits",
@@ -18,11 +23,6 @@ CHAPTERS = [
         "Limits that a workspace has below its organization's.",
     ),
     ("Workspace service accounts", MEMBER_OF + "service_accounts", "Machines that work in a workspace."),
-    (
-        "Workspaces",
-        ADMIN + "workspaces",
-        "Parts of an organization, with their own keys, limits and reports.",
-    ),
     (
         "API keys",
         ADMIN + "api_keys",
@@ -68,7 +68,11 @@ CHAPTERS = [
 
 def tag_of(path: str) -> str:
     """The chapter of a path such as `/v1/organizations/users/{user_id}`. Raises `LookupError` without one."""
-    for name, beginning, _ in CHAPTERS[:-1]:
-        if path == beginning or path.startswith(beginning + "/"):
-            return name
-    raise LookupError(f"no chapter of the OpenAPI document holds {path}")
+    fitting = [
+        (len(beginning), name)
+        for name, beginning, _ in CHAPTERS[:-1]
+        if path == beginning or path.startswith(beginning + "/")
+    ]
+    if not fitting:
+        raise LookupError(f"no chapter of the OpenAPI document holds {path}")
+    return max(fitting)[1]
