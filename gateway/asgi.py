@@ -81,7 +81,7 @@ class FrontDoor:
                 return
             plane = Plane(self.configuration)
             await plane.start()
-            self._data_plane = URLRouter(_routes(plane))
+            self._data_plane = URLRouter(data_plane(plane))
             self._busiest = {
                 "/v1/messages": MessagesConsumer.as_asgi(plane=plane),
                 "/v1/chat/completions": ChatCompletionsConsumer.as_asgi(plane=plane),
@@ -107,7 +107,7 @@ class FrontDoor:
         return self._django
 
 
-def _routes(plane: Plane) -> list[Any]:
+def data_plane(plane: Plane) -> list[Any]:
     """In the order of their traffic; the router tries one after another."""
     return [
         re_path(V1 + r"messages$", MessagesConsumer.as_asgi(plane=plane)),
