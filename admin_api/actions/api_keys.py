@@ -27,6 +27,9 @@ from gateway.models import ApiKey, Organization, ServiceAccount, SpendLimit, Use
 MOST_ACTIVE = 10_000
 MOST_ACTIVE_IN_WORKSPACE = 2_000
 LONGEST_OVERLAP = datetime.timedelta(days=7)
+LONG_AGO = datetime.datetime(
+    1970, 1, 1, tzinfo=datetime.UTC
+)  # over for every process, whatever its clock says
 
 Limits = Mapping[str, int | None]
 
@@ -143,8 +146,8 @@ def rotate(
         raise InvalidRequest("overlap_seconds: expected 0 to 604800 seconds, which are 7 days")
     _announce(held)
     secret = credentials.new_secret(credentials.ADMIN if held.kind == credentials.ADMIN else credentials.API)
-    until = timezone.now() + overlap if overlap else None
-    held.previous_digest, held.previous_until = (held.digest if until else None), until
+    held.previous_digest = held.digest
+    held.previous_until = timezone.now() + overlap if overlap else LONG_AGO
     held.digest, held.hint = _digest(secret), credentials.hint(secret)
     held.save(update_fields=["digest", "hint", "previous_digest", "previous_until"])
     _record(actor, "api_key.rotated", held, {"overlap_seconds": int(overlap.total_seconds())})

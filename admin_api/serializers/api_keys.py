@@ -116,8 +116,10 @@ class ApiKeySerializer(serializers.Serializer):
 
     def get_previous_key_expires_at(self, key: ApiKey) -> datetime.datetime | None:
         """Until when the secret before the last rotation still works; null when it does not."""
-        until = key.previous_until
-        return until if until is not None and until > timezone.now() else None
+        if key.previous_until is None:
+            return None
+        until = min(key.previous_until, key.expires_at or key.previous_until)
+        return until if until > timezone.now() else None
 
 
 class ApiKeyWithSecretSerializer(ApiKeySerializer):

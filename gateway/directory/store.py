@@ -40,7 +40,7 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.workspace_id, k.allowed
   FROM gateway_apikey k
   JOIN gateway_organization o ON o.id = k.organization_id
   JOIN gateway_tier t ON t.id = o.tier_id
- WHERE k.digest = %s OR (k.previous_digest = %s AND k.previous_until > now())
+ WHERE k.digest = %s OR k.previous_digest = %s
 """
 
 MODELS: LiteralString = """
@@ -128,7 +128,7 @@ class DirectoryStore:
 
     async def principal(self, digest: bytes) -> Principal | None:
         """The holder of the key with this digest, usable or not; after a rotation the digest before finds it too,
-        for as long as the two secrets overlap."""
+        expired once the overlap is over: who goes on using an old secret guesses no keys."""
         rows = await self._rows(KEY, digest, digest, digest)
         return _principal(rows[0]) if rows else None
 

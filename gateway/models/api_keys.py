@@ -20,7 +20,8 @@ class ApiKey(models.Model):
     of the organization. `allowed_ips` are networks in CIDR form that the key may be used from; none is all.
     A key may act for one `user` or one `service_account`, and stops with them.
 
-    After a rotation the secret before goes on working until `previous_until`, under `previous_digest`.
+    After a rotation the secret before goes on working until `previous_until`, under `previous_digest`, and is known
+    as an expired one from then on.
     """
 
     class Kind(models.TextChoices):

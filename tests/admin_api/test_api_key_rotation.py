@@ -161,3 +161,21 @@ def test_a_key_of_others_cannot_be_rotated(admin: Admin, committed_people: Cast)
     }
     assert admin.call(secret) == 200
     assert admin.http.get(ME).status_code == 200
+
+
+def test_who_goes_on_with_an_old_secret_is_refused_and_not_taken_for_a_guesser(admin: Admin) -> None:
+    made = admin.create()
+    assert admin.call(made["key"]) == 200
+    admin.rotate(made["id"])
+    admin.soon(401, made["key"])
+
+    assert {admin.call(made["key"]) for _ in range(30)} == {401}
+
+
+def test_an_overlap_is_shown_no_longer_than_the_key_itself_lasts(admin: Admin) -> None:
+    soon = timezone.now() + datetime.timedelta(hours=1)
+    made = admin.create(expires_at=soon.isoformat())
+
+    rotated = admin.rotate(made["id"], overlap_seconds=7200)
+
+    assert rotated["previous_key_expires_at"] == rotated["expires_at"]
