@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+import signal
+from collections.abc import Collection, Coroutine, Mapping
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
@@ -61,17 +62,26 @@ class Command(OperatorCommand):
         report = JsonReport(self.stdout, keys) if json else TableReport(self.stdout, keys, no_color=no_color)
         try:
             with logs.quiet() if verbosity < 2 else contextlib.nullcontext(), report:
-                asyncio.run(
-                    check(settings.CONFIGURATION, provider, model=model, patience=timeout, report=report)
+                checking = check(
+                    settings.CONFIGURATION, provider, model=model, patience=timeout, report=report
                 )
+                asyncio.run(_until_interrupted(checking))
         except StoreUnavailable as problem:
             raise CommandError(f"the database does not answer ({problem})") from problem
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             raise CommandError("interrupted", returncode=INTERRUPTED) from None
         if not report.outcomes:
             raise CommandError(f"no model is routed to {provider}; name one that it has with --model")
         if wrong := _wrong(report.outcomes, keys):
             raise CommandError("; ".join(wrong))
+
+
+async def _until_interrupted(work: Coroutine[None, None, None]) -> None:
+    """Ctrl-C cancels it. The loop's own handler also wakes a loop that was just about to wait for the provider."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+    await work
 
 
 def seconds(word: str) -> float:
