@@ -71,7 +71,9 @@ def _check_not_last_admin(held: Membership) -> None:
     if held.role != Membership.Role.ADMIN or others.filter(role=Membership.Role.ADMIN).exists():
         return
     if others.exists():
-        raise InvalidRequest("The last admin of an organization stays one; make another member admin first.")
+        raise InvalidRequest(
+            "The last admin of an organization stays one; an operator can make another member admin (set_role)."
+        )
     raise InvalidRequest(
         "The only member of an organization cannot be removed.", error_code="cannot_remove_last_member"
     )

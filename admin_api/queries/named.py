@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from gateway.errors import NotFound
-from gateway.models import ApiKey, OperatorKey, Organization, Provider, User, Workspace
+from gateway.models import ApiKey, Membership, OperatorKey, Organization, Provider, User, Workspace
 
 
 def organization(name: str) -> Organization:
@@ -52,6 +52,15 @@ def user(email: str) -> User:
     found = User.objects.filter(email__iexact=email.strip()).first()
     if found is None:
         raise NotFound(f"no user has the address {email!r}")
+    return found
+
+
+def member(organization: Organization, email: str) -> Membership:
+    """By e-mail address, without case."""
+    rows = organization.memberships.select_related("user")
+    found: Membership | None = rows.filter(user__email__iexact=email.strip()).first()
+    if found is None:
+        raise NotFound(f"{organization.name} has no member with the address {email!r}")
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from django.db import transaction
 from msgspec import UNSET, UnsetType
 
-from admin_api.actions import invites, models, organizations, providers, tiers
+from admin_api.actions import invites, memberships, models, organizations, providers, tiers
 from admin_api.actor import Actor
 from admin_api.changes import Change, Upserted, differences, shown
 from admin_api.locks import hold_catalog
@@ -167,15 +167,33 @@ def _limit_changes(before: dict[str, object], after: dict[str, object]) -> list[
 
 
 def _admins(organization: Organization, entry: OrganizationEntry, actor: Actor) -> Iterator[str]:
-    """Invites whoever is neither a member nor invited; the link is told here and nowhere again."""
+    """Members become admins; others are invited as such, and the link is told here and nowhere again."""
     for email in entry.admins:
-        member = organization.memberships.filter(user__email__iexact=email).exists()
-        if member or invites.pending(organization=organization, email=email).exists():
-            continue
-        _, token = invites.create(
-            actor=actor, organization=organization, email=email, role=Membership.Role.ADMIN
-        )
-        yield f"+ invite {email} to {organization.name} as admin: {invites.link(token)}"
+        member = organization.memberships.filter(user__email__iexact=email).first()
+        if member is not None:
+            yield from _promoted(organization, member, email, actor)
+        elif not _is_invited(organization, email):
+            _, token = invites.create(
+                actor=actor,
+                organization=organization,
+                email=email,
+                role=Membership.Role.ADMIN,
+                replacing=True,
+            )
+            yield f"+ invite {email} to {organization.name} as admin: {invites.link(token)}"
+
+
+def _promoted(organization: Organization, member: Membership, email: str, actor: Actor) -> Iterator[str]:
+    if member.role != Membership.Role.ADMIN:
+        old = member.role
+        memberships.set_role(actor=actor, membership=member, role=Membership.Role.ADMIN)
+        yield f"~ organization {organization.name}: {email} {old} -> admin"
+
+
+def _is_invited(organization: Organization, email: str) -> bool:
+    """As an admin: an invitation with less is replaced."""
+    pending = invites.pending(organization=organization, email=email)
+    return pending.filter(role=Membership.Role.ADMIN).exists()
 
 
 def _prune_models(declaration: Declaration, actor: Actor) -> Iterator[str]:

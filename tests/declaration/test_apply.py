@@ -464,15 +464,27 @@ def test_a_new_organization_without_a_tier_is_on_basic_and_has_its_default_works
 
 
 def test_admins_are_invited_once(people: Cast) -> None:
-    invites.create(actor=SYSTEM, organization=people.acme, email="pending@example.com", role="user")
-    text = "organizations: {Acme: {admins: [NEW@example.com, dev@example.com, Pending@example.com]}}"
+    invites.create(actor=SYSTEM, organization=people.acme, email="pending@example.com", role="admin")
+    text = "organizations: {Acme: {admins: [NEW@example.com, ada@example.com, Pending@example.com]}}"
 
     (line,) = run(text)
 
     prefix = "+ invite new@example.com to Acme as admin: "
     assert line.startswith(prefix)
     assert invites.find(line.removeprefix(prefix).rpartition("/")[2]).role == "admin"
-    assert people.dev.memberships.get().role == "developer"
+    assert run(text) == []
+
+
+def test_who_is_less_than_an_admin_becomes_one(people: Cast) -> None:
+    _, before = invites.create(actor=SYSTEM, organization=people.acme, email="p@example.com", role="user")
+    text = "organizations: {Acme: {admins: [dev@example.com, p@example.com]}}"
+
+    promoted, invited = run(text)
+
+    assert promoted == "~ organization Acme: dev@example.com developer -> admin"
+    assert people.dev.memberships.get().role == "admin"
+    assert invites.find(before) is None
+    assert invites.find(invited.rpartition("/")[2]).role == "admin"
     assert run(text) == []
 
 
