@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from django.db import connection
 
+from admin_api.money import CURRENCY, cents_in_sql
 from admin_api.pages import opened, sealed
 from admin_api.queries.report_pages import Moment
 from gateway.models import Organization
@@ -96,7 +97,7 @@ class ClaudeCodeReport(msgspec.Struct, frozen=True):
 
 
 # Actors are known by the user's id, or the key's where it acts for nobody; by it and the terminal pages are walked.
-_STATEMENT = """
+_STATEMENT = f"""
 WITH mine AS (
     SELECT coalesce(key.user_id, total.api_key_id) COLLATE "C" AS actor, total.terminal COLLATE "C" AS terminal,
         session_id, model, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
@@ -111,7 +112,7 @@ WITH mine AS (
 )
 SELECT page.actor, page.terminal, person.email, key.name, page.sessions, mine.model,
     sum(input_tokens)::bigint, sum(output_tokens)::bigint, sum(cache_read_tokens)::bigint,
-    sum(cache_write_5m_tokens + cache_write_1h_tokens)::bigint, trim_scale(sum(cost) * 100)
+    sum(cache_write_5m_tokens + cache_write_1h_tokens)::bigint, {cents_in_sql("sum(cost)")}
 FROM page JOIN mine ON mine.actor = page.actor AND mine.terminal = page.terminal
     LEFT JOIN gateway_user AS person ON person.id = page.actor
     LEFT JOIN gateway_apikey AS key ON key.id = page.actor AND key.organization_id = %(organization_id)s
@@ -165,4 +166,4 @@ def _usage(
 
 def _models(rows: Iterable[tuple[Any, ...]]) -> Iterable[ModelUsage]:
     for *_, model, given, output, cached, written, cents in rows:
-        yield ModelUsage(model, Tokens(given, output, cached, written), EstimatedCost("USD", cents))
+        yield ModelUsage(model, Tokens(given, output, cached, written), EstimatedCost(CURRENCY, cents))

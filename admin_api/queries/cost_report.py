@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
+from admin_api.money import CURRENCY, cents_in_sql
 from admin_api.queries.report_pages import Moment, ReportPage
 from admin_api.queries.usage_report import GEO, WORKSPACE, by_bucket
 from gateway.metering.reports import LENGTHS
 from gateway.metering.rollups import TABLES, Width
 from gateway.models import Organization
 
-CURRENCY = "USD"
 COST_TYPE = "tokens"
 
 # What is charged apart: its name in the report, the columns of the rollups, and how it is described.
@@ -102,7 +102,6 @@ _DAYS = (
     " AND total.bucket >= %(first)s AND total.bucket < %(last)s"
 )
 _EPOCH = "extract(epoch FROM total.bucket)::bigint"
-_CENTS = "trim_scale({} * 100)::text"
 _USED = " + ".join(f"{column}_tokens" for column, _ in TOKEN_TYPES.values())
 _SUMS = ", ".join(
     f"sum({column}_{what}) AS {column}_{what}"
@@ -119,7 +118,7 @@ def _totals(by_workspace: bool) -> str:
     """One row a bucket, or one of each of its workspaces. What was used for nothing is there, with 0."""
     key = ", ".join(("total.bucket", *([WORKSPACE.column] if by_workspace else [])))
     return (
-        f"SELECT {_EPOCH}, {_CENTS.format('sum(cost)')}, {WORKSPACE.shown if by_workspace else 'NULL'},"
+        f"SELECT {_EPOCH}, {cents_in_sql('sum(cost)')}::text, {WORKSPACE.shown if by_workspace else 'NULL'},"
         f" {', '.join(['NULL'] * 6)} FROM {_DAYS} AND ({_USED} > 0 OR cost > 0) GROUP BY {key} ORDER BY {key}"
     )
 
@@ -137,7 +136,7 @@ def _by_description(by_workspace: bool) -> str:
         f" FROM {_DAYS} GROUP BY {key}),"
         " known AS (SELECT DISTINCT ON (name) name, display_name FROM gateway_model"
         " ORDER BY name, origin <> 'configured')"
-        f" SELECT {_EPOCH}, {_CENTS.format('class.cost')}, {WORKSPACE.shown if by_workspace else 'NULL'},"
+        f" SELECT {_EPOCH}, {cents_in_sql('class.cost')}::text, {WORKSPACE.shown if by_workspace else 'NULL'},"
         " class.token_type, coalesce(known.display_name, total.model), total.model, total.service_tier,"
         " total.context_window, total.inference_geo"
         f" FROM sums AS total CROSS JOIN LATERAL (VALUES {_CLASSES}) AS class (place, token_type, tokens, cost)"

@@ -9,14 +9,13 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from admin_api.changes import shown
+from admin_api.money import CURRENCY, cents
 from admin_api.queries.spend_limits import SCOPES
 from admin_api.serializers.base import Body, Constant, PageQuery, Text
 from admin_api.serializers.money import Cents
 from gateway.models import User
 from gateway.models.spend_limits import Period
 
-CURRENCY = "USD"
-_CENTS_PER_DOLLAR = 100
 _FINEST = Decimal("0.001")  # cents
 _IDS = {"workspace": "workspace_id", "user": "user_id"}  # by type of scope; the organization needs none
 _SCOPE = {
@@ -39,7 +38,7 @@ class SpendInCents(serializers.Field):
     """US dollars as a decimal string of cents, to a thousandth of a cent."""
 
     def to_representation(self, value: Decimal) -> str:
-        return shown((value * _CENTS_PER_DOLLAR).quantize(_FINEST))
+        return shown(cents(value).quantize(_FINEST))
 
 
 @extend_schema_field(_SCOPE)
