@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from admin_api.queries import catalog
+from admin_api.queries import catalog, service_accounts
 from admin_api.queries.api_keys import api_keys
 from admin_api.queries.spend_limit_increase_requests import increase_requests
 from admin_api.queries.spend_limits import spend_limits
@@ -25,6 +25,7 @@ from gateway.models import (
     Organization,
     Provider,
     ServiceAccount,
+    ServiceAccountWorkspace,
     SpendLimit,
     SpendLimitIncreaseRequest,
     Tier,
@@ -128,6 +129,14 @@ def service_account(organization: Organization, service_account_id: str) -> Serv
     """A service account of the organization, whatever its state."""
     rows = ServiceAccount.objects.filter(organization=organization)
     found: ServiceAccount = _row(rows, "Service account not found.", id=service_account_id)
+    return found
+
+
+def service_account_place(workspace: Workspace, account: ServiceAccount) -> ServiceAccountWorkspace:
+    """What a service account is in a workspace of its organization: as it was given, or what it implicitly is."""
+    found = service_accounts.place_in(workspace, account)
+    if found is None:
+        raise NotFound("Service account not found.")
     return found
 
 

@@ -26,6 +26,14 @@ def places_in(workspace: Workspace) -> QuerySet[ServiceAccountWorkspace]:
     return found.filter(service_account__archived_at=None)
 
 
+def place_in(workspace: Workspace, service_account: ServiceAccount) -> ServiceAccountWorkspace | None:
+    """What it was given there, or implicitly is; an archived one is nothing anywhere."""
+    given = places_in(workspace).filter(service_account=service_account).first()
+    if given is None and workspace.is_default and service_account.archived_at is None:
+        return implicit_place(service_account, workspace)
+    return given
+
+
 def implicit_place(service_account: ServiceAccount, default: Workspace) -> ServiceAccountWorkspace:
     """What a service account is in the default workspace as long as nobody gave it a role there; no row."""
     return ServiceAccountWorkspace(

@@ -19,7 +19,7 @@ from admin_api.serializers.service_accounts import (
     ServiceAccountWorkspaceSerializer,
 )
 from admin_api.views.base import AdminApiView, cursor_page
-from gateway.errors import InvalidRequest, NotFound
+from gateway.errors import InvalidRequest
 from gateway.models import Organization, ServiceAccount, ServiceAccountWorkspace, Workspace
 
 PAGE = cursor_page_of(ServiceAccountWorkspaceSerializer)
@@ -123,11 +123,7 @@ class WorkspaceServiceAccountView(MembershipView):
         """Get a service account's role in a workspace."""
         workspace = _live(access.workspace(self.organization, workspace_id))
         account = access.service_account(self.organization, service_account_id)
-        place = queries.places_in(workspace).filter(service_account=account).first()
-        if place is None and workspace.is_default and account.archived_at is None:
-            place = queries.implicit_place(account, workspace)
-        if place is None:
-            raise NotFound("Service account not found.")
+        place = access.service_account_place(workspace, account)
         return Response(ServiceAccountWorkspaceSerializer(place).data)
 
     @operation(body=PlaceRole, answer=ServiceAccountWorkspaceSerializer)
