@@ -50,16 +50,25 @@ class PlatformOrganizationListQuery(IdQuery):
 
 
 class RuleNames(serializers.ListField):
-    """Names and aliases of models; `*` stands for anything."""
+    """Names and aliases of models; `*` stands for anything, and null is none."""
 
     def __init__(self) -> None:
-        super().__init__(child=Text(max_length=LONGEST_MODEL), required=False, max_length=MOST_RULES)
+        names = Text(max_length=LONGEST_MODEL)
+        super().__init__(child=names, required=False, allow_null=True, max_length=MOST_RULES)
+
+
+EMPTY: dict[str, object] = {"limits": {}, "allowed_models": [], "denied_models": []}
 
 
 class PlatformOrganizationBody(Body):
-    limits = OwnLimitsBody(required=False)
+    """What a new organization and a changed one have in common; null clears."""
+
+    limits = OwnLimitsBody(required=False, allow_null=True, help_text="Null is none.")
     allowed_models = RuleNames()
     denied_models = RuleNames()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return attrs | {name: empty for name, empty in EMPTY.items() if attrs.get(name, empty) is None}
 
 
 class PlatformOrganizationCreate(PlatformOrganizationBody):

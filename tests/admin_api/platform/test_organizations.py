@@ -231,6 +231,21 @@ def test_what_changes_leaves_a_line_each_and_nothing_else_does(
     assert len(lines()) == 5
 
 
+def test_null_is_none_for_limits_and_lists(operator: httpx.Client, committed_people: Cast) -> None:
+    own = {
+        "limits": {"concurrent_requests": 3},
+        "allowed_models": ["claude-*"],
+        "denied_models": ["claude-sonnet-4-5"],
+    }
+    told(operator.post(one(committed_people.acme), json=own))
+
+    changed = told(operator.post(one(committed_people.acme), json=dict.fromkeys(own)))
+    made = told(operator.post(LIST, json={"name": "Initech", **dict.fromkeys(own)}))
+
+    none = {"limits": {}, "allowed_models": [], "denied_models": []}
+    assert [{name: answer[name] for name in own} for answer in (changed, made)] == [none, none]
+
+
 def test_a_change_is_made_as_a_whole_or_not_at_all(operator: httpx.Client, committed_people: Cast) -> None:
     body = {"name": "Acme Inc.", "tier": "basic", "allowed_models": ["gpt-nothing"]}
 
