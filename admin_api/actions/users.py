@@ -48,9 +48,9 @@ def normalised_email(email: str) -> str:
 
 
 def check_password(password: str, *, user: User) -> None:
-    """Raises `InvalidRequest` with everything the password validators say."""
+    """Raises `InvalidRequest` with everything the password validators say, one a line."""
     try:
         validate_password(password, user)
     except ValidationError as problem:
         messages: Sequence[str] = problem.messages
-        raise InvalidRequest(" ".join(messages)) from None
+        raise InvalidRequest("\n".join(messages)) from None

@@ -58,6 +58,14 @@ def test_a_weak_password_is_refused_and_the_invitation_stays(client: Client, peo
     assert Invite.objects.get(pk=invite.pk).status == "pending"
 
 
+def test_all_that_is_wrong_with_a_password_is_said_one_by_one(client: Client, people: Cast) -> None:
+    _, path = invited(people.acme, "grace@example.com")
+    reset = path_of(passwords.create_link(actor=SYSTEM, user=people.dev))
+    for page in (path, reset):
+        refused = client.post(page, {"name": "Grace", "password": "12345"}).content.decode()
+        assert re.findall("<li>This password is (too [a-z]+)", refused) == ["too short", "too common"]
+
+
 def test_somebody_known_signs_in_first_and_comes_back(client: Client, people: Cast) -> None:
     _, path = invited(people.acme, "mallory@example.com")
     page = client.get(path).content.decode()
