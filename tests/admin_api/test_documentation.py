@@ -7,7 +7,7 @@ import io
 import re
 
 from gateway.configuration import PROJECT_DIR
-from gateway.models import ApiKey, Membership, Workspace
+from gateway.models import ApiKey, Membership, SpendLimit, Workspace
 from tests.admin_api.door import Door, admin_key
 from tests.people import Cast
 
@@ -33,6 +33,9 @@ def test_the_examples_run(door: Door, committed_people: Cast) -> None:
     key = ApiKey.objects.get(name="checkout service")
     assert (key.workspace, key.status, key.allowed_models) == (workspace, "inactive", ["claude-*"])
     assert f"{key.id} checkout service {key.hint}" in printed.getvalue()
+    assert "\nrequests_per_minute 30 " in printed.getvalue()
+    assert "\ndev@example.com 0 of 50000 organization\n" in printed.getvalue()
+    assert SpendLimit.objects.get(user=committed_people.dev).amount == 80_000
 
 
 def test_the_error_that_is_shown_is_one_of_ours(door: Door, committed_people: Cast) -> None:
