@@ -47,7 +47,7 @@ def remove(*, actor: Actor, membership: Membership) -> None:
     they are the last admin or the last member.
     """
     held = _held(membership)
-    _check_not_last_admin(held)
+    _check_not_last_admin(held, error_code="cannot_remove_last_member")
     WorkspaceMember.objects.filter(organization=held.organization_id, user=held.user_id).delete()
     keys = ApiKey.objects.filter(organization=held.organization_id, user=held.user_id)
     archived = list(keys.exclude(status=ApiKey.Status.ARCHIVED).values_list("id", flat=True))
@@ -66,14 +66,15 @@ def _held(membership: Membership) -> Membership:
     return held
 
 
-def _check_not_last_admin(held: Membership) -> None:
+def _check_not_last_admin(held: Membership, error_code: str | None = None) -> None:
+    """The error code is for whoever is alone."""
     others = Membership.objects.filter(organization=held.organization_id).exclude(pk=held.pk)
     if held.role != Membership.Role.ADMIN or others.filter(role=Membership.Role.ADMIN).exists():
         return
     if others.exists():
         raise InvalidRequest("The last admin of an organization stays one; make another member admin first.")
     raise InvalidRequest(
-        "The only member of an organization cannot be removed.", error_code="cannot_remove_last_member"
+        "The only member of an organization cannot be demoted or removed.", error_code=error_code
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,11 @@ def chapters_of(source: Source) -> list[Chapter]:
     document = source()
     found = [_chapter(document, tag) for tag in document["tags"]]
     return sorted(found, key=lambda chapter: [name for name, _ in PARTS].index(chapter.part))
+
+
+def basics_of(source: Source) -> list[tuple[str, str]]:
+    """What all operations have in common: the paragraphs of the document's description, each with its name in bold."""
+    return re.findall(r"^\*\*(.+?)\*\* (.+)$", source()["info"]["description"], re.MULTILINE)
 
 
 @functools.cache
