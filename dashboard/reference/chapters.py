@@ -136,7 +136,13 @@ def _operation(document: Document, path: str, method: str, told: dict[str, Any])
         answer=fields_of(answer, references),
         refusals=[status for status in told["responses"] if status[0] in "45"],
         request_example=examples.request(
-            document["servers"][0]["url"], path, method, CREDENTIALS.get(scheme, ""), body, references
+            document["servers"][0]["url"],
+            path,
+            method,
+            CREDENTIALS.get(scheme, ""),
+            body,
+            references,
+            parameters,
         ),
         answer_example=examples.written(answer, references),
     )

@@ -46,7 +46,6 @@ def test_no_form_bears_the_words_of_its_parent() -> None:
     told = [one["description"] for one in SCHEMA["components"]["schemas"].values() if "description" in one]
 
     assert not [about for about in told if about.startswith("The object of a POST")]
-    assert sorted(set(told)) == sorted(told)
     assert "EmptyBody" in SCHEMA["components"]["schemas"] and "Body" not in SCHEMA["components"]["schemas"]
 
 
