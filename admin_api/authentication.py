@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
 from django.utils import timezone
-from rest_framework import authentication
+from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from admin_api import access
@@ -27,6 +27,7 @@ from gateway.request_ids import request_id_of
 log = structlog.get_logger(__name__)
 
 CHOSEN_ORGANIZATION = "organization"  # the name in the session, as the dashboard keeps it
+CSRF_NEEDED = "Changes by a session need the token of the dashboard's pages in the header X-CSRFToken."
 _KINDS: dict[credentials.AnyKind, str] = {credentials.API: "An API key", credentials.ADMIN: "An Admin key"}
 
 
@@ -57,6 +58,12 @@ class SessionAuthentication(authentication.SessionAuthentication):
         return user, Caller(
             organization, Actor.user(user, ip_address=address, request_id=request_id_of(request))
         )
+
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except exceptions.PermissionDenied as refused:
+            raise PermissionDenied(f"{refused.detail} {CSRF_NEEDED}") from None
 
 
 class OperatorKeyAuthentication(authentication.BaseAuthentication):

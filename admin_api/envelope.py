@@ -33,6 +33,9 @@ log = structlog.get_logger(__name__)
 
 def exception_handler(exception: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """What a view of DRF raised."""
+    if isinstance(exception, exceptions.MethodNotAllowed):
+        known = [method for method in context["view"].allowed_methods if method != "HEAD"]
+        exception = MethodNotAllowed(f"Method Not Allowed; this path knows {' and '.join(known)}")
     return refusal(context["request"], exception)
 
 

@@ -24,14 +24,23 @@ def check_networks(given: Sequence[str]) -> list[str]:
 
 def _network(text: str, place: int) -> Network:
     try:
-        network = None if "%" in text else ipaddress.ip_network(text.strip())
+        return _as_ipv4(_read(text, strict=True))
     except ValueError:
-        network = None
-    if network is None:
-        raise InvalidRequest(
-            f"allowed_ips.{place}: {text[:60]!r} is neither an address nor a network such as 10.0.0.0/8"
-        )
-    return _as_ipv4(network)
+        raise InvalidRequest(f"allowed_ips.{place}: {text[:60]!r} {_wrong(text)}") from None
+
+
+def _read(text: str, *, strict: bool) -> Network:
+    """Raises `ValueError`; where it is strict, also for a network with host bits."""
+    if "%" in text:
+        raise ValueError("a zone")
+    return ipaddress.ip_network(text.strip(), strict=strict)
+
+
+def _wrong(text: str) -> str:
+    try:
+        return f"has host bits set; the network is {_read(text, strict=False)}"
+    except ValueError:
+        return "is neither an address nor a network such as 10.0.0.0/8"
 
 
 def _as_ipv4(network: Network) -> Network:

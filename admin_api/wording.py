@@ -23,8 +23,11 @@ WORDS = [
     (r"String value too large\.", "Input should be a valid number"),
     (r"Must be a valid UUID\.", "Input should be a valid UUID"),
     (r"Enter a valid email address\.", "Input should be a valid email address"),
-    (r"(?:Datetime has wrong format|Expected a datetime).*", "Input should be a valid datetime"),
-    (r"(?:Date has wrong format|Expected a date but).*", "Input should be a valid date"),
+    (
+        r"(?:Datetime has wrong format|Expected a datetime).*",
+        "Input should be a valid datetime such as 2026-11-26T00:00:00Z",
+    ),
+    (r"(?:Date has wrong format|Expected a date but).*", "Input should be a valid date such as 2026-11-26"),
     (r'"(.*)" is not a valid choice\.', r'"\1" is not a valid value'),
     (r"Expected a list of items.*", "Input should be a valid list"),
     (r"(?:Expected a dictionary|Invalid data\. Expected a dictionary).*", "Input should be an object"),

@@ -47,7 +47,7 @@ def remove(*, actor: Actor, membership: Membership) -> None:
     they are the last admin or the last member.
     """
     held = _held(membership)
-    _check_not_last_admin(held)
+    _check_not_last_admin(held, error_code="cannot_remove_last_member")
     WorkspaceMember.objects.filter(organization=held.organization_id, user=held.user_id).delete()
     keys = ApiKey.objects.filter(organization=held.organization_id, user=held.user_id)
     archived = list(keys.exclude(status=ApiKey.Status.ARCHIVED).values_list("id", flat=True))
@@ -66,7 +66,8 @@ def _held(membership: Membership) -> Membership:
     return held
 
 
-def _check_not_last_admin(held: Membership) -> None:
+def _check_not_last_admin(held: Membership, error_code: str | None = None) -> None:
+    """The error code is for whoever is alone."""
     others = Membership.objects.filter(organization=held.organization_id).exclude(pk=held.pk)
     if held.role != Membership.Role.ADMIN or others.filter(role=Membership.Role.ADMIN).exists():
         return
@@ -75,7 +76,7 @@ def _check_not_last_admin(held: Membership) -> None:
             "The last admin of an organization stays one; an operator can make another member admin (set_role)."
         )
     raise InvalidRequest(
-        "The only member of an organization cannot be removed.", error_code="cannot_remove_last_member"
+        "The only member of an organization cannot be demoted or removed.", error_code=error_code
     )
 
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.urls import include, path
 from drf_spectacular.generators import SchemaGenerator
 
+from admin_api.openapi import basics
 from admin_api.openapi.tags import CHAPTERS
 from admin_api.versions import DEFAULT_VERSION, VERSIONS
 from gateway import __version__
@@ -34,7 +35,7 @@ DATA_PLANE = Path(__file__).with_name("data_plane.yaml")
 def document() -> Schema:
     """The whole document; not to be changed."""
     schema: Schema = Generator(patterns=PATTERNS).get_schema(request=None, public=True)
-    schema["info"]["version"] = __version__
+    schema["info"] |= {"version": __version__, "description": basics.written()}
     schema["servers"] = [{"url": settings.CONFIGURATION.base_url}]
     return schema
 

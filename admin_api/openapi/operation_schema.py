@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiResponse
 
 from admin_api.openapi import security, shapes, tags  # noqa: F401 - two of them register what they say
 from admin_api.operation import ErrorSerializer
+from admin_api.serializers.rate_limits import RATE_LIMIT_ID
 from gateway.errors import GatewayError
 
 Schema = dict[str, Any]
@@ -19,6 +20,7 @@ PLATFORM = re.compile(r"^/platform/v1/")
 API = re.compile(r"^/(?:platform/v1|v1/organizations)/")
 COMMON_PARAMETERS = ("anthropic-version", "anthropic-beta")
 COMMON_HEADERS = ("request-id", "anthropic-organization-id")
+PATH_WORDS = {"rate_limit_id": RATE_LIMIT_ID}  # of ids that stand under another name where they come from
 REFUSAL_NAMES = {error.status: error.__name__ for error in GatewayError.__subclasses__()}
 
 
@@ -99,6 +101,12 @@ def _headers() -> Schema:
 
 
 def _as_read(parameter: Schema) -> Schema:
+    if parameter["in"] == "path" and parameter["name"] in PATH_WORDS:
+        return {**parameter, "description": PATH_WORDS[parameter["name"]]}
+    return _as_asked(parameter)
+
+
+def _as_asked(parameter: Schema) -> Schema:
     """An empty value in a query is none at all, so no text has a least length; lists are named as SDKs send them."""
     if parameter["in"] != "query":
         return parameter

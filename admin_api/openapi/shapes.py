@@ -18,4 +18,6 @@ class BodyShape(OpenApiSerializerExtension):
         for name, field in self.target.fields.items():
             if isinstance(field, serializers.CharField) and not field.allow_blank:
                 schema["properties"][name].setdefault("minLength", 1)
+        if type(self.target).__doc__ is None:
+            schema.pop("description", None)  # a form without words of its own would bear those of its parent
         return {**schema, "additionalProperties": False}

@@ -11,7 +11,7 @@ from rest_framework import serializers
 
 from admin_api.actions.api_keys import LONGEST_OVERLAP, Cap
 from admin_api.networks import MOST as MOST_NETWORKS
-from admin_api.serializers.base import Body, Constant, IdQuery, Text
+from admin_api.serializers.base import Body, Choice, Constant, IdQuery, Text
 from admin_api.serializers.money import Cents, SpendLimitOfKeySerializer
 from gateway.models import ApiKey
 from gateway.models.organizations import LIMIT_NAMES
@@ -132,13 +132,13 @@ class ApiKeyWithSecretSerializer(ApiKeySerializer):
 
 
 class ApiKeyListQuery(IdQuery):
-    status = serializers.ChoiceField(STATUSES, required=False)
+    status = Choice(STATUSES, required=False)
     workspace_id = Text(required=False, max_length=100, help_text="The real id, of the default one too.")
     created_by_user_id = Text(required=False, max_length=100)
 
 
 class ScopeBody(Body):
-    type = serializers.ChoiceField(["workspace", "organization"])
+    type = Choice(["workspace", "organization"])
     workspace_id = Text(required=False, max_length=100, help_text="Where `type` is `workspace`.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class ScopeBody(Body):
 
 
 class PrincipalBody(Body):
-    type = serializers.ChoiceField(["user_actor", "service_account_actor"])
+    type = Choice(["user_actor", "service_account_actor"])
     user_id = Text(required=False, max_length=100, help_text="Where `type` is `user_actor`.")
     service_account_id = Text(
         required=False, max_length=100, help_text="Where `type` is `service_account_actor`."
@@ -166,7 +166,7 @@ class PrincipalBody(Body):
 
 class SpendLimitOfKeyBody(Body):
     amount = Cents(help_text="Whole cents.")
-    period = serializers.ChoiceField(Period.values)
+    period = Choice(Period.values)
 
     def validate(self, attrs: dict[str, Any]) -> Cap:
         return Cap(**attrs)
@@ -233,7 +233,7 @@ class ApiKeyUpdate(KeyBody):
     """What changes in a key; what is absent stays."""
 
     name = Text(required=False, allow_null=True, max_length=500)
-    status = serializers.ChoiceField(ApiKey.Status.values, required=False, allow_null=True)
+    status = Choice(ApiKey.Status.values, required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = super().validate(attrs)

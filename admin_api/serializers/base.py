@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from django.http import QueryDict
 from rest_framework import serializers
 
 LARGEST_PAGE = 1000
 USUAL_PAGE = 20
+MOST_TOLD = 12  # values of a choice that a refusal names
+LONGEST_QUOTE = 60  # characters
 
 
 class Text(serializers.CharField):
@@ -19,6 +21,25 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return str(super().to_internal_value(data))
+
+
+class Choice(serializers.ChoiceField):
+    """One of a few values; a refusal names them."""
+
+    default_error_messages: ClassVar = {
+        "invalid_choice": '"{input}" is not a valid value; expected one of {expected}'
+    }
+
+    def fail(self, key: str, **details: Any) -> None:
+        """What was sent is quoted in part: it may be of any length."""
+        if key == "invalid_choice":
+            details = {"input": str(details["input"])[:LONGEST_QUOTE], "expected": _told(self.choices)}
+        super().fail(key, **details)
+
+
+def _told(values: Iterable[object]) -> str:
+    names = [str(value) for value in values]
+    return ", ".join(names if len(names) <= MOST_TOLD else [*names[:MOST_TOLD], "..."])
 
 
 class Constant(serializers.ChoiceField):
@@ -46,6 +67,10 @@ class Body(serializers.Serializer):
         for name, field in self.fields.items():
             _check_exact(name, field, data.get(name))
         return checked
+
+
+class EmptyBody(Body):
+    """Nothing: `{}`, or no body at all."""
 
 
 # Types whose fields make values out of others, and what JSON has for them.

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from admin_api.queries.invites import LISTED
-from admin_api.roles import GRANTABLE
-from admin_api.serializers.base import Body, Constant, IdQuery, Text
+from admin_api.serializers.base import Body, Choice, Constant, IdQuery, Text
+from admin_api.serializers.granted_role import GrantedRole
 from gateway.models import Invite, Membership
 
 
@@ -47,17 +47,15 @@ class InviteDeletedSerializer(serializers.Serializer):
 
 class InviteListQuery(IdQuery):
     email = Text(required=False, max_length=254, help_text="The whole address; case does not count.")
-    roles = serializers.ListField(
-        child=serializers.ChoiceField(Membership.Role.values), default=list, max_length=20
-    )
+    roles = serializers.ListField(child=Choice(Membership.Role.values), default=list, max_length=20)
     statuses = serializers.ListField(
-        child=serializers.ChoiceField(LISTED), default=list, max_length=20, help_text="None is all of them."
+        child=Choice(LISTED), default=list, max_length=20, help_text="None is all of them."
     )
 
 
 class InviteCreate(Body):
     email = Text(max_length=254)
-    role = serializers.ChoiceField(GRANTABLE, help_text="`admin` cannot be granted through the API.")
+    role = GrantedRole()
     rbac_group_ids = serializers.ListField(
         child=Text(), required=False, help_text="Groups are not offered by this gateway: only empty."
     )

@@ -8,9 +8,10 @@ from rest_framework import serializers
 
 from admin_api.limits import LARGEST
 from admin_api.queries.rate_limits import GroupType
-from admin_api.serializers.base import LARGEST_PAGE, Body, Constant, Query, Text
+from admin_api.serializers.base import LARGEST_PAGE, Body, Choice, Constant, Query, Text
 from gateway.models.organizations import LIMIT_NAMES
 
+RATE_LIMIT_ID = "The `id` of one of `/v1/organizations/rate_limits`."
 SOURCES = ("workspace", "organization")
 
 
@@ -30,7 +31,7 @@ class LimitSerializer(serializers.Serializer):
 class RateLimitSerializer(serializers.Serializer):
     """A `RateLimit`."""
 
-    id = serializers.CharField()
+    id = serializers.CharField(help_text="What workspaces' limits are changed by, as `rate_limit_id`.")
     type = Constant("rate_limit")
     group = RateLimitGroupSerializer()
     limits = LimitSerializer(many=True)
@@ -50,7 +51,7 @@ class WorkspaceRateLimitSerializer(serializers.Serializer):
     """A `WorkspaceRateLimit`."""
 
     type = Constant("workspace_rate_limit")
-    rate_limit_id = serializers.CharField()
+    rate_limit_id = serializers.CharField(help_text=RATE_LIMIT_ID)
     workspace_id = serializers.CharField()
     group = RateLimitGroupSerializer()
     limits = WorkspaceLimitSerializer(many=True)
@@ -60,7 +61,7 @@ class WorkspaceRateLimitSerializer(serializers.Serializer):
 class GroupQuery(Query):
     """Of short lists: without a limit they come whole."""
 
-    group_type = serializers.ChoiceField(get_args(GroupType), required=False)
+    group_type = Choice(get_args(GroupType), required=False)
     limit = serializers.IntegerField(
         min_value=1, max_value=LARGEST_PAGE, required=False, help_text="Absent: all that is left."
     )

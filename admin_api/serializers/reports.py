@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from admin_api.queries.usage_report import CONTEXT_WINDOWS, GROUPS, INFERENCE_GEOS, SERVICE_TIERS
-from admin_api.serializers.base import LARGEST_PAGE, USUAL_PAGE, Query, Text
+from admin_api.serializers.base import LARGEST_PAGE, USUAL_PAGE, Choice, Query, Text
 from gateway.metering.reports import Width
 
 # How many buckets a page has when nobody says, and at most.
@@ -36,7 +36,7 @@ class ReportQuery(Query):
         default_timezone=datetime.UTC,
         help_text="RFC 3339. Buckets that begin at this time or later are left out. Now, unless given.",
     )
-    bucket_width = serializers.ChoiceField([width.value for width in Width], default=Width.DAY.value)
+    bucket_width = Choice([width.value for width in Width], default=Width.DAY.value)
     limit = serializers.IntegerField(
         required=False,
         min_value=1,
@@ -57,13 +57,13 @@ class ReportQuery(Query):
 
 
 class UsageReportQuery(ReportQuery):
-    group_by = _any_of(serializers.ChoiceField(list(GROUPS)))
+    group_by = _any_of(Choice(list(GROUPS)))
     api_key_ids = _ids()
     workspace_ids = _ids()
     models = _ids()
-    service_tiers = _any_of(serializers.ChoiceField(SERVICE_TIERS))
-    context_window = _any_of(serializers.ChoiceField(CONTEXT_WINDOWS))
-    inference_geos = _any_of(serializers.ChoiceField(INFERENCE_GEOS))
+    service_tiers = _any_of(Choice(SERVICE_TIERS))
+    context_window = _any_of(Choice(CONTEXT_WINDOWS))
+    inference_geos = _any_of(Choice(INFERENCE_GEOS))
     account_ids = _ids()
     service_account_ids = _ids()
     speeds = serializers.ListField(child=Text(), default=list, help_text="Refused: not tracked.")
@@ -75,8 +75,9 @@ class UsageReportQuery(ReportQuery):
 
 
 class CostReportQuery(ReportQuery):
-    bucket_width = serializers.ChoiceField([Width.DAY.value], default=Width.DAY.value)
-    group_by = _any_of(serializers.ChoiceField(["workspace_id", "description"]))
+    limit = serializers.IntegerField(required=False, min_value=1, help_text="Days of a page: 7, at most 31.")
+    bucket_width = Choice([Width.DAY.value], default=Width.DAY.value)
+    group_by = _any_of(Choice(["workspace_id", "description"]))
 
 
 class ClaudeCodeReportQuery(Query):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
 
 from admin_api.roles import GRANTABLE_IN_WORKSPACE
-from admin_api.serializers.base import Body, Constant, PageQuery, Text
+from admin_api.serializers.base import Body, Choice, Constant, PageQuery, Text
 from gateway.models import ServiceAccount, ServiceAccountWorkspace, WorkspaceMember
 
 LONGEST_DESCRIPTION = 1000
+NAME_STAYS = "A service account keeps the name it was made with; make another one for another name"
 
 
 class ServiceAccountSerializer(serializers.Serializer):
@@ -69,9 +71,7 @@ class Description(Text):
 class ServiceAccountCreate(Body):
     name = Text(max_length=64, help_text="Lowercase letters, digits and hyphens; no other live one has it.")
     description = Description()
-    organization_role = serializers.ChoiceField(
-        ServiceAccount.Role.values, default=ServiceAccount.Role.DEVELOPER
-    )
+    organization_role = Choice(ServiceAccount.Role.values, default=ServiceAccount.Role.DEVELOPER)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return attrs | {"description": attrs.get("description") or ""}
@@ -81,7 +81,12 @@ class ServiceAccountUpdate(Body):
     """What changes; a null description clears it, a null role stays."""
 
     description = Description()
-    organization_role = serializers.ChoiceField(ServiceAccount.Role.values, required=False, allow_null=True)
+    organization_role = Choice(ServiceAccount.Role.values, required=False, allow_null=True)
+
+    def to_internal_value(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        if "name" in data:
+            raise serializers.ValidationError({"name": [NAME_STAYS]})
+        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("organization_role", "") is None:
@@ -92,7 +97,7 @@ class ServiceAccountUpdate(Body):
 class PlaceRole(Body):
     """What a service account may be in a workspace; billing is for people."""
 
-    workspace_role = serializers.ChoiceField(GRANTABLE_IN_WORKSPACE)
+    workspace_role = Choice(GRANTABLE_IN_WORKSPACE)
 
 
 class PlaceInWorkspace(PlaceRole):

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from admin_api.queries.spend_limit_increase_requests import Petition, Status
-from admin_api.serializers.base import Body, Constant, PageQuery, Text
+from admin_api.serializers.base import Body, Choice, Constant, PageQuery, Text
 from admin_api.serializers.money import Cents
 from admin_api.serializers.spend_limits import (
     SpendLimitSerializer,
@@ -15,9 +15,8 @@ from admin_api.serializers.spend_limits import (
 )
 from gateway.models.spend_limits import Period
 
-_NULLABLE_STRING = {"type": "string", "nullable": True}
+_NULLABLE_STRING = {"type": ["string", "null"]}
 _RESOLVER = {
-    "nullable": True,
     "oneOf": [
         {
             "type": "object",
@@ -38,6 +37,7 @@ _RESOLVER = {
             },
             "required": ["type", "scoped_api_key_id"],
         },
+        {"type": "null"},
     ],
 }
 
@@ -81,7 +81,7 @@ class IncreaseRequestApprovedSerializer(IncreaseRequestSerializer):
 
 
 class IncreaseRequestListQuery(PageQuery):
-    status = serializers.ListField(child=serializers.ChoiceField(Status.choices), default=list, max_length=20)
+    status = serializers.ListField(child=Choice(Status.choices), default=list, max_length=20)
     actor_ids = serializers.ListField(
         child=Text(max_length=100),
         default=list,
@@ -94,7 +94,7 @@ class IncreaseRequestCreate(Body):
     """Asks on behalf of a member, who has at most one pending request for each period."""
 
     user_id = Text(max_length=100)
-    period = serializers.ChoiceField(Period.choices, default=Period.MONTHLY)
+    period = Choice(Period.choices, default=Period.MONTHLY)
     reason = Text(max_length=1000, required=False, allow_blank=True)
 
 
@@ -106,6 +106,6 @@ class IncreaseRequestDeny(Body):
 
 class IncreaseRequestApprove(IncreaseRequestDeny):
     amount = Cents(help_text="US cents: the member's own limit from now on.")
-    period = serializers.ChoiceField(
+    period = Choice(
         Period.choices, allow_null=True, default=None, help_text="Absent: the one that was asked for."
     )

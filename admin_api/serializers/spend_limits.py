@@ -11,7 +11,7 @@ from rest_framework import serializers
 from admin_api.changes import shown
 from admin_api.money import CURRENCY, cents
 from admin_api.queries.spend_limits import SCOPES
-from admin_api.serializers.base import Body, Constant, PageQuery, Text
+from admin_api.serializers.base import Body, Choice, Constant, PageQuery, Text
 from admin_api.serializers.money import Cents
 from gateway.models import User
 from gateway.models.spend_limits import Period
@@ -102,21 +102,19 @@ class SpendSummarySerializer(serializers.Serializer):
 
 
 class SpendLimitListQuery(PageQuery):
-    scope_type = serializers.ListField(
-        child=serializers.ChoiceField(list(SCOPES)), default=list, max_length=20
-    )
+    scope_type = serializers.ListField(child=Choice(list(SCOPES)), default=list, max_length=20)
     workspace_id = Text(required=False, max_length=100, help_text="Only limits of this workspace.")
 
 
 class EffectiveSpendLimitsQuery(PageQuery):
     user_ids = serializers.ListField(child=Text(max_length=100), default=list, max_length=100)
-    period = serializers.ListField(child=serializers.ChoiceField(Period.choices), default=list, max_length=20)
+    period = serializers.ListField(child=Choice(Period.choices), default=list, max_length=20)
 
 
 class SpendLimitScopeBody(Body):
     """What a limit covers; `workspace_id` and `user_id` go with their types only."""
 
-    type = serializers.ChoiceField(list(SCOPES))
+    type = Choice(list(SCOPES))
     workspace_id = Text(required=False, max_length=100, help_text="The default workspace by its id, too.")
     user_id = Text(required=False, max_length=100, help_text="A member of the organization.")
 
@@ -135,6 +133,4 @@ class SpendLimitSet(Body):
 
     scope = SpendLimitScopeBody()
     amount = Cents(allow_null=True, help_text="US cents; null says that there is no limit.")
-    period = serializers.ChoiceField(
-        Period.choices, default=Period.MONTHLY, help_text="In UTC: from 00:00, Monday, the 1st."
-    )
+    period = Choice(Period.choices, default=Period.MONTHLY, help_text="In UTC: from 00:00, Monday, the 1st.")

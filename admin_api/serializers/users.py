@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from admin_api.roles import GRANTABLE
-from admin_api.serializers.base import Body, Constant, IdQuery, Text
+from admin_api.serializers.base import Body, Choice, Constant, IdQuery, Text
+from admin_api.serializers.granted_role import GrantedRole
 from gateway.models import Membership
 
 
@@ -29,10 +29,8 @@ class UserRemovedSerializer(serializers.Serializer):
 
 class UserListQuery(IdQuery):
     email = Text(required=False, max_length=254, help_text="The whole address; case does not count.")
-    roles = serializers.ListField(
-        child=serializers.ChoiceField(Membership.Role.values), default=list, max_length=20
-    )
+    roles = serializers.ListField(child=Choice(Membership.Role.values), default=list, max_length=20)
 
 
 class UserUpdate(Body):
-    role = serializers.ChoiceField(GRANTABLE, help_text="`admin` cannot be granted through the API.")
+    role = GrantedRole()

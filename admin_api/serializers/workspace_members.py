@@ -5,7 +5,7 @@ from __future__ import annotations
 from rest_framework import serializers
 
 from admin_api.roles import GRANTABLE_IN_WORKSPACE, WorkspaceRole
-from admin_api.serializers.base import Body, Constant, Text
+from admin_api.serializers.base import Body, Choice, Constant, Text
 
 
 class WorkspaceMemberSerializer(serializers.Serializer):
@@ -27,12 +27,12 @@ class WorkspaceMemberRemovedSerializer(serializers.Serializer):
 
 class WorkspaceMemberAdd(Body):
     user_id = Text(max_length=100)
-    workspace_role = serializers.ChoiceField(
+    workspace_role = Choice(
         GRANTABLE_IN_WORKSPACE, help_text="`workspace_billing` comes from the organization role `billing`."
     )
 
 
 class WorkspaceMemberUpdate(Body):
-    workspace_role = serializers.ChoiceField(
+    workspace_role = Choice(
         WorkspaceRole.values, help_text="`workspace_billing` only for those who have it already."
     )

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from admin_api.residency import GEOS, UNRESTRICTED, Residency
-from admin_api.serializers.base import Body, Constant, IdQuery, Text
+from admin_api.serializers.base import Body, Choice, Constant, IdQuery, Text
 from gateway.models import Workspace
 
 LONGEST_TAG_KEY = 128
@@ -30,7 +30,7 @@ _ALLOWED_GEOS = {
 class AllowedGeos(serializers.Field):
     """`"unrestricted"`, or a list of geographies with something in it."""
 
-    _geos = serializers.ListField(child=serializers.ChoiceField(GEOS), allow_empty=False, max_length=10)
+    _geos = serializers.ListField(child=Choice(GEOS), allow_empty=False, max_length=10)
 
     def to_internal_value(self, data: object) -> list[str] | str:
         if data == UNRESTRICTED:
@@ -128,11 +128,9 @@ class Tags(serializers.DictField):
 class DataResidencyBody(Body):
     """What is absent or null is as usual in a new workspace, and stays in one that is changed."""
 
-    workspace_geo = serializers.ChoiceField(
-        [WORKSPACE_GEO], required=False, allow_null=True, help_text="Never changes."
-    )
+    workspace_geo = Choice([WORKSPACE_GEO], required=False, allow_null=True, help_text="Never changes.")
     allowed_inference_geos = AllowedGeos(required=False, allow_null=True)
-    default_inference_geo = serializers.ChoiceField(
+    default_inference_geo = Choice(
         GEOS,
         required=False,
         allow_null=True,

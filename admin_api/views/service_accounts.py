@@ -8,7 +8,7 @@ from admin_api.actions import service_accounts
 from admin_api.operation import cursor_page_of, operation
 from admin_api.pages import CursorPage
 from admin_api.queries import service_accounts as queries
-from admin_api.serializers.base import Body
+from admin_api.serializers.base import EmptyBody
 from admin_api.serializers.service_accounts import (
     ServiceAccountCreate,
     ServiceAccountListQuery,
@@ -63,10 +63,10 @@ class ServiceAccountView(AdminApiView):
 class ServiceAccountArchiveView(AdminApiView):
     """`/v1/organizations/service_accounts/{service_account_id}/archive`."""
 
-    @operation(body=Body, answer=ServiceAccountSerializer)
+    @operation(body=EmptyBody, answer=ServiceAccountSerializer)
     def post(self, request: Request, service_account_id: str) -> Response:
         """Archive a service account and the keys that act for it, which stop working. This cannot be undone."""
-        self.body(Body)
+        self.body(EmptyBody)
         found = access.service_account(self.organization, service_account_id)
         archived = service_accounts.archive(actor=self.actor, service_account=found)
         return Response(ServiceAccountSerializer(archived).data)

@@ -7,7 +7,7 @@ from admin_api import access, pages
 from admin_api.actions import workspaces
 from admin_api.operation import id_page_of, operation
 from admin_api.queries import workspaces as queries
-from admin_api.serializers.base import Body
+from admin_api.serializers.base import EmptyBody
 from admin_api.serializers.workspaces import (
     WorkspaceCreate,
     WorkspaceListQuery,
@@ -62,9 +62,9 @@ class WorkspaceView(AdminApiView):
 class WorkspaceArchiveView(AdminApiView):
     """`/v1/organizations/workspaces/{workspace_id}/archive`."""
 
-    @operation(body=Body, answer=WorkspaceSerializer)
+    @operation(body=EmptyBody, answer=WorkspaceSerializer)
     def post(self, request: Request, workspace_id: str) -> Response:
         """Archive a workspace and its keys, which stop working. This cannot be undone."""
-        self.body(Body)
+        self.body(EmptyBody)
         workspace = access.workspace(self.organization, workspace_id)
         return Response(WorkspaceSerializer(workspaces.archive(actor=self.actor, workspace=workspace)).data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +74,11 @@ def chapters_of(source: Source) -> list[Chapter]:
     return sorted(found, key=lambda chapter: [name for name, _ in PARTS].index(chapter.part))
 
 
+def basics_of(source: Source) -> list[tuple[str, str]]:
+    """What all operations have in common: the paragraphs of the document's description, each with its name in bold."""
+    return re.findall(r"^\*\*(.+?)\*\* (.+)$", source()["info"]["description"], re.MULTILINE)
+
+
 @functools.cache
 def refusals_of(source: Source) -> list[tuple[str, str]]:
     """Every status that an API of the gateway's own refuses with, and when."""
@@ -130,7 +136,13 @@ def _operation(document: Document, path: str, method: str, told: dict[str, Any])
         answer=fields_of(answer, references),
         refusals=[status for status in told["responses"] if status[0] in "45"],
         request_example=examples.request(
-            document["servers"][0]["url"], path, method, CREDENTIALS.get(scheme, ""), body, references
+            document["servers"][0]["url"],
+            path,
+            method,
+            CREDENTIALS.get(scheme, ""),
+            body,
+            references,
+            parameters,
         ),
         answer_example=examples.written(answer, references),
     )

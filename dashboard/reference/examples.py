@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from dashboard.reference.references import References, Schema
 
-DEEPEST = 5
+DEEPEST = 8
 VERSION = "2023-06-01"
 _BY_FORMAT = {
     "date-time": "2026-03-14T09:26:53Z",
@@ -17,7 +18,19 @@ _BY_FORMAT = {
     "uuid": "8f14e45f-ceea-467f-a0e6-d2cb3a1e9d07",
     "email": "ada@example.com",
 }
-_BY_NAME = {
+# What ids of a kind begin with; an object's own `id` is of the kind that its `type` says.
+_PREFIXES = {
+    "user": "user",
+    "invite": "invite",
+    "workspace": "wrkspc",
+    "service_account": "svac",
+    "api_key": "apikey",
+    "rate_limit": "rl",
+    "spend_limit": "spl",
+    "spend_limit_increase_request": "slir",
+}
+_IDS = {f"{kind}_id": f"{prefix}_..." for kind, prefix in _PREFIXES.items()}
+_BY_NAME = _IDS | {
     "email": "ada@example.com",
     "model": "claude-sonnet-5-5",
     "content": "Hello",
@@ -28,11 +41,21 @@ _BY_NAME = {
 
 
 def request(
-    base_url: str, path: str, method: str, credential: str, body: Schema, references: References
+    base_url: str,
+    path: str,
+    method: str,
+    credential: str,
+    body: Schema,
+    references: References,
+    parameters: Sequence[Schema] = (),
 ) -> str:
-    """For curl; ids in the path are named in capitals, as is the key."""
-    place = re.sub(r"\{(\w+)\}", lambda match: match[1].upper(), path)
-    lines = [f"curl {'-X DELETE ' if method == 'delete' else ''}{base_url}{place}"]
+    """For curl, with the parameters that the query cannot do without.
+
+    Ids in the path begin as theirs do; names whose kind nothing tells stand in capitals, as does the key.
+    """
+    place = re.sub(r"\{(\w+)\}", lambda match: _IDS.get(match[1], match[1].upper()), path)
+    url = f"{base_url}{place}{_query(parameters, references)}"
+    lines = [f"curl {'-X DELETE ' if method == 'delete' else ''}{shlex.quote(url) if '?' in url else url}"]
     if credential:
         lines.append(f'-H "x-api-key: ${credential.upper().replace(" ", "_")}"')
         lines.append(f'-H "anthropic-version: {VERSION}"')
@@ -42,6 +65,12 @@ def request(
     elif method == "post":
         lines.insert(1, "-X POST")
     return " \\\n  ".join(lines)
+
+
+def _query(parameters: Sequence[Schema], references: References) -> str:
+    needed = [one for one in parameters if one["in"] == "query" and one.get("required")]
+    given = [f"{one['name']}={_value(one['name'], one['schema'], references, 0)}" for one in needed]
+    return f"?{'&'.join(given)}" if given else ""
 
 
 def written(schema: Schema, references: References) -> str:
@@ -73,7 +102,11 @@ def _of_type(type: str, name: str, schema: Schema, references: References, depth
     match type:
         case "object":
             inner = schema.get("properties", {}) if depth < DEEPEST else {}
-            return {key: _value(key, value, references, depth + 1) for key, value in inner.items()}
+            kind = _value("", inner["type"], references, depth + 1) if "type" in inner else ""
+            return {
+                key: _value(f"{kind}_id" if key == "id" else key, value, references, depth + 1)
+                for key, value in inner.items()
+            }
         case "array":
             return [_value(name, schema["items"], references, depth + 1)] if schema.get("items") else []
         case "integer" | "number":

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from dashboard.reference.chapters import Source, chapters_of, matching, refusals_of
+from dashboard.reference.chapters import Source, basics_of, chapters_of, matching, refusals_of
 from gateway.errors import NotFound
 
 LONGEST_QUERY = 100  # characters
@@ -21,6 +21,7 @@ def index(request: HttpRequest, document: Source) -> HttpResponse:
         "chapters": chapters,
         "found": matching(chapters, query),
         "query": query,
+        "basics": basics_of(document),
         "refusals": refusals_of(document),
         "base_url": document()["servers"][0]["url"],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
+
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404
@@ -10,6 +12,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from admin_api.serializers.base import Choice
 from admin_api.views.base import AdminApiView
 from gateway import errors
 from gateway.urls import handler400, handler403, handler404, handler500
@@ -38,7 +41,8 @@ class Limit(serializers.Serializer):
 
 class Form(serializers.Serializer):
     name = serializers.CharField(max_length=5, min_length=2)
-    role = serializers.ChoiceField(["user", "developer"], required=False)
+    role = Choice(["user", "developer"], required=False)
+    letter = Choice(list(ascii_uppercase), required=False)
     count = serializers.IntegerField(min_value=1, max_value=1000, required=False)
     share = serializers.FloatField(required=False)
     on = serializers.BooleanField(required=False)

@@ -45,7 +45,6 @@ def test_a_network_is_stored_in_one_form(given: str, stored: str) -> None:
         "10.0.0",
         "010.0.0.1",
         "10.0.0.0/33",
-        "10.0.0.1/8",
         "/8",
         "fe80::1%eth0",
         "x" * 10_000,
@@ -55,6 +54,14 @@ def test_a_network_is_stored_in_one_form(given: str, stored: str) -> None:
 def test_what_is_no_network_is_told_with_its_place(wrong: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^allowed_ips\.1: .{1,64} is neither an address nor a network"):
         check_networks(["10.0.0.1", wrong])
+
+
+@pytest.mark.parametrize(("wrong", "network"), [("10.0.0.1/8", "10.0.0.0/8"), ("fd00::1/64", "fd00::/64")])
+def test_the_network_that_was_meant_is_told(wrong: str, network: str) -> None:
+    with pytest.raises(
+        InvalidRequest, match=rf"^allowed_ips\.0: '{wrong}' has host bits set; .* is {network}$"
+    ):
+        check_networks([wrong])
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def test_a_method_that_does_not_exist_is_told_in_the_envelope(
 ) -> None:
     answer = door.ask(method, key=admin_key(committed_people.acme)[1])
 
-    assert refused(answer, 405, "invalid_request_error") == "Method Not Allowed"
+    assert refused(answer, 405, "invalid_request_error") == "Method Not Allowed; this path knows GET"
     assert answer.header("allow") == "GET, HEAD"
 
 

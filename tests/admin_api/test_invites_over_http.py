@@ -131,8 +131,15 @@ def test_members_and_those_who_are_invited_are_not_invited_again(client: anthrop
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"email": "a@example.com", "role": "admin"}, "role: "),
-        ({"email": "a@example.com", "role": "managed"}, "role: "),
+        (
+            {"email": "a@example.com", "role": "admin"},
+            'role: "admin" is not a valid value; expected one of user, developer, billing, claude_code_user. '
+            "Operators grant it on the gateway's machine: manage.py invite --role admin, or manage.py set_role",
+        ),
+        (
+            {"email": "a@example.com", "role": "managed"},
+            'role: "managed" is not a valid value; expected one of user, developer, billing, claude_code_user',
+        ),
         ({"email": "a@example.com"}, "role: Field required"),
         ({"role": "user"}, "email: Field required"),
         ({"email": "not an address", "role": "user"}, "email: "),

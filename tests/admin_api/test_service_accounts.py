@@ -166,6 +166,14 @@ def test_a_wrong_value_is_named(
     assert not ServiceAccount.objects.exists()
 
 
+def test_whoever_renames_one_is_told_that_names_stay(door: Door, committed_people: Cast) -> None:
+    acme = committed_people.acme
+    account = service_accounts.create(actor=SYSTEM, organization=acme, name="ci")
+
+    with pytest.raises(anthropic.BadRequestError, match="name: A service account keeps the name"):
+        door.sdk(admin_key(acme)[1]).post(f"{ACCOUNTS}/{account.id}", body={"name": "cd"}, cast_to=object)
+
+
 # --- Workspaces ---
 
 

@@ -97,13 +97,19 @@ def test_the_last_admin_stays_one(client: anthropic.Anthropic, committed_people:
         client.organization.users.remove(eve.id)
 
 
-def test_the_only_member_cannot_be_removed(door: Door, committed_people: Cast) -> None:
+def test_the_only_member_cannot_be_removed_or_demoted(door: Door, committed_people: Cast) -> None:
     umbrella = door.sdk(admin_key(committed_people.umbrella)[1])
 
     with pytest.raises(anthropic.BadRequestError) as refused:
         umbrella.organization.users.remove(committed_people.mallory.id)
 
     assert type(refused.value).__name__ == "CannotRemoveLastMemberError"
+    with pytest.raises(anthropic.BadRequestError) as refused:
+        umbrella.organization.users.update(committed_people.mallory.id, role="user")
+    assert refused.value.body["error"] == {  # type: ignore[index]
+        "type": "invalid_request_error",
+        "message": "The only member of an organization cannot be demoted or removed.",
+    }
 
 
 def test_whoever_is_removed_leaves_workspaces_and_their_keys_behind(

@@ -91,6 +91,9 @@ def test_every_role_but_billing_is_granted(
     assert added.workspace_role == role
 
 
+GRANTED = "workspace_user, workspace_developer, workspace_restricted_developer, workspace_admin"
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
@@ -99,9 +102,12 @@ def test_every_role_but_billing_is_granted(
         ({"user_id": "UMA", "workspace_role": None}, "workspace_role: Input should not be null"),
         (
             {"user_id": "UMA", "workspace_role": "workspace_billing"},
-            'workspace_role: "workspace_billing" is not a valid value',
+            'workspace_role: "workspace_billing" is not a valid value; expected one of ' + GRANTED,
         ),
-        ({"user_id": "UMA", "workspace_role": "admin"}, 'workspace_role: "admin" is not a valid value'),
+        (
+            {"user_id": "UMA", "workspace_role": "admin"},
+            'workspace_role: "admin" is not a valid value; expected one of ' + GRANTED,
+        ),
         ({"user_id": 1, "workspace_role": "workspace_user"}, "user_id: Input should be a valid string"),
         (
             {"user_id": "u" * 10_000, "workspace_role": "workspace_user"},

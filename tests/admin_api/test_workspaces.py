@@ -145,15 +145,21 @@ RESIDENCE = "data_residency"
 BAD_RESIDENCES: list[tuple[object, str]] = [
     ("us", ": Input should be an object"),
     ({"zone": "us"}, ".zone: Extra inputs are not permitted"),
-    ({"workspace_geo": "eu"}, '.workspace_geo: "eu" is not a valid value'),
+    ({"workspace_geo": "eu"}, '.workspace_geo: "eu" is not a valid value; expected one of us'),
     ({"allowed_inference_geos": []}, ".allowed_inference_geos: List should have at least 1 item"),
-    ({"allowed_inference_geos": ["eu"]}, '.allowed_inference_geos.0: "eu" is not a valid value'),
+    (
+        {"allowed_inference_geos": ["eu"]},
+        '.allowed_inference_geos.0: "eu" is not a valid value; expected one of global, us',
+    ),
     (
         {"allowed_inference_geos": "us"},
         ".allowed_inference_geos: Input should be 'unrestricted' or a list",
     ),
     ({"allowed_inference_geos": {"us": 1}}, ".allowed_inference_geos: Input should be a valid list"),
-    ({"default_inference_geo": "eu"}, '.default_inference_geo: "eu" is not a valid value'),
+    (
+        {"default_inference_geo": "eu"},
+        '.default_inference_geo: "eu" is not a valid value; expected one of global, us',
+    ),
     (
         {"allowed_inference_geos": ["us"]},
         ".default_inference_geo: 'global' is not one of allowed_inference_geos",
@@ -375,7 +381,7 @@ def test_a_default_geography_stays_among_those_allowed(client: anthropic.Anthrop
         ({"tags": {str(number): "" for number in range(50)}}, "tags: a workspace has at most 50 tags"),
         (
             {"data_residency": {"workspace_geo": "eu"}},
-            'data_residency.workspace_geo: "eu" is not a valid value',
+            'data_residency.workspace_geo: "eu" is not a valid value; expected one of us',
         ),
     ],
 )

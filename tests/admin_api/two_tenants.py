@@ -57,7 +57,12 @@ NO_ADMIN = (403, "permission_error", "Only admins of an organization may call th
 NO_ADMIN_KEY = (403, "permission_error", "An API key cannot call the Admin API; use an Admin key.")
 NO_OPERATOR = (403, "permission_error", "An {} key cannot call the platform API; use an operator key.")
 SUSPENDED = (403, "permission_error", "This organization has been suspended.")
-FORGED = (403, "permission_error", "CSRF Failed: CSRF cookie not set.")
+FORGED = (
+    403,
+    "permission_error",
+    "CSRF Failed: CSRF cookie not set. Changes by a session need the token of the dashboard's pages in the header "
+    "X-CSRFToken.",
+)
 OPERATOR_AT_ADMIN_API = (
     403,
     "permission_error",

@@ -75,7 +75,7 @@ def test_a_key_may_be_held_to_networks(people: Cast) -> None:
         ),
         (
             ("--organization", "Acme", "--name", "x", "--allow-ip", "10.0.0.1/8"),
-            "allowed_ips.0: '10.0.0.1/8' is neither an address nor a network such as 10.0.0.0/8",
+            "allowed_ips.0: '10.0.0.1/8' has host bits set; the network is 10.0.0.0/8",
         ),
         (("--organization", "Acme", "--name", ""), "name: expected 1 to 500 characters"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -99,6 +100,34 @@ def test_an_example_sends_what_has_to_be_sent() -> None:
     assert request("http://gw", "/healthz", "get", "", {}, NOTHING) == "curl http://gw/healthz"
     archive = request("http://gw", "/things/{id}/archive", "post", "", {}, NOTHING)
     assert archive == "curl http://gw/things/ID/archive \\\n  -X POST"
+
+
+def test_an_example_asks_for_what_a_query_cannot_do_without() -> None:
+    since = {"name": "starting_at", "in": "query", "required": True, "schema": EVENT["properties"]["at"]}  # type: ignore[index]
+    page = {"name": "page", "in": "query", "schema": {"type": "string"}}
+
+    shown = request("http://gw", "/report", "get", "", {}, NOTHING, [since, page])
+
+    assert shown == "curl 'http://gw/report?starting_at=2026-03-14T09:26:53Z'"
+    reports = [one for chapter in CHAPTERS for one in chapter.operations if "_report" in one.path]
+    assert len(reports) == 3 and all("?starting_at=2026-03-14" in one.request_example for one in reports)
+
+
+def test_ids_in_examples_begin_as_those_of_their_kind() -> None:
+    shown = {one.id: one for chapter in CHAPTERS for one in chapter.operations}
+
+    assert "/workspaces/wrkspc_.../members/user_... " in shown["workspaces_members_get"].request_example
+    assert json.loads(shown["workspaces_members_get"].answer_example)["workspace_id"] == "wrkspc_..."
+    assert json.loads(shown["users_get"].answer_example)["id"] == "user_..."
+    assert json.loads(shown["users_list"].answer_example)["data"][0]["id"] == "user_..."
+
+
+def test_what_is_deep_in_an_answer_is_shown_with_its_fields() -> None:
+    shown = {one.id: one for chapter in CHAPTERS for one in chapter.operations}
+
+    [bucket] = json.loads(shown["usage_report_messages_get"].answer_example)["data"]
+    assert bucket["results"][0]["server_tool_use"] == {"web_search_requests": 1}
+    assert '"source": {}' not in shown["workspaces_rate_limits_list"].answer_example
 
 
 def test_an_example_of_an_answer_is_whole() -> None:

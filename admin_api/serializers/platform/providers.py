@@ -17,7 +17,7 @@ from admin_api.catalog_checks import (
     is_timeout,
 )
 from admin_api.provider_addresses import provider_address
-from admin_api.serializers.base import Body, Constant, Text
+from admin_api.serializers.base import Body, Choice, Constant, Text
 from gateway.models.catalog import Origin
 from gateway.protocol.vendors import VENDORS, Vendor
 
@@ -101,10 +101,8 @@ class TimeoutsBody(Body):
 class PlatformProviderBody(Body):
     """Preset, dialect and address are given together; of the others what is absent stays."""
 
-    preset = serializers.ChoiceField(
-        sorted(VENDORS), required=False, help_text="A vendor that is known by name."
-    )
-    dialect = serializers.ChoiceField(DIALECTS, required=False, help_text="The preset's, if there is one.")
+    preset = Choice(sorted(VENDORS), required=False, help_text="A vendor that is known by name.")
+    dialect = Choice(DIALECTS, required=False, help_text="The preset's, if there is one.")
     base_url = Text(
         required=False, max_length=LONGEST_ADDRESS, help_text="The preset's, where nothing else is given."
     )
@@ -112,7 +110,7 @@ class PlatformProviderBody(Body):
         child=ProviderKeyBody(), required=False, max_length=MOST_KEYS, help_text="All keys of the provider."
     )
     timeouts = TimeoutsBody(required=False)
-    on_disconnect = serializers.ChoiceField(
+    on_disconnect = Choice(
         ON_DISCONNECT, required=False, help_text="What becomes of an answer whose client has left."
     )
 

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from admin_api import access, pages
 from admin_api.actions import api_keys
 from admin_api.operation import id_page_of, operation
-from admin_api.serializers.base import Body, IdQuery
+from admin_api.serializers.base import EmptyBody, IdQuery
 from admin_api.serializers.platform.admin_keys import (
     AdminKeyCreate,
     AdminKeyMadeSerializer,
@@ -39,10 +39,10 @@ class AdminKeysView(PlatformView):
 class AdminKeyRevokeView(PlatformView):
     """`/platform/v1/organizations/{organization_id}/admin_keys/{api_key_id}/revoke`."""
 
-    @operation(body=Body, answer=AdminKeySerializer)
+    @operation(body=EmptyBody, answer=AdminKeySerializer)
     def post(self, request: Request, organization_id: str, api_key_id: str) -> Response:
         """Revoke an Admin key for good."""
-        self.body(Body)
+        self.body(EmptyBody)
         key = access.admin_key(access.any_organization(organization_id), api_key_id)
         revoked = api_keys.update(actor=self.actor, key=key, status=ApiKey.Status.ARCHIVED)
         return Response(AdminKeySerializer(revoked).data)

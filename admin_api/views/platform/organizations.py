@@ -9,7 +9,7 @@ from admin_api import access, pages
 from admin_api.actions import organizations
 from admin_api.operation import id_page_of, operation
 from admin_api.queries import organizations as queries
-from admin_api.serializers.base import Body
+from admin_api.serializers.base import EmptyBody
 from admin_api.serializers.platform.organizations import (
     PlatformOrganizationCreate,
     PlatformOrganizationListQuery,
@@ -67,10 +67,10 @@ class OrganizationView(PlatformView):
 class OrganizationSuspendView(PlatformView):
     """`/platform/v1/organizations/{organization_id}/suspend`."""
 
-    @operation(body=Body, answer=PlatformOrganizationSerializer)
+    @operation(body=EmptyBody, answer=PlatformOrganizationSerializer)
     def post(self, request: Request, organization_id: str) -> Response:
         """Suspend an organization. All its keys are refused until it is resumed, and nothing of it is lost."""
-        self.body(Body)
+        self.body(EmptyBody)
         organization = access.any_organization(organization_id)
         return _shown(organizations.suspend(actor=self.actor, organization=organization))
 
@@ -78,10 +78,10 @@ class OrganizationSuspendView(PlatformView):
 class OrganizationResumeView(PlatformView):
     """`/platform/v1/organizations/{organization_id}/resume`."""
 
-    @operation(body=Body, answer=PlatformOrganizationSerializer)
+    @operation(body=EmptyBody, answer=PlatformOrganizationSerializer)
     def post(self, request: Request, organization_id: str) -> Response:
         """Resume an organization that was suspended. Everything works as it did before."""
-        self.body(Body)
+        self.body(EmptyBody)
         organization = access.any_organization(organization_id)
         return _shown(organizations.resume(actor=self.actor, organization=organization))
 

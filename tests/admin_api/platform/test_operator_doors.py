@@ -177,7 +177,7 @@ def test_what_django_itself_refuses_is_told_in_the_envelope(door: Door, committe
     form = door.ask("POST", f"{TIERS}/mine", key=secret, headers=[("content-type", "text/plain")], body=b"a")
     broken = door.ask("POST", f"{TIERS}/mine", key=secret, headers=[json], body=b"{")
 
-    assert refused(method, 405, "invalid_request_error") == "Method Not Allowed"
+    assert refused(method, 405, "invalid_request_error") == "Method Not Allowed; this path knows GET"
     assert refused(host, 400, "invalid_request_error") == "host: not a name of this gateway"
     assert refused(form, 415, "invalid_request_error") == "content-type: expected application/json"
     assert refused(broken, 400, "invalid_request_error").startswith("The request body is not valid JSON")

@@ -15,6 +15,7 @@ from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo, WeightedKey
 from gateway.encryption import Vault
 from gateway.models import AuditEntry, Provider, ProviderKey
+from gateway.protocol.vendors import VENDORS
 from tests.admin_api.platform.operator import (
     PLATFORM,
     operator_key,
@@ -27,6 +28,7 @@ from tests.admin_api.platform.operator import (
 LIST = "/providers"
 MINE = f"{LIST}/mine"
 SECRETS = ("sk-first-0123456789abcdef", "sk-second-fedcba9876543210")
+PRESETS = ", ".join(sorted(VENDORS)[:12]) + ", ..."
 PLACE = {"dialect": "anthropic", "base_url": "http://10.0.0.1"}
 
 
@@ -102,9 +104,12 @@ def test_what_is_not_given_stays_and_what_is_the_same_leaves_no_line(operator: h
 KEYS = "api_keys.0.key: expected the provider's key: up to 4000 printable characters without spaces"
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({}, "dialect: Field required"),
-    ({"dialect": "gopher"}, 'dialect: "gopher" is not a valid value'),
+    (
+        {"dialect": "gopher"},
+        'dialect: "gopher" is not a valid value; expected one of anthropic, openai, simulator',
+    ),
     ({"dialect": "anthropic"}, "base_url: Field required"),
-    ({"preset": "nobody"}, 'preset: "nobody" is not a valid value'),
+    ({"preset": "nobody"}, 'preset: "nobody" is not a valid value; expected one of ' + PRESETS),
     (
         {"preset": "openai", "dialect": "anthropic"},
         "dialect: the preset openai speaks openai; leave dialect out",
@@ -135,7 +140,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (PLACE | {"timeouts": {"idle": "nan"}}, "timeouts.idle: Input should be a valid number"),
     (PLACE | {"timeouts": {"idle": True}}, "timeouts.idle: Input should be a valid number"),
     (PLACE | {"timeouts": {"read": 1}}, "timeouts.read: Extra inputs are not permitted"),
-    (PLACE | {"on_disconnect": "wait"}, 'on_disconnect: "wait" is not a valid value'),
+    (
+        PLACE | {"on_disconnect": "wait"},
+        'on_disconnect: "wait" is not a valid value; expected one of abort, drain',
+    ),
     (PLACE | {"api_key": "sk"}, "api_key: Extra inputs are not permitted"),
 ]
 
