@@ -39,11 +39,14 @@ from gateway.models import (  # noqa: E402
     Organization,
     ServiceAccount,
     ServiceAccountWorkspace,
+    SpendLimit,
+    SpendLimitIncreaseRequest,
     Tier,
     User,
     Workspace,
     WorkspaceMember,
 )
+from gateway.models.spend_limits import Period  # noqa: E402
 
 DAYS = 30
 
@@ -124,7 +127,27 @@ def _large_organization() -> Organization:
         )
         for n in range(INVITES)
     )
+    _spend_limits(large, users, at)
     return large
+
+
+def _spend_limits(large: Organization, users: list[User], at: Iterator[datetime.datetime]) -> None:
+    """One of the organization in each period, and each member's own by day, with a wish for more by week."""
+    SpendLimit.objects.bulk_create(
+        [
+            *(SpendLimit(organization=large, period=period, amount=10**9) for period in Period.values),
+            *(
+                SpendLimit(
+                    organization=large, user=user, period=Period.DAILY, amount=50_000, created_at=next(at)
+                )
+                for user in users
+            ),
+        ]
+    )
+    SpendLimitIncreaseRequest.objects.bulk_create(
+        SpendLimitIncreaseRequest(organization=large, user=user, period=Period.WEEKLY, created_at=next(at))
+        for user in users
+    )
 
 
 def _members(
