@@ -32,13 +32,17 @@ class Upserted(Generic[Row]):
     changes: Sequence[Change] = ()
 
     def details(self) -> dict[str, list[str]]:
-        """For the audit line: field to [old, new]."""
-        return {change.field: [shown(change.old), shown(change.new)] for change in self.changes}
+        return told(self.changes)
 
 
 def differences(old: Mapping[str, object], new: Mapping[str, object]) -> list[Change]:
     """The fields of `new` whose value is another one than in `old`."""
     return [Change(name, old.get(name), value) for name, value in new.items() if old.get(name) != value]
+
+
+def told(changes: Sequence[Change]) -> dict[str, list[str]]:
+    """For the audit line: field to [old, new]."""
+    return {change.field: [shown(change.old), shown(change.new)] for change in changes}
 
 
 def shown(value: object) -> str:

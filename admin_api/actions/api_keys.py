@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 
 from admin_api import audit
 from admin_api.actor import Actor
-from admin_api.changes import differences, shown
+from admin_api.changes import differences, shown, told
 from admin_api.limits import check_limits
 from admin_api.model_rules import Rules, check_rules
 from admin_api.networks import check_networks
@@ -173,8 +173,7 @@ def _write(
     held.save(update_fields=list(wanted))
     if spend_limit is not UNSET:
         _set_cap(held, spend_limit)
-    told = {change.field: [shown(change.old), shown(change.new)] for change in changes}
-    _record(actor, "api_key.changed", held, told)
+    _record(actor, "api_key.changed", held, told(changes))
     _announce(held)
 
 

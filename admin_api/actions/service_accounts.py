@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from admin_api import audit
 from admin_api.actor import Actor
-from admin_api.changes import differences, shown
+from admin_api.changes import differences, told
 from gateway.directory import publish
 from gateway.errors import Conflict, InvalidRequest
 from gateway.models import ApiKey, Organization, ServiceAccount
@@ -68,8 +68,7 @@ def update(
         setattr(held, field, value)
     held.updated_at, held.updated_by_actor_id = timezone.now(), actor.user_id
     held.save()
-    told = {change.field: [shown(change.old), shown(change.new)] for change in changes}
-    _record(actor, "service_account.changed", held, told)
+    _record(actor, "service_account.changed", held, told(changes))
     return held
 
 
