@@ -1,239 +1,223 @@
-"""One pipelined connection to Valkey for the scripts of the hot path, shared by limits and circuits.
+"""Valkey for the hot path: one server, or a cluster, of which each key has its node.
 
-redis-py costs about 60 us of CPU a call and may hand a reply to the wrong caller when a call is cancelled
-half-way. Here a call is one write and one future in a queue: replies are matched by order, a cancelled caller
-only leaves an unread reply behind. Parsing and packing are hiredis's.
-
-A call that is not answered within `CALL_SECONDS` breaks the connection; all calls then fail at once until a
-background task has connected again.
+A cluster is recognised by itself: `REDIS_URL` names any of its nodes. Commands go to the node that has the slot of
+their first key; all keys of one call share a slot, by the part of their names in braces. Where a slot moved, the
+command goes after it once, and the map is read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import ssl
-from collections import deque
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import hiredis
 import structlog
 from redis.asyncio.connection import parse_url
+from redis.crc import key_slot
+
+from gateway.valkey_connection import CONNECT_SECONDS, Argument, Connection, Script, ValkeyUnavailable
+
+__all__ = ["Argument", "Script", "Valkey", "ValkeyUnavailable"]
 
 log = structlog.get_logger(__name__)
 
-CALL_SECONDS = 0.1
-CONNECT_SECONDS = 1.0
-RETRY_SECONDS = 0.25
+MAP_SECONDS = 10.0  # a replica that took over tells nobody
+MOVES = 2  # how often one command follows its slot
 
-NOT_NOW = {
-    "LOADING",
-    "BUSY",
-    "OOM",
-    "READONLY",
-    "MASTERDOWN",
-    "MISCONF",
-    "NOSCRIPT",
-    "TRYAGAIN",
-    "CLUSTERDOWN",
-}
-
-Argument = str | bytes | int | float
-
-
-class ValkeyUnavailable(Exception):
-    """Valkey is away or does not answer in time; whether the last calls took effect is unknown."""
-
-
-class Script:
-    """A Lua script by its file; the server knows it by its SHA-1."""
-
-    def __init__(self, file: Path) -> None:
-        self.source = file.read_text()
-        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
-
-
-class _Protocol(asyncio.Protocol):
-    """Bytes in, replies to the futures that wait, in order."""
-
-    def __init__(self, lost: Callable[[_Protocol], None]) -> None:
-        self.waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
-        self.transport: asyncio.Transport | None = None
-        self._reader = hiredis.Reader()
-        self._lost = lost
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
-
-    def data_received(self, data: bytes) -> None:
-        self._reader.feed(data)
-        while (reply := self._reader.gets()) is not False:
-            future, _ = self.waiting.popleft()
-            if future.done():  # the caller was cancelled
-                continue
-            if isinstance(reply, hiredis.ReplyError):
-                future.set_exception(self._meaning(reply))
-            else:
-                future.set_result(reply)
-
-    def _meaning(self, reply: hiredis.ReplyError) -> Exception:
-        """Answers that say "not now" count as an outage; anything else is a mistake of ours and stays itself."""
-        word = str(reply).split(" ", 1)[0]
-        if word == "NOSCRIPT" and self.transport is not None:  # flushed: connecting again loads the scripts
-            self.transport.abort()
-        return ValkeyUnavailable(str(reply)) if word in NOT_NOW else reply
-
-    def connection_lost(self, problem: Exception | None) -> None:
-        self._lost(self)
-        for future, _ in self.waiting:
-            if not future.done():
-                future.set_exception(ValkeyUnavailable("the connection was lost"))
-        self.waiting.clear()
-
-
-def _packed(words: tuple[Argument, ...]) -> bytes:
-    return hiredis.pack_command(words)  # type: ignore[arg-type] # its stub knows one-tuples only
+Address = tuple[str, int]
 
 
 class Valkey:
-    """Calls scripts. `available` is false while there is no working connection."""
+    """Calls scripts and commands. `on_up` is called after each (re)connection to a server."""
 
     def __init__(
         self, url: str, scripts: Sequence[Script], *, on_up: Callable[[], None] = lambda: None
     ) -> None:
-        self._options = parse_url(url)
+        self._options: Mapping[str, Any] = parse_url(url)
         self._scripts = scripts
-        self._on_up = on_up
-        self._protocol: _Protocol | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._watch: asyncio.TimerHandle | None = None
+        self.on_up = on_up
         self._loop = asyncio.get_running_loop()
-        self._closed = False
+        self._first = self._connection(self._options)
+        self._cluster: _Map | None = None
+        self._mapping: asyncio.Task[None] | None = None
 
     @property
     def available(self) -> bool:
-        return self._protocol is not None
+        """Whether there is a working connection; in a cluster, to any of its nodes."""
+        if self._cluster is None:
+            return self._first.available
+        return any(connection.available for connection in self._cluster.nodes.values())
+
+    @property
+    def whole(self) -> bool:
+        """Whether every server is reached."""
+        if self._cluster is None:
+            return self._first.available
+        return all(connection.available for connection in self._cluster.nodes.values())
 
     async def start(self) -> None:
         """Connect now if Valkey is there; else go on trying in the background."""
-        self._reconnect()
-        assert self._connecting is not None
-        await asyncio.wait({self._connecting}, timeout=CONNECT_SECONDS)
+        await self._first.start()
+        if self._cluster is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    while not self.whole or not self._cluster.nodes:  # noqa: ASYNC110 - once, at the beginning
+                        await asyncio.sleep(0.01)
 
     async def stop(self) -> None:
-        self._closed = True
-        if self._connecting is not None:
-            self._connecting.cancel()
+        if self._mapping is not None:
+            self._mapping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._connecting
-        if self._protocol is not None and self._protocol.transport is not None:
-            self._protocol.transport.close()
+                await self._mapping
+        nodes = list(self._cluster.nodes.values()) if self._cluster is not None else []
+        for connection in (self._first, *nodes):
+            await connection.stop()
 
     def call(
         self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
     ) -> asyncio.Future[Any]:
         """The script's reply. Fails with `ValkeyUnavailable`, or with the script's own error."""
-        return self._send("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        words = ("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        if self._cluster is None:
+            return self._first.send(words)
+        return self._to_node(key_slot(_bytes(keys[0])), words)
 
     def command(self, *words: Argument) -> asyncio.Future[Any]:
-        """Any other command's reply."""
-        return self._send(*words)
+        """Any other command's reply; its second word is its key, if it has one."""
+        if self._cluster is None:
+            return self._first.send(words)
+        return self._to_node(key_slot(_bytes(words[1] if len(words) > 1 else "")), words)
 
-    def _send(self, *words: Argument) -> asyncio.Future[Any]:
-        future = self._loop.create_future()
-        protocol = self._protocol
-        if protocol is None or protocol.transport is None:
-            future.set_exception(ValkeyUnavailable("not connected"))
-            future.exception()  # whoever does not await it has been told by `available`
-            return future
-        protocol.waiting.append((future, self._loop.time() + CALL_SECONDS))
-        protocol.transport.write(_packed(words))
-        if self._watch is None:
-            self._watch = self._loop.call_later(CALL_SECONDS, self._check_oldest)
-        return future
+    def _to_node(self, slot: int, words: tuple[Argument, ...]) -> asyncio.Future[Any]:
+        assert self._cluster is not None
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._try(self._cluster.of(slot), slot, words, answer, MOVES)
+        return answer
 
-    def _check_oldest(self) -> None:
-        """Break a connection whose oldest call is overdue, unless its reply is only waiting for this busy loop."""
-        self._watch = None
-        protocol = self._protocol
-        if protocol is None or not protocol.waiting:
+    def _try(
+        self,
+        connection: Connection | None,
+        slot: int,
+        words: tuple[Argument, ...],
+        answer: asyncio.Future[Any],
+        moves: int,
+    ) -> None:
+        if connection is None:
+            answer.set_exception(ValkeyUnavailable(f"nobody is known to have slot {slot}"))
+            answer.exception()
             return
-        future, deadline = protocol.waiting[0]
-        late = self._loop.time() - deadline
-        if late < 0:
-            self._watch = self._loop.call_later(-late, self._check_oldest)
+        reply = connection.send(words)
+        reply.add_done_callback(lambda reply: self._replied(reply, slot, words, answer, moves))
+
+    def _replied(
+        self,
+        reply: asyncio.Future[Any],
+        slot: int,
+        words: tuple[Argument, ...],
+        answer: asyncio.Future[Any],
+        moves: int,
+    ) -> None:
+        problem = reply.exception()
+        if answer.done():  # the caller was cancelled
+            return
+        if problem is None:
+            answer.set_result(reply.result())
+        elif isinstance(problem, hiredis.ReplyError) and (moved := _moved(problem)) is not None:
+            assert self._cluster is not None
+            self._cluster.stale.set()
+            if moves:
+                self._cluster.move(slot, moved or self._cluster.address_of(slot))
+                self._try(self._cluster.of(slot), slot, words, answer, moves - 1)
+            else:
+                answer.set_exception(ValkeyUnavailable(str(problem)))
         else:
-            self._watch = self._loop.call_later(0.01, self._break_if_still_oldest, protocol, future)
+            answer.set_exception(problem)
 
-    def _break_if_still_oldest(self, protocol: _Protocol, oldest: asyncio.Future[Any]) -> None:
-        self._watch = None
-        if protocol.waiting and protocol.waiting[0][0] is oldest and protocol.transport is not None:
-            log.warning("valkey_does_not_answer", waiting=len(protocol.waiting))
-            protocol.transport.abort()
-            self._lost(protocol)
+    def _connection(self, options: Mapping[str, Any]) -> Connection:
+        return Connection(options, self._scripts, on_up=self._is_up, on_lost=self._was_lost)
+
+    def _is_up(self) -> None:
+        if self._cluster is None and self._first.in_cluster:
+            self._cluster = _Map(self._options, self._connection)
+            self._mapping = asyncio.create_task(self._keep_map(self._cluster))
         else:
-            self._check_oldest()
+            self.on_up()
 
-    def _lost(self, protocol: _Protocol) -> None:
-        if protocol is self._protocol:
-            self._protocol = None
-            if not self._closed:
-                log.warning("valkey_lost")
-                self._reconnect()
+    def _was_lost(self) -> None:
+        if self._cluster is not None:
+            self._cluster.stale.set()
 
-    def _reconnect(self) -> None:
-        if self._connecting is None or self._connecting.done():
-            self._connecting = asyncio.create_task(self._connect_until_up())
-
-    async def _connect_until_up(self) -> None:
+    async def _keep_map(self, cluster: _Map) -> None:
+        """Ask any node that answers who has which slots, whenever something moved and now and then."""
         while True:
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    protocol = await self._connect()
-                    await self._greet(protocol)
-            except (OSError, TimeoutError, ValkeyUnavailable, hiredis.HiredisError) as problem:
-                log.debug("valkey_not_reached", error=repr(problem))
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._protocol = protocol
-            self._on_up()
-            return
+            cluster.stale.clear()
+            for connection in (self._first, *cluster.nodes.values()):
+                try:
+                    await cluster.take(await connection.send(("CLUSTER", "SLOTS")))
+                    break
+                except (ValkeyUnavailable, hiredis.ReplyError) as problem:
+                    log.debug("cluster_map_not_read", error=str(problem))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(cluster.stale.wait(), MAP_SECONDS)
+            await asyncio.sleep(0.1)
 
-    async def _connect(self) -> _Protocol:
-        options = self._options
-        if "path" in options:
-            _, protocol = await self._loop.create_unix_connection(
-                lambda: _Protocol(self._lost), options["path"]
-            )
-        else:
-            secure = "ssl" in getattr(options.get("connection_class"), "__name__", "").lower()
-            _, protocol = await self._loop.create_connection(
-                lambda: _Protocol(self._lost),
-                options.get("host", "localhost"),
-                options.get("port", 6379),
-                ssl=ssl.create_default_context() if secure else None,
-            )
-        return protocol
 
-    async def _greet(self, protocol: _Protocol) -> None:
-        """Sign in, choose the database and make the scripts known, all before anybody may use the connection."""
-        options = self._options
-        commands: list[tuple[Argument, ...]] = []
-        if options.get("password"):
-            commands.append(("AUTH", options.get("username") or "default", options["password"]))
-        commands.append(("SELECT", options.get("db") or 0))
-        commands.extend(("SCRIPT", "LOAD", script.source) for script in self._scripts)
-        futures = []
-        assert protocol.transport is not None
-        try:
-            for words in commands:
-                futures.append(self._loop.create_future())
-                protocol.waiting.append((futures[-1], 0.0))
-                protocol.transport.write(_packed(words))
-            await asyncio.gather(*futures)
-        except BaseException:
-            protocol.transport.abort()
-            raise
+class _Map:
+    """Who has which of the 16,384 slots, and a connection to each of them."""
+
+    def __init__(
+        self, options: Mapping[str, Any], connection: Callable[[Mapping[str, Any]], Connection]
+    ) -> None:
+        self.nodes: dict[Address, Connection] = {}
+        self.stale = asyncio.Event()
+        self._options = options
+        self._connection = connection
+        self._slots: dict[int, Address] = {}
+        self._starting: set[asyncio.Task[None]] = set()
+
+    def of(self, slot: int) -> Connection | None:
+        return self.nodes.get(self._slots.get(slot, ("", 0)))
+
+    def address_of(self, slot: int) -> Address:
+        return self._slots.get(slot, ("", 0))
+
+    def move(self, slot: int, address: Address) -> None:
+        self._slots[slot] = address
+        self._open(address)
+
+    async def take(self, reply: list[Any]) -> None:
+        """CLUSTER SLOTS: a first and a last slot, then host and port of the one that has them and of its replicas."""
+        slots: dict[int, Address] = {}
+        for first, last, (host, port, *_), *_ in reply:
+            address = (host.decode() if host else self._options.get("host", "localhost"), int(port))
+            slots.update(dict.fromkeys(range(first, last + 1), address))
+        self._slots = slots
+        for address in set(slots.values()):
+            self._open(address)
+        for address in set(self.nodes) - set(slots.values()):
+            await self.nodes.pop(address).stop()
+
+    def _open(self, address: Address) -> None:
+        if address not in self.nodes:
+            host, port = address
+            options = {**self._options, "host": host, "port": port}
+            options.pop("path", None)
+            self.nodes[address] = self._connection(options)
+            starting = asyncio.create_task(self.nodes[address].start())
+            self._starting.add(starting)
+            starting.add_done_callback(self._starting.discard)
+
+
+def _moved(problem: hiredis.ReplyError) -> Address | None:
+    """Where `MOVED <slot> <host>:<port>` points; None for any other answer."""
+    word, _, rest = str(problem).partition(" ")
+    if word != "MOVED":
+        return None
+    host, _, port = rest.partition(" ")[2].rpartition(":")
+    return host, int(port)
+
+
+def _bytes(key: Argument) -> bytes:
+    return key if isinstance(key, bytes) else str(key).encode()
