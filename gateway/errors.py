@@ -3,6 +3,7 @@
     GatewayError               status, Anthropic error type, message, extra headers
       InvalidRequest       400 invalid_request_error
       AuthenticationFailed 401 authentication_error
+      OutOfCredit          402 billing_error
       PermissionDenied     403 permission_error
       NotFound             404 not_found_error
       MethodNotAllowed     405 invalid_request_error
@@ -12,6 +13,7 @@
       UnsupportedEncoding  415 invalid_request_error
       NoWebSocket          426 invalid_request_error
       RateLimited          429 rate_limit_error
+      SpendLimitReached    429 billing_error
       InternalError        500 api_error
       Unavailable          503 api_error
       UpstreamTimeout      504 timeout_error
@@ -49,6 +51,10 @@ class AuthenticationFailed(GatewayError):
     status, type = 401, "authentication_error"
 
 
+class OutOfCredit(GatewayError):
+    status, type = 402, "billing_error"
+
+
 class PermissionDenied(GatewayError):
     status, type = 403, "permission_error"
 
@@ -83,6 +89,10 @@ class NoWebSocket(GatewayError):
 
 class RateLimited(GatewayError):
     status, type = 429, "rate_limit_error"
+
+
+class SpendLimitReached(GatewayError):
+    status, type = 429, "billing_error"
 
 
 class InternalError(GatewayError):

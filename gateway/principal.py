@@ -8,28 +8,13 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from gateway.budgets import Budgets
 from gateway.model_rules import ModelRules
-
-# The order in which limits travel to the admission script.
-LIMITS = (
-    "requests_per_minute",
-    "tokens_per_minute",
-    "input_tokens_per_minute",
-    "output_tokens_per_minute",
-    "concurrent_requests",
-)
+from gateway.scopes import Pools
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 ANYWHERE = "global"  # the geography of requests that no place is asked for
-
-
-class Scope(msgspec.Struct, frozen=True):
-    """One holder of limits. `key` names its state in Valkey; `limits` follow `LIMITS`, 0 means no limit."""
-
-    kind: str
-    key: str
-    limits: tuple[int, int, int, int, int]
 
 
 class Geography(msgspec.Struct, frozen=True):
@@ -42,14 +27,15 @@ class Geography(msgspec.Struct, frozen=True):
 
 
 class Workspace(msgspec.Struct, frozen=True):
-    """A workspace that a principal may use, and what its requests there are under, the widest first: limits in
-    `scopes`, and in `rules` what the organization, the workspace and the key say about models, if anything.
-    `geography` is None where nothing is said of it, which is nearly everywhere.
+    """A workspace that a principal may use, and what its requests there are under: limits in `pools`, money in
+    `budgets`, and in `rules` what the organization, the workspace and the key say about models, if anything, the
+    widest first. `geography` is None where nothing is said of it, which is nearly everywhere.
     """
 
     id: str
     is_default: bool
-    scopes: tuple[Scope, ...]
+    pools: Pools
+    budgets: Budgets
     rules: tuple[ModelRules, ...] = ()
     geography: Geography | None = None
 
@@ -108,29 +94,3 @@ def geography_of(allowed: Collection[str] | None, default: str) -> Geography | N
 def networks_of(texts: Sequence[str]) -> tuple[Network, ...]:
     """Networks in CIDR form, as they are stored."""
     return tuple(map(ipaddress.ip_network, texts))
-
-
-Limits = dict[str, int | None]
-
-
-def scopes_of(
-    organization_id: uuid.UUID,
-    organization: Limits,
-    workspace_id: str,
-    workspace: Limits,
-    key_id: str,
-    key: Limits,
-) -> tuple[Scope, ...]:
-    """The scopes of one key in one workspace: the organization always, the others where they have limits."""
-    tag = f"gw:{{{organization_id}}}:limit"
-    candidates = (
-        Scope("organization", f"{tag}:organization", _ordered(organization)),
-        Scope("workspace", f"{tag}:workspace:{workspace_id}", _ordered(workspace)),
-        Scope("api_key", f"{tag}:key:{key_id}", _ordered(key)),
-    )
-    return (candidates[0], *(scope for scope in candidates[1:] if any(scope.limits)))
-
-
-def _ordered(limits: Limits) -> tuple[int, int, int, int, int]:
-    values = [limits.get(name) or 0 for name in LIMITS]
-    return (values[0], values[1], values[2], values[3], values[4])

@@ -1,23 +1,29 @@
-"""Admission and settlement: one atomic script each over all scopes of a request.
+"""Admission and settlement: one atomic script each over all scopes and budgets of a request.
 
-`admit` never fails: while Valkey is away this process limits on its own. `settle` returns at once; whoever
-holds the event is told through the future whether Valkey has it.
+`admit` never fails: while Valkey is away this process grants its share of the limits on its own. `settle` returns at
+once; whoever holds the event is told through the future whether Valkey has it. When Valkey is back it is told first what
+was granted meanwhile, on the same connection as everything that follows.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Iterable
+import secrets
+import uuid
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import hiredis
 import structlog
 
-from gateway.limits.admission import Admission, Refusal, ScopeState
-from gateway.limits.local import LocalLimiter
-from gateway.principal import LIMITS, Scope
+from gateway.budgets import Counter
+from gateway.limiters import CONCURRENT, LIMITERS, Amounts
+from gateway.limits.admission import Admission, BudgetRefusal, Refusal, ScopeState
+from gateway.limits.local import LocalLimiter, Taken
+from gateway.limits.replicas import Replicas
+from gateway.scopes import Pool, places_of
+from gateway.shards import shard_of, usage_stream
 from gateway.valkey import Argument, Script, Valkey, ValkeyUnavailable
 
 log = structlog.get_logger(__name__)
@@ -25,21 +31,33 @@ log = structlog.get_logger(__name__)
 LEASE_MS = 90_000
 RENEW_SECONDS = 30.0
 GUESS_WINDOW_MS = 60_000
+MOST_OWED = 10_000  # settlements that Valkey has not heard of; beyond that their leases end by themselves
 
-SCRIPTS = ADMIT, SETTLE, RENEW, GUESS = tuple(
+SCRIPTS = ADMIT, SETTLE, CHARGE, RENEW, TAKE, RESTORE, GUESS, AUDIT_BEGIN, AUDIT_END = tuple(
     Script(Path(__file__).parent / "scripts" / f"{name}.lua")
-    for name in ("admit", "settle", "renew", "guess")
+    for name in (
+        "admit",
+        "settle",
+        "charge",
+        "renew",
+        "take",
+        "restore",
+        "guess",
+        "audit_begin",
+        "audit_end",
+    )
 )
 
 
 class Limiter:
-    """All limits of this process. `valkey` knows `SCRIPTS`; `stream` is the stream that settled usage goes to."""
+    """All limits of this process. `valkey` knows `SCRIPTS`; `replicas` says how many processes share them."""
 
-    def __init__(self, valkey: Valkey, *, stream: str) -> None:
+    def __init__(self, valkey: Valkey, replicas: Replicas | None = None) -> None:
         self.valkey = valkey
-        self._local = LocalLimiter()
-        self._stream = stream
+        self.local = LocalLimiter()
+        self._replicas = replicas
         self._open: dict[str, Admission] = {}
+        self._owed: deque[tuple[tuple[Argument, ...], tuple[Argument, ...]]] = deque(maxlen=MOST_OWED)
         self._renewing: asyncio.Task[None] | None = None
         self._guesses: dict[str, int] = {}
 
@@ -51,12 +69,32 @@ class Limiter:
             self._renewing.cancel()
 
     async def admit(
-        self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int
+        self,
+        pool: Pool,
+        lease: str,
+        amounts: Amounts,
+        *,
+        counters: tuple[Counter, ...] = (),
+        cost: int = 0,
+        strict: bool = False,
     ) -> Admission:
-        """Reserve one request and its tokens under all scopes, or under none (then `refusal` says why)."""
+        """Reserve a request under all scopes of the pool and all counters, or under none.
+
+        Then `refusal` says why, or `unknown` which counter has to be audited first. `cost` is in nanodollars; `strict`
+        refuses what no bucket could ever hold.
+        """
         if self.valkey.available:
-            keys, limits = _flat(scopes)
-            arguments: tuple[Argument, ...] = (lease, LEASE_MS, input_tokens, output_tokens, *limits)
+            needed = amounts.by_limiter()
+            keys = (*pool.keys, *(counter.key for counter in counters))
+            arguments: tuple[Argument, ...] = (
+                lease,
+                LEASE_MS,
+                1 if strict else 0,
+                *pool.rules,
+                *[needed[n] for n in pool.used],
+                cost,
+                *[counter.budget.amount for counter in counters],
+            )
             try:
                 reply = await self.valkey.call(ADMIT, keys, arguments)
             except ValkeyUnavailable:
@@ -64,38 +102,73 @@ class Limiter:
             except hiredis.ReplyError as problem:
                 log.error("admission_script_failed", error=str(problem))
             except asyncio.CancelledError:
-                self._forget(scopes, lease, input_tokens, output_tokens)
+                self._forget(Admission(lease, pool, amounts, counters, cost, 0, ()))
                 raise
             else:
-                admission = _admission(scopes, lease, input_tokens, output_tokens, reply)
-                if admission.refusal is None:
+                admission = Admission(lease, pool, amounts, counters, cost, reply[4], ())
+                _understand(admission, reply)
+                if admission.admitted:
                     self._open[lease] = admission
                 return admission
-        return self._local.admit(scopes, lease, input_tokens, output_tokens)
+        return self._admit_alone(pool, lease, amounts, counters, cost, strict=strict)
 
     def settle(
-        self, admission: Admission, input_tokens: int, output_tokens: int, event: bytes
+        self,
+        admission: Admission,
+        actual: Amounts,
+        event: bytes = b"",
+        *,
+        cost: int = 0,
+        attempt_id: uuid.UUID | None = None,
     ) -> asyncio.Future[Any]:
-        """Give back what was not used and append `event`. The future fails if Valkey may not have it."""
-        self._open.pop(admission.lease, None)
-        if admission.local:
-            self._local.settle(admission, input_tokens, output_tokens)
-            return self.append(event) if event else _done()
-        keys, limits = _flat(admission.scopes)
-        reserved = (admission.input_tokens, admission.output_tokens)
-        arguments: tuple[Argument, ...] = (
-            admission.lease,
-            event,
-            *reserved,
-            input_tokens,
-            output_tokens,
-            *limits,
-        )
-        return self.valkey.call(SETTLE, (self._stream, *keys), arguments)
+        """Give back what was not used, count `cost` (nanodollars), and append `event` of that attempt.
 
-    def append(self, event: bytes) -> asyncio.Future[Any]:
-        """Append a usage event that settles nothing: a failed attempt, or one that was spooled."""
-        return self.valkey.command("XADD", self._stream, "*", "event", event)
+        The future fails if Valkey may not have the event.
+        """
+        self._open.pop(admission.lease, None)
+        pool = admission.pool
+        if admission.local:
+            self.local.settle(admission, actual, cost)
+            return self.append(pool.organization_id, event) if event else _done()
+        reserved, used = admission.amounts.by_limiter(), actual.by_limiter()
+        keys = (
+            usage_stream(shard_of(pool.organization_id)),
+            *pool.keys,
+            *(counter.key for counter in admission.counters),
+        )
+        rest: tuple[Argument, ...] = (
+            *pool.rules,
+            *[reserved[n] for n in pool.used],
+            *[used[n] for n in pool.used],
+            cost,
+        )
+        attempt = admission.lease if attempt_id is None else str(attempt_id)
+        settled = self.valkey.call(SETTLE, keys, (admission.lease, event, attempt, 0, *rest))
+        settled.add_done_callback(
+            lambda future: self._owe(future, keys, (admission.lease, b"", attempt, 1, *rest))
+        )
+        return settled
+
+    def charge(
+        self, admission: Admission, event: bytes, *, cost: int, attempt_id: uuid.UUID
+    ) -> asyncio.Future[Any]:
+        """Append the event of a failed attempt while its request goes on, and count what it cost.
+
+        The result is 0 where the request does not fit into its budgets any more.
+        """
+        if admission.local:
+            fits = self.local.charge(admission, cost)
+            return self.append(admission.pool.organization_id, event) if fits else _done(0)
+        keys = (
+            usage_stream(shard_of(admission.pool.organization_id)),
+            *(counter.key for counter in admission.counters),
+        )
+        amounts = [counter.budget.amount for counter in admission.counters]
+        return self.valkey.call(CHARGE, keys, (event, str(attempt_id), cost, *amounts))
+
+    def append(self, organization_id: uuid.UUID, event: bytes) -> asyncio.Future[Any]:
+        """Append a usage event that settles nothing: one that waited in the journal."""
+        return self.valkey.command("XADD", usage_stream(shard_of(organization_id)), "*", "event", event)
 
     async def guesses(self, address: str) -> int:
         """Count a wrong key from `address`; how many there were within a minute, this one included."""
@@ -109,50 +182,123 @@ class Limiter:
             self._guesses[address] = self._guesses.get(address, 0) + 1
             return self._guesses[address]
 
+    def valkey_is_up(self) -> None:
+        """Bring Valkey up to date; whatever is asked of it from here on comes after that."""
+        for taken in self.local.take_over():
+            self._tell_taken(taken)
+        for admission in self._open.values():
+            self._renew_lease(admission)
+            admission.local = False
+        self._restore_budgets()
+        while self._owed:
+            keys, arguments = self._owed.popleft()
+            self.valkey.call(SETTLE, keys, arguments).add_done_callback(_ignore)
+
     @property
     def open_leases(self) -> int:
         return len(self._open)
 
-    def _forget(self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int) -> None:
+    def _admit_alone(
+        self,
+        pool: Pool,
+        lease: str,
+        amounts: Amounts,
+        counters: tuple[Counter, ...],
+        cost: int,
+        *,
+        strict: bool,
+    ) -> Admission:
+        self.local.processes = 1 if self._replicas is None else self._replicas.count
+        admission = self.local.admit(pool, lease, amounts, counters, cost, strict=strict)
+        if admission.admitted:
+            self._open[lease] = admission
+        return admission
+
+    def _forget(self, undone: Admission) -> None:
         """The caller left while admission was under way: undo it behind its back, in order on the same connection."""
-        undone = Admission(lease, scopes, input_tokens, output_tokens, 0, ())
-        self.settle(undone, 0, 0, b"").add_done_callback(_ignore)
+        self.settle(undone, Amounts()).add_done_callback(_ignore)
+
+    def _owe(
+        self, settled: asyncio.Future[Any], keys: tuple[Argument, ...], arguments: tuple[Argument, ...]
+    ) -> None:
+        if not settled.cancelled() and settled.exception() is not None:
+            self._owed.append((keys, arguments))
 
     async def _renew(self) -> None:
         """Keep the leases of everything that is still running; one that a crash leaves behind ends by itself."""
         while True:
             await asyncio.sleep(RENEW_SECONDS)
             for admission in list(self._open.values()):
-                keys = [scope.key + ":leases" for scope in admission.scopes]
-                self.valkey.call(RENEW, keys, [admission.lease, LEASE_MS]).add_done_callback(_ignore)
+                if not admission.local:
+                    self._renew_lease(admission)
+
+    def _renew_lease(self, admission: Admission) -> None:
+        pool = admission.pool
+        keys = [pool.open_key, *(places_of(scope) for scope in pool.scopes if scope.concurrent)]
+        self.valkey.call(RENEW, keys, [admission.lease, LEASE_MS]).add_done_callback(_ignore)
+
+    def _tell_taken(self, taken: Taken) -> None:
+        """A scope whose node is away still keeps what was granted here."""
+
+        def told(future: asyncio.Future[Any]) -> None:
+            if not future.cancelled() and future.exception() is not None:
+                self.local.put_back(taken)
+
+        if not taken.missing:
+            return
+        arguments: list[Argument] = [len(taken.missing)]
+        for n, amount in taken.missing.items():
+            limiter, size = LIMITERS[n], taken.scope.sizes[n]
+            arguments += [limiter.field, limiter.window_ms, size, f"{amount:.3f}"]
+        self.valkey.call(TAKE, [taken.scope.key], arguments).add_done_callback(told)
+
+    def _restore_budgets(self) -> None:
+        """Shares end with the outage. Where Valkey is not there after all, an audit finds what was spent."""
+        reserved: dict[str, list[Argument]] = {key: [] for key in self.local.shares}
+        for admission in self._open.values():
+            for counter in admission.counters:
+                if counter.key in reserved:
+                    reserved[counter.key] += [admission.lease, admission.cost]
+        for key, share in self.local.shares.items():
+            arguments: list[Argument] = [secrets.token_hex(8), share.spent, *reserved[key]]
+            self.valkey.call(RESTORE, [key], arguments).add_done_callback(_ignore)
+        self.local.shares.clear()
 
 
-@functools.lru_cache(maxsize=10_000)
-def _flat(scopes: tuple[Scope, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Keys and limits of all scopes in the scripts' order."""
-    keys = tuple(key for scope in scopes for key in (scope.key, scope.key + ":leases"))
-    return keys, tuple(limit for scope in scopes for limit in scope.limits)
-
-
-def _admission(
-    scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int, reply: list[int]
-) -> Admission:
-    """The script's reply: admitted, refusing scope and limit, wait, clock, then five numbers a scope."""
-    states = tuple(
-        ScopeState(scope, (reply[at], reply[at + 1], reply[at + 2], reply[at + 3]), reply[at + 4])
-        for at, scope in zip(_steps(len(scopes)), scopes, strict=True)
+def _understand(admission: Admission, reply: list[Any]) -> None:
+    """Put the script's reply into the admission: verdict, three numbers, the clock, then L levels and places a scope."""
+    pool = admission.pool
+    width = len(pool.used) + 1
+    admission.states = tuple(
+        ScopeState(scope, tuple(reply[at : at + width - 1]), reply[at + width - 1])
+        for at, scope in zip(range(5, 5 + width * len(pool.scopes), width), pool.scopes, strict=True)
     )
-    refusal = None if reply[0] else Refusal(scopes[reply[1] - 1], LIMITS[reply[2] - 1], reply[3])
-    return Admission(lease, scopes, input_tokens, output_tokens, reply[4], states, refusal)
+    verdict = reply[0]
+    if verdict == 0:
+        admission.refusal = _refusal(admission, reply)
+    elif verdict == 2:
+        admission.refusal = BudgetRefusal(
+            admission.counters[reply[1] - 1], admission.cost, reply[2], reply[3]
+        )
+    elif verdict == 3:
+        admission.unknown = admission.counters[reply[1] - 1]
 
 
-def _steps(scopes: int) -> Iterable[int]:
-    return range(5, 5 + 5 * scopes, 5)
+def _refusal(admission: Admission, reply: list[Any]) -> Refusal:
+    pool, state = admission.pool, admission.states[reply[1] - 1]
+    wait = None if reply[3] < 0 else reply[3]
+    if reply[2] > len(pool.used):
+        last = reply[-1]
+        oldest = last.decode() if isinstance(last, bytes) else ""
+        return Refusal(state.scope, CONCURRENT, wait, 1, state.scope.concurrent - state.held, oldest)
+    place = reply[2] - 1
+    needed = admission.amounts.by_limiter()[pool.used[place]]
+    return Refusal(state.scope, LIMITERS[pool.used[place]].name, wait, needed, state.remaining[place])
 
 
-def _done() -> asyncio.Future[Any]:
+def _done(result: int = 1) -> asyncio.Future[Any]:
     future = asyncio.get_running_loop().create_future()
-    future.set_result(None)
+    future.set_result(result)
     return future
 
 

@@ -1,109 +1,207 @@
-"""The limiter of last resort: the same buckets in this process alone, while Valkey is away.
+"""The limiter of last resort: a share of each limit in this process alone, while Valkey is away.
 
-It keeps the gateway answering and abuse bounded, not exact: each process grants the limit once.
+Each of N processes grants an Nth of every limit, so that together they grant it once. What was granted here is taken
+from Valkey's buckets when it is back (`take_over`), so that nothing is granted twice.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import OrderedDict
 
-from gateway.limits.admission import Admission, Refusal, ScopeState
-from gateway.principal import LIMITS, Scope
+from gateway.budgets import Counter
+from gateway.limiters import CONCURRENT, LIMITERS, Amounts
+from gateway.limits.admission import Admission, BudgetRefusal, Refusal, ScopeState
+from gateway.scopes import Pool, Scope
 
 CAPACITY = 10_000
 
 
 class _State:
-    __slots__ = ("at", "leases", "levels")
+    """One scope's buckets, in the order of `LIMITERS`; a limit that is not set has size 0."""
 
-    def __init__(self, scope: Scope, now: float) -> None:
+    __slots__ = ("at", "leases", "levels", "scope", "sizes")
+
+    def __init__(self, scope: Scope, sizes: list[float], now: float) -> None:
+        self.scope = scope
         self.at = now
-        self.levels = [float(size) for size in scope.limits[:4]]
+        self.sizes = sizes
+        self.levels = list(sizes)
         self.leases: set[str] = set()
 
-    def refill(self, scope: Scope, now: float) -> None:
+    def refill(self, sizes: list[float], now: float) -> None:
+        """`sizes` may have changed since: what is missing stays missing."""
         elapsed, self.at = max(0.0, now - self.at), now
-        for n, size in enumerate(scope.limits[:4]):
-            self.levels[n] = min(float(size), self.levels[n] + elapsed * size / 60)
+        for n, size in enumerate(sizes):
+            level = self.levels[n] + size - self.sizes[n] + elapsed * 1000 * size / LIMITERS[n].window_ms
+            self.levels[n] = min(size, level)
+        self.sizes = sizes
+
+
+@dataclasses.dataclass
+class Share:
+    """What this process may spend of one budget until Valkey is back, in nanodollars."""
+
+    amount: int
+    spent: int = 0
+    reserved: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Taken:
+    """What is missing from one scope's buckets, by place in `LIMITERS`."""
+
+    scope: Scope
+    missing: dict[int, float]
 
 
 class LocalLimiter:
-    """`admit` and `settle` as the scripts do it, without I/O."""
+    """`admit` and `settle` as the scripts do it, without I/O. `processes` is how many share each limit."""
 
     def __init__(self) -> None:
         self._states: OrderedDict[str, _State] = OrderedDict()
+        self.shares: dict[str, Share] = {}
+        self.processes = 1
 
     def admit(
-        self, scopes: tuple[Scope, ...], lease: str, input_tokens: int, output_tokens: int
+        self,
+        pool: Pool,
+        lease: str,
+        amounts: Amounts,
+        counters: tuple[Counter, ...],
+        cost: int,
+        *,
+        strict: bool,
     ) -> Admission:
         now = time.monotonic()
-        states = [self._state(scope, now) for scope in scopes]
-        needed = (1, input_tokens + output_tokens, input_tokens, output_tokens)
-        refusal = _worst(
-            [_refusal(scope, state, needed) for scope, state in zip(scopes, states, strict=True)]
-        )
-        if refusal is None:
-            for scope, state in zip(scopes, states, strict=True):
-                state.leases.add(lease)
-                for n, size in enumerate(scope.limits[:4]):
-                    state.levels[n] -= min(needed[n], size)
+        needed = amounts.by_limiter()
+        states = [self._state(scope, now) for scope in pool.scopes]
+        refusals = [
+            self._refusal(scope, state, needed, strict=strict)
+            for scope, state in zip(pool.scopes, states, strict=True)
+        ]
+        budget, unknown = self._budget(counters, cost)
+        refusal = budget or _worst([one for one in refusals if one])
+        if refusal is None and unknown is None:
+            self._take(states, lease, needed)
+            self._reserve(counters, cost)
         return Admission(
             lease=lease,
-            scopes=scopes,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
+            pool=pool,
+            amounts=amounts,
+            counters=counters,
+            cost=cost,
             now_ms=time.time_ns() // 1_000_000,
             states=tuple(
-                ScopeState(scope, _whole(state.levels), len(state.leases))
-                for scope, state in zip(scopes, states, strict=True)
+                ScopeState(scope, tuple(int(state.levels[n]) for n in pool.used), len(state.leases))
+                for scope, state in zip(pool.scopes, states, strict=True)
             ),
             refusal=refusal,
+            unknown=unknown,
             local=True,
         )
 
-    def settle(self, admission: Admission, input_tokens: int, output_tokens: int) -> None:
-        reserved = (
-            1,
-            admission.input_tokens + admission.output_tokens,
-            admission.input_tokens,
-            admission.output_tokens,
-        )
-        actual = (1, input_tokens + output_tokens, input_tokens, output_tokens)
-        for scope in admission.scopes:
+    def settle(self, admission: Admission, actual: Amounts, cost: int) -> None:
+        reserved, used = admission.amounts.by_limiter(), actual.by_limiter()
+        for scope in admission.pool.scopes:
             state = self._states.get(scope.key)
             if state is None or admission.lease not in state.leases:
                 continue
             state.leases.discard(admission.lease)
-            for n, size in enumerate(scope.limits[:4]):
+            for n, size in enumerate(state.sizes):
                 if size:
-                    state.levels[n] = min(float(size), state.levels[n] + min(reserved[n], size) - actual[n])
+                    state.levels[n] = min(size, state.levels[n] + min(reserved[n], size) - used[n])
+        for counter in admission.counters:
+            if share := self.shares.get(counter.key):
+                share.reserved -= admission.cost
+                share.spent += cost
+
+    def charge(self, admission: Admission, cost: int) -> bool:
+        """Count what a failed attempt cost; whether what is reserved still fits."""
+        fits = True
+        for counter in admission.counters:
+            if share := self.shares.get(counter.key):
+                share.spent += cost
+                fits = fits and share.spent + share.reserved <= share.amount
+        return fits
+
+    def take_over(self) -> list[Taken]:
+        """What Valkey has to be told. From here on nothing is known here; see `put_back`."""
+        now = time.monotonic()
+        taken = []
+        for state in self._states.values():
+            state.refill(state.sizes, now)
+            missing = {n: size - state.levels[n] for n, size in enumerate(state.sizes) if size}
+            taken.append(Taken(state.scope, {n: amount for n, amount in missing.items() if amount > 0}))
+        self._states.clear()
+        return taken
+
+    def put_back(self, taken: Taken) -> None:
+        """Valkey could not be told after all."""
+        state = self._state(taken.scope, time.monotonic())
+        for n, amount in taken.missing.items():
+            state.levels[n] -= amount
 
     def _state(self, scope: Scope, now: float) -> _State:
+        sizes = [size / self.processes for size in scope.sizes]
         state = self._states.get(scope.key)
         if state is None:
-            state = self._states[scope.key] = _State(scope, now)
+            state = self._states[scope.key] = _State(scope, sizes, now)
             if len(self._states) > CAPACITY:
                 self._states.popitem(last=False)
         self._states.move_to_end(scope.key)
-        state.refill(scope, now)
+        state.refill(sizes, now)
         return state
 
+    def _refusal(
+        self, scope: Scope, state: _State, needed: tuple[int, ...], *, strict: bool
+    ) -> Refusal | None:
+        refusals = [
+            refusal
+            for n, size in enumerate(state.sizes)
+            if size and (refusal := _bucket_refusal(scope, state, n, needed[n], strict=strict))
+        ]
+        most = max(1, scope.concurrent // self.processes) if scope.concurrent else 0
+        if most and len(state.leases) >= most:
+            refusals.append(Refusal(scope, CONCURRENT, 1000))
+        return _worst(refusals)
 
-def _refusal(scope: Scope, state: _State, needed: tuple[int, int, int, int]) -> Refusal | None:
-    refusals = [
-        Refusal(scope, LIMITS[n], round((min(needed[n], size) - state.levels[n]) * 60_000 / size))
-        for n, size in enumerate(scope.limits[:4])
-        if size and state.levels[n] < min(needed[n], size) - 1e-6
-    ]
-    if scope.limits[4] and len(state.leases) >= scope.limits[4]:
-        refusals.append(Refusal(scope, LIMITS[4], 1000))
-    return _worst(refusals)
+    def _take(self, states: list[_State], lease: str, needed: tuple[int, ...]) -> None:
+        for state in states:
+            state.leases.add(lease)
+            for n, size in enumerate(state.sizes):
+                state.levels[n] -= min(needed[n], size)
+
+    def _budget(
+        self, counters: tuple[Counter, ...], cost: int
+    ) -> tuple[BudgetRefusal | None, Counter | None]:
+        for counter in counters:
+            share = self.shares.get(counter.key)
+            if share is None:
+                return None, counter
+            if share.spent + share.reserved + cost > share.amount or share.spent >= share.amount:
+                return BudgetRefusal(counter, cost, counter.budget.amount - share.amount + share.spent, 0), None
+        return None, None
+
+    def _reserve(self, counters: tuple[Counter, ...], cost: int) -> None:
+        for counter in counters:
+            self.shares[counter.key].reserved += cost
 
 
-def _worst(refusals: list[Refusal] | list[Refusal | None]) -> Refusal | None:
-    return max((one for one in refusals if one), key=lambda one: one.wait_ms, default=None)
+def _bucket_refusal(scope: Scope, state: _State, n: int, needed: int, *, strict: bool) -> Refusal | None:
+    """Where a share is less than one request, a request has to wait until there is as much as one."""
+    limiter, size, level = LIMITERS[n], state.sizes[n], state.levels[n]
+    if strict and needed > scope.sizes[n]:
+        return Refusal(scope, limiter.name, None, needed, int(level))
+    want = min(needed, size)
+    if want <= 0 or level >= want - 1e-6:
+        return None
+    wait = round((want - level) * limiter.window_ms / size)
+    return Refusal(scope, limiter.name, wait, needed, int(level))
 
 
-def _whole(levels: list[float]) -> tuple[int, int, int, int]:
-    return (int(levels[0]), int(levels[1]), int(levels[2]), int(levels[3]))
+def _worst(refusals: list[Refusal]) -> Refusal | None:
+    return max(
+        refusals, key=lambda one: float("inf") if one.wait_ms is None else one.wait_ms, default=None
+    )

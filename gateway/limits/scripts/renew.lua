@@ -1,18 +1,14 @@
--- Keep the leases of a request that is still running.
+-- Keep the leases of a request that is still running; where Valkey forgot them, it has them again.
 --
--- KEYS     for each scope its leases
+-- KEYS     the leases of the organization's open requests, then for each scope that has them its places
 -- ARGV     lease id, lease lifetime in ms
--- Returns  1 if the lease is held
+-- Returns  nothing of interest
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local lifetime = tonumber(ARGV[2])
-local held = 0
-for scope = 1, #KEYS do
-  if redis.call('ZSCORE', KEYS[scope], ARGV[1]) then
-    redis.call('ZADD', KEYS[scope], now + lifetime, ARGV[1])
-    redis.call('PEXPIRE', KEYS[scope], lifetime + 1000)
-    held = 1
-  end
+for n = 1, #KEYS do
+  redis.call('ZADD', KEYS[n], now + lifetime, ARGV[1])
+  redis.call('PEXPIRE', KEYS[n], lifetime + 1000)
 end
-return held
+return 1

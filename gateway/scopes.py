@@ -1,0 +1,107 @@
+"""What a request's limits are, compiled for the admission script: made once for each key, workspace and pool."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+
+from gateway.limit_pools import GroupLimits, Limits, limits_of
+from gateway.limiters import CONCURRENT, LIMITERS
+from gateway.shards import shard_of
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """An organization (with its tier), a workspace or a key, and what it allows; a null limit is none."""
+
+    kind: str
+    id: str
+    limits: Limits
+    group_limits: GroupLimits
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """One holder of limits in one pool. `key` names its state in Valkey; `sizes` follow `LIMITERS`, 0 is no limit."""
+
+    kind: str
+    id: str
+    key: str
+    sizes: tuple[int, ...]
+    concurrent: int
+
+    def limit(self, name: str) -> int:
+        return self.concurrent if name == CONCURRENT else self.sizes[_PLACES[name]]
+
+
+class Pool:
+    """The scopes of one key in one workspace and one pool, the widest first.
+
+    `used` are the places in `LIMITERS` that any of them limits; `keys` and `rules` are what the scripts are told of all
+    that. `open_key` holds the leases of everything that the organization has under way.
+    """
+
+    __slots__ = ("keys", "name", "open_key", "organization_id", "rules", "scopes", "used")
+
+    def __init__(self, name: str, organization_id: uuid.UUID, scopes: tuple[Scope, ...]) -> None:
+        self.name = name
+        self.organization_id = organization_id
+        self.scopes = scopes
+        self.open_key = f"gw:{{{shard_of(organization_id)}}}:open:{organization_id}"
+        self.used = tuple(n for n in range(len(LIMITERS)) if any(scope.sizes[n] for scope in scopes))
+        self.keys = (self.open_key, *(key for scope in scopes for key in (scope.key, places_of(scope))))
+        limiters = [LIMITERS[n] for n in self.used]
+        self.rules: tuple[bytes, ...] = tuple(
+            str(word).encode()
+            for word in (
+                len(scopes),
+                len(limiters),
+                *(part for limiter in limiters for part in (limiter.field, limiter.window_ms)),
+                *(size for scope in scopes for size in (*self.sizes(scope), scope.concurrent)),
+            )
+        )
+
+    def sizes(self, scope: Scope) -> list[int]:
+        """Of the limiters that are used."""
+        return [scope.sizes[n] for n in self.used]
+
+
+class Pools:
+    """All pools of one key in one workspace."""
+
+    __slots__ = ("_holders", "_organization_id", "_pools")
+
+    def __init__(self, organization_id: uuid.UUID, holders: tuple[Holder, ...]) -> None:
+        self._organization_id = organization_id
+        self._holders = holders
+        self._pools: dict[str, Pool] = {}
+
+    def of(self, name: str) -> Pool:
+        pool = self._pools.get(name)
+        if pool is None:
+            pool = self._pools[name] = self._made(name)
+        return pool
+
+    def _made(self, name: str) -> Pool:
+        """The organization always, the others where they have limits."""
+        widest, *others = [self._scope(holder, name) for holder in self._holders]
+        limited = [scope for scope in others if scope.concurrent or any(scope.sizes)]
+        return Pool(name, self._organization_id, (widest, *limited))
+
+    def _scope(self, holder: Holder, pool: str) -> Scope:
+        limits = limits_of(pool, holder.limits, holder.group_limits)
+        shard, organization = shard_of(self._organization_id), self._organization_id
+        return Scope(
+            holder.kind,
+            holder.id,
+            f"gw:{{{shard}}}:limit:{organization}:{pool}:{holder.kind}:{holder.id}",
+            tuple(limits.get(limiter.name) or 0 for limiter in LIMITERS),
+            limits.get(CONCURRENT) or 0,
+        )
+
+
+def places_of(scope: Scope) -> str:
+    """Where the leases of a scope's concurrent requests are kept."""
+    return scope.key + ":places"
+
+
+_PLACES = {limiter.name: n for n, limiter in enumerate(LIMITERS)}
