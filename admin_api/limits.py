@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gateway.errors import InvalidRequest
-from gateway.models.organizations import LIMIT_NAMES
+from gateway.limiters import LIMIT_NAMES
 
 LARGEST = 1_000_000_000_000  # Lua's numbers in the limiter stay exact far beyond this
 

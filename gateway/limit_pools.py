@@ -25,3 +25,8 @@ def limits_of(pool: str, limits: Limits, group_limits: GroupLimits) -> dict[str,
     inherited = _INHERITED.get(pool)
     base = limits if inherited is None else {name: limits[name] for name in inherited if name in limits}
     return {**base, **group_limits.get(pool, {})}
+
+
+def merged(lower: GroupLimits, upper: GroupLimits) -> dict[str, dict[str, int | None]]:
+    """One holder's `group_limits` from those of its tier and, over them one by one, its own."""
+    return {pool: {**lower.get(pool, {}), **upper.get(pool, {})} for pool in {**lower, **upper}}

@@ -15,7 +15,14 @@ from gateway.models import Tier
 
 # Tables with rows that migrations made.
 KEPT = {"django_migrations", "django_content_type", "auth_permission"}
-CATALOG = {"gateway_tier", "gateway_provider", "gateway_model", "gateway_route", "gateway_price"}
+CATALOG = {
+    "gateway_tier",
+    "gateway_provider",
+    "gateway_modelgroup",
+    "gateway_model",
+    "gateway_route",
+    "gateway_price",
+}
 CONFIGURED = "SELECT id FROM gateway_model WHERE origin <> 'simulator'"
 STANDARD = ["basic", "pro", "enterprise"]
 
@@ -44,5 +51,7 @@ def clear() -> None:
         cursor.execute(f"DELETE FROM gateway_price WHERE model_id IS NULL OR model_id IN ({CONFIGURED})")
         cursor.execute(f"DELETE FROM gateway_route WHERE model_id IN ({CONFIGURED})")
         cursor.execute("DELETE FROM gateway_model WHERE origin <> 'simulator'")
+        cursor.execute("UPDATE gateway_model SET group_id = NULL")
+        cursor.execute("DELETE FROM gateway_modelgroup")
         cursor.execute("DELETE FROM gateway_provider WHERE origin <> 'simulator'")
         cursor.execute("DELETE FROM gateway_tier WHERE name <> ALL(%s)", [STANDARD])

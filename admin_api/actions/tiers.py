@@ -13,8 +13,8 @@ from admin_api.limits import check_limits
 from admin_api.locks import hold_catalog
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
+from gateway.limiters import LIMIT_NAMES
 from gateway.models import Tier
-from gateway.models.organizations import LIMIT_NAMES
 
 STANDARD = ("basic", "pro", "enterprise")
 

@@ -15,8 +15,8 @@ from admin_api.model_rules import check_rules, replace_rules
 from admin_api.residency import AS_IT_IS, Residency, check_residency
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
+from gateway.limiters import LIMIT_NAMES
 from gateway.models import ApiKey, Organization, Workspace
-from gateway.models.organizations import LIMIT_NAMES
 
 MOST_LIVE = 100  # beside the default one
 MOST_TAGS = 50

@@ -14,8 +14,8 @@ from admin_api.queries.available_models import available_models
 from gateway.directory.catalog import Catalog
 from gateway.errors import NotFound
 from gateway.ids import derived_id
+from gateway.limiters import LIMIT_NAMES
 from gateway.models import Organization, Workspace
-from gateway.models.organizations import LIMIT_NAMES
 
 GroupType = Literal["model_group", "batch", "token_count", "files", "skills", "web_search"]
 

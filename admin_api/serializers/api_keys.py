@@ -13,8 +13,8 @@ from admin_api.actions.api_keys import LONGEST_OVERLAP, Cap
 from admin_api.networks import MOST as MOST_NETWORKS
 from admin_api.serializers.base import Body, Choice, Constant, IdQuery, Text
 from admin_api.serializers.money import Cents, SpendLimitOfKeySerializer
+from gateway.limiters import LIMIT_NAMES
 from gateway.models import ApiKey
-from gateway.models.organizations import LIMIT_NAMES
 from gateway.models.spend_limits import Period
 
 STATUSES = [*ApiKey.Status.values, "expired"]

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from admin_api.limits import LARGEST
 from admin_api.queries.rate_limits import GroupType
 from admin_api.serializers.base import LARGEST_PAGE, Body, Choice, Constant, Query, Text
-from gateway.models.organizations import LIMIT_NAMES
+from gateway.limiters import LIMIT_NAMES
 
 RATE_LIMIT_ID = "The `id` of one of `/v1/organizations/rate_limits`."
 SOURCES = ("workspace", "organization")

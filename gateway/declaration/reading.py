@@ -42,7 +42,7 @@ from gateway.declaration.shapes import (
     RouteEntry,
     TierEntry,
 )
-from gateway.models.organizations import LIMIT_NAMES
+from gateway.limiters import LIMIT_NAMES
 from gateway.protocol.vendors import VENDORS, Vendor
 
 T = TypeVar("T")

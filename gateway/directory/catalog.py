@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.limit_pools import DEFAULT
 from gateway.principal import Workspace, denied_by
 from gateway.protocol.vendors import Vendor, vendor_of
 
@@ -75,7 +76,10 @@ def _anywhere(target: Target) -> float:
 
 
 class CatalogModel(msgspec.Struct, frozen=True):
-    """A model by its catalog name and its other names; `price_version` is null while it has no price."""
+    """A model by its catalog name and its other names; `price_version` is null while it has no price.
+
+    `group` is the pool of limits that its requests count in.
+    """
 
     name: str
     display_name: str
@@ -85,6 +89,7 @@ class CatalogModel(msgspec.Struct, frozen=True):
     price_version: int | None
     targets: tuple[Target, ...]
     aliases: tuple[str, ...] = ()
+    group: str = DEFAULT
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -23,13 +23,16 @@ from gateway.principal import Principal, Workspace, geography_of, networks_of, s
 log = structlog.get_logger(__name__)
 
 KEY: LiteralString = """
-SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.workspace_id, k.allowed_ips,
+SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_group_limits,
+       k.workspace_id, k.allowed_ips,
        CASE WHEN k.digest = %s THEN k.expires_at ELSE least(k.expires_at, k.previous_until) END AS expires_at,
        o.id AS organization_id, o.name AS organization_name, o.suspended_at,
        t.limits AS tier_limits, o.limits AS organization_limits, t.reserve_worst_case,
+       t.group_limits AS tier_group_limits, o.group_limits AS organization_group_limits,
        k.allowed_models AS key_allowed, k.denied_models AS key_denied,
        o.allowed_models AS organization_allowed, o.denied_models AS organization_denied,
        (SELECT json_agg(json_build_object('id', w.id, 'is_default', w.is_default, 'limits', w.limits,
+                                          'group_limits', w.group_limits,
                                           'allowed', w.allowed_models, 'denied', w.denied_models,
                                           'geos', w.allowed_inference_geos, 'geo', w.default_inference_geo,
                                           'archived', w.archived_at IS NOT NULL)
@@ -45,11 +48,12 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.workspace_id, k.allowed
 
 MODELS: LiteralString = """
 SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens, m.max_output_tokens,
+       coalesce(g.name, 'default') AS model_group,
        (SELECT p.id FROM gateway_price p WHERE p.model_id = m.id AND p.effective_at <= now()
          ORDER BY p.effective_at DESC, p.id DESC LIMIT 1) AS price_version,
        (SELECT coalesce(array_agg(a.alias ORDER BY a.alias), '{}') FROM gateway_modelalias a WHERE a.model_id = m.id
        ) AS aliases
-  FROM gateway_model m
+  FROM gateway_model m LEFT JOIN gateway_modelgroup g ON g.id = m.group_id
  WHERE m.origin <> 'simulator' OR %s
  ORDER BY m.name
 """
@@ -284,4 +288,5 @@ def _model(row: dict[str, Any], targets: tuple[Target, ...]) -> CatalogModel:
         price_version=row["price_version"],
         targets=targets,
         aliases=tuple(row["aliases"]),
+        group=row["model_group"],
     )

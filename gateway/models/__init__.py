@@ -2,7 +2,7 @@
 
 from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
-from gateway.models.catalog import Model, ModelAlias, Price, Provider, ProviderKey, Route
+from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
 from gateway.models.invites import Invite
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
@@ -19,6 +19,7 @@ __all__ = [
     "Membership",
     "Model",
     "ModelAlias",
+    "ModelGroup",
     "OperatorKey",
     "Organization",
     "Price",

@@ -16,7 +16,7 @@ class ApiKey(models.Model):
     """A credential. `kind` `api` calls models, `admin` the Admin API; an `api` key without a workspace
     belongs to the whole organization and chooses one by `anthropic-workspace-id`.
 
-    `limits` has the names of `organizations.LIMIT_NAMES`; `allowed_models` and `denied_models` are as those
+    `limits` and `group_limits` are as those of a tier; `allowed_models` and `denied_models` are as those
     of the organization. `allowed_ips` are networks in CIDR form that the key may be used from; none is all.
     A key may act for one `user` or one `service_account`, and stops with them.
 
@@ -48,6 +48,7 @@ class ApiKey(models.Model):
     previous_until = models.DateTimeField(null=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     limits = models.JSONField(default=dict)
+    group_limits = models.JSONField(default=dict, db_default={})
     allowed_models = models.JSONField(default=list)
     denied_models = models.JSONField(default=list)
     allowed_ips = models.JSONField(default=list)

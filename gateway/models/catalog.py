@@ -62,12 +62,23 @@ class ProviderKey(models.Model):
         ordering = ["position", "id"]
 
 
+class ModelGroup(models.Model):
+    """Models whose requests and tokens are counted together; a pool of limits, named by `name`."""
+
+    name = models.CharField(max_length=64, unique=True)
+    display_name = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Model(models.Model):
-    """A name that clients may ask for."""
+    """A name that clients may ask for. Without a `group` it counts in the pool `default`."""
 
     name = models.CharField(max_length=200)
     origin = models.CharField(max_length=16, choices=Origin, default=Origin.CONFIGURED)
     display_name = models.CharField(max_length=200)
+    group = models.ForeignKey(ModelGroup, null=True, on_delete=models.PROTECT, related_name="models")
     max_input_tokens = models.PositiveIntegerField(null=True)
     max_output_tokens = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)

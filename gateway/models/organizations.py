@@ -7,20 +7,19 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-LIMIT_NAMES = (
-    "requests_per_minute",
-    "tokens_per_minute",
-    "input_tokens_per_minute",
-    "output_tokens_per_minute",
-    "concurrent_requests",
-)
+from gateway.limit_pools import DEFAULT, limits_of, merged
 
 
 class Tier(models.Model):
-    """A named set of limits. `limits` maps names of `LIMIT_NAMES` to positive integers; absent = no limit."""
+    """A named set of limits. `limits` maps names of `limiters.LIMIT_NAMES` to positive integers; absent = no limit.
+
+    They hold for each pool by itself. `group_limits` maps pools (a model group's name, or one of
+    `limit_pools.RESERVED`) to limits that stand in their place there; a null lifts one.
+    """
 
     name = models.CharField(max_length=64, unique=True)
     limits = models.JSONField(default=dict)
+    group_limits = models.JSONField(default=dict, db_default={})
     reserve_worst_case = models.BooleanField(default=False)
 
     def __str__(self) -> str:
@@ -28,7 +27,7 @@ class Tier(models.Model):
 
 
 class Organization(models.Model):
-    """A tenant. `limits` overrides single limits of the tier; a null there lifts that limit.
+    """A tenant. `limits` and `group_limits` override single limits of the tier's; a null lifts that limit.
 
     `allowed_models` and `denied_models` are lists of names and aliases, `*` standing for anything; an empty
     `allowed_models` allows all, and what is denied is denied. Workspaces and keys have the same two lists:
@@ -39,6 +38,7 @@ class Organization(models.Model):
     name = models.CharField(max_length=200, unique=True)
     tier = models.ForeignKey(Tier, on_delete=models.PROTECT, related_name="organizations")
     limits = models.JSONField(default=dict)
+    group_limits = models.JSONField(default=dict, db_default={})
     allowed_models = models.JSONField(default=list)
     denied_models = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
@@ -47,7 +47,8 @@ class Organization(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def effective_limits(self) -> dict[str, int]:
-        """The tier's limits with this organization's own over them."""
-        merged = {**self.tier.limits, **self.limits}
-        return {name: value for name, value in merged.items() if value is not None}
+    def effective_limits(self, pool: str = DEFAULT) -> dict[str, int]:
+        """What holds in this pool: the tier's limits with this organization's own over them."""
+        groups = merged(self.tier.group_limits, self.group_limits)
+        found = limits_of(pool, {**self.tier.limits, **self.limits}, groups)
+        return {name: value for name, value in found.items() if value is not None}

@@ -14,7 +14,7 @@ from gateway.models.users import User
 class Workspace(models.Model):
     """A part of an organization. The default one is shown as `null` outside and cannot be changed.
 
-    `limits` has the names of `organizations.LIMIT_NAMES`; the tighter of workspace and organization holds.
+    `limits` and `group_limits` are as those of a tier; the tighter of workspace and organization holds.
     `allowed_models` and `denied_models` are as those of the organization. `allowed_inference_geos` is null
     where every geography is allowed.
     """
@@ -26,6 +26,7 @@ class Workspace(models.Model):
     name = models.CharField(max_length=200)
     is_default = models.BooleanField(default=False)
     limits = models.JSONField(default=dict)
+    group_limits = models.JSONField(default=dict, db_default={})
     allowed_models = models.JSONField(default=list)
     denied_models = models.JSONField(default=list)
     allowed_inference_geos = models.JSONField(null=True)

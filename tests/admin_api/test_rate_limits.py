@@ -17,14 +17,14 @@ from admin_api import pages
 from admin_api.actions import api_keys, organizations, workspaces
 from admin_api.actor import SYSTEM
 from gateway.errors import InvalidRequest
+from gateway.limiters import LIMIT_NAMES
 from gateway.models import ApiKey, AuditEntry, Organization, Workspace
-from gateway.models.organizations import LIMIT_NAMES
 from tests.admin_api.door import Door, admin_key
 from tests.people import Cast
 
 PATH = "/v1/organizations/rate_limits"
 OURS = {"requests_per_minute": 50, "tokens_per_minute": 9000, "concurrent_requests": None}
-NOT_OURS = ["input_tokens_per_minute_cache_aware", "tokens_per_day", "tool_uses_per_second", "fast_otpm"]
+NOT_OURS = ["requests_per_hour", "images_per_minute"]
 
 
 @pytest.fixture
