@@ -42,7 +42,7 @@ def _model(row: Model) -> CatalogModel:
         created_at=row.created_at,
         max_input_tokens=row.max_input_tokens,
         max_output_tokens=row.max_output_tokens,
-        price_version=None,
+        price=None,
         targets=(),
         aliases=tuple(sorted(alias.alias for alias in row.aliases.all())),
     )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from gateway.limit_pools import DEFAULT
+from gateway.price import Rates
 from gateway.principal import Workspace, denied_by
 from gateway.protocol.vendors import Vendor, vendor_of
 
@@ -76,7 +77,7 @@ def _anywhere(target: Target) -> float:
 
 
 class CatalogModel(msgspec.Struct, frozen=True):
-    """A model by its catalog name and its other names; `price_version` is null while it has no price.
+    """A model by its catalog name and its other names; `price` is the version in force, null while there is none.
 
     `group` is the pool of limits that its requests count in.
     """
@@ -86,10 +87,15 @@ class CatalogModel(msgspec.Struct, frozen=True):
     created_at: datetime.datetime
     max_input_tokens: int | None
     max_output_tokens: int | None
-    price_version: int | None
+    price: Rates | None
     targets: tuple[Target, ...]
     aliases: tuple[str, ...] = ()
     group: str = DEFAULT
+
+    @property
+    def price_version(self) -> int | None:
+        """What its attempts are charged by."""
+        return self.price.id if self.price else None
 
     @property
     def names(self) -> tuple[str, ...]:

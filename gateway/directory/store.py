@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
 from gateway.model_rules import rules_of
+from gateway.price import Rates
 from gateway.principal import Principal, Workspace, geography_of, networks_of, scopes_of
 
 log = structlog.get_logger(__name__)
@@ -49,11 +50,14 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
 MODELS: LiteralString = """
 SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens, m.max_output_tokens,
        coalesce(g.name, 'default') AS model_group,
-       (SELECT p.id FROM gateway_price p WHERE p.model_id = m.id AND p.effective_at <= now()
-         ORDER BY p.effective_at DESC, p.id DESC LIMIT 1) AS price_version,
+       p.id AS price_version, p.input, p.output, p.cache_read, p.cache_write_5m, p.cache_write_1h,
        (SELECT coalesce(array_agg(a.alias ORDER BY a.alias), '{}') FROM gateway_modelalias a WHERE a.model_id = m.id
        ) AS aliases
-  FROM gateway_model m LEFT JOIN gateway_modelgroup g ON g.id = m.group_id
+  FROM gateway_model m
+  LEFT JOIN gateway_modelgroup g ON g.id = m.group_id
+  LEFT JOIN LATERAL (
+       SELECT * FROM gateway_price p WHERE p.model_id = m.id AND p.effective_at <= now()
+        ORDER BY p.effective_at DESC, p.id DESC LIMIT 1) p ON true
  WHERE m.origin <> 'simulator' OR %s
  ORDER BY m.name
 """
@@ -285,8 +289,19 @@ def _model(row: dict[str, Any], targets: tuple[Target, ...]) -> CatalogModel:
         created_at=row["created_at"],
         max_input_tokens=row["max_input_tokens"],
         max_output_tokens=row["max_output_tokens"],
-        price_version=row["price_version"],
+        price=_price(row) if row["price_version"] is not None else None,
         targets=targets,
         aliases=tuple(row["aliases"]),
         group=row["model_group"],
+    )
+
+
+def _price(row: dict[str, Any]) -> Rates:
+    return Rates(
+        id=row["price_version"],
+        input=row["input"],
+        output=row["output"],
+        cache_read=row["cache_read"],
+        cache_write_5m=row["cache_write_5m"],
+        cache_write_1h=row["cache_write_1h"],
     )

@@ -23,9 +23,10 @@ from gateway.limits.admission import Admission
 from gateway.limits.expectation import Expectations
 from gateway.limits.limiter import Limiter
 from gateway.metering import event as ledger
-from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.event import UsageEvent
 from gateway.metering.spool import Spool, SpoolFull
 from gateway.protocol.anthropic.usage import Usage
+from gateway.token_usage import TokenUsage
 
 log = structlog.get_logger(__name__)
 

@@ -6,18 +6,10 @@ import uuid
 
 import msgspec
 
+from gateway.token_usage import TokenUsage
+
 STREAM = "gw:usage"
 FIELD = "event"
-
-
-class TokenUsage(msgspec.Struct, frozen=True):
-    """The five token classes that have prices of their own; `input_tokens` is uncached input."""
-
-    input_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_5m_tokens: int = 0
-    cache_write_1h_tokens: int = 0
-    output_tokens: int = 0
 
 
 class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import msgspec
 
-from gateway import ids
-from gateway.metering import prices
+from gateway import ids, price
 from gateway.metering.event import UsageEvent
-from gateway.metering.prices import PriceBook, Rates
+from gateway.metering.prices import PriceBook
+from gateway.price import Rates
 
 # Attempt ids carry the time. One outside these bounds is not ours, and would make a partition of its own.
 OLDEST = datetime.timedelta(days=400)
@@ -71,7 +71,7 @@ def row_from_event(event: UsageEvent, book: PriceBook, now: datetime.datetime) -
     at = _began(event.attempt_id, now)
     usage = event.usage
     _check_counts(event)
-    charges = prices.charges(_rates(event.price_version, book), usage, event.service_tier)
+    charges = price.charges(_rates(event.price_version, book), usage, event.service_tier)
     return LedgerRow(
         day=at.date(),
         attempt_id=event.attempt_id,

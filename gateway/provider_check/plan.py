@@ -58,7 +58,7 @@ async def _unrouted(store: DirectoryStore, provider: str, name: str) -> list[Pla
         created_at=datetime.datetime.now(datetime.UTC),
         max_input_tokens=None,
         max_output_tokens=None,
-        price_version=None,
+        price=None,
         targets=targets,
     )
     return [Place(model, target) for target in targets]

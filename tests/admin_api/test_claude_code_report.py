@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from gateway.metering.event import TokenUsage
 from gateway.models import ApiKey
+from gateway.token_usage import TokenUsage
 from tests.admin_api.report import CLAUDE_CODE, DAY, HOUR, MONDAY, Office, office
 from tests.metering.ledger import Ledger
 from tests.people import Cast

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from gateway.metering.event import TokenUsage
 from gateway.models import Model
+from gateway.token_usage import TokenUsage
 from tests.admin_api.report import COST, DAY, HOUR, MONDAY, Office, office, results
 from tests.metering.ledger import Ledger
 from tests.people import Cast

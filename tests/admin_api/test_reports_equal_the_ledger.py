@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.event import UsageEvent
 from gateway.models import UsageEvent as LedgerEvent
+from gateway.token_usage import TokenUsage
 from tests.admin_api.report import COST, DAY, HOUR, MINUTE, TODAY, USAGE, Office, office
 from tests.metering.ledger import Ledger
 from tests.people import Cast

@@ -9,7 +9,7 @@ import anthropic
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from gateway.metering.event import TokenUsage
+from gateway.token_usage import TokenUsage
 from tests.admin_api.door import Door, admin_key
 from tests.admin_api.report import COST, DAY, HOUR, MINUTE, MONDAY, TODAY, USAGE, Office, office, results
 from tests.metering.ledger import Ledger

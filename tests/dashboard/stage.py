@@ -22,8 +22,9 @@ from admin_api.actions import api_keys, invites, memberships, organizations, pas
 from admin_api.actor import SYSTEM
 from gateway.metering import event
 from gateway.metering.drain import Drain
-from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.event import UsageEvent
 from gateway.models import ApiKey, Organization, Price, User
+from gateway.token_usage import TokenUsage
 from tests import people
 from tests.people import Cast
 

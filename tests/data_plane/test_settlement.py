@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.metering.event import TokenUsage
+from gateway.token_usage import TokenUsage
 from tests import upstream as provider
 from tests.data_plane.house import ALIASES, SCRIPTED, SIMULATED, SPARE, House, body
 from tests.upstream import Event, Upstream

@@ -19,7 +19,7 @@ def model(name: str, *targets: Target, aliases: tuple[str, ...] = (), day: int =
         created_at=datetime.datetime(2026, 1, day, tzinfo=datetime.UTC),
         max_input_tokens=None,
         max_output_tokens=None,
-        price_version=None,
+        price=None,
         targets=targets,
         aliases=aliases,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterator
+from decimal import Decimal
 from typing import TypeVar
 
 import pytest
@@ -14,13 +16,13 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from admin_api.actions import api_keys, models, organizations, providers, workspaces
 from admin_api.actor import SYSTEM
-from admin_api.catalog import RouteTo, WeightedKey
+from admin_api.catalog import Rates, RouteTo, WeightedKey
 from admin_api.residency import Residency
 from gateway import credentials
 from gateway.directory.catalog import Catalog, Target
 from gateway.directory.store import DirectoryStore
 from gateway.encryption import Vault
-from gateway.models import Organization, ProviderKey, Tier
+from gateway.models import Organization, Price, ProviderKey, Tier
 from gateway.principal import Geography, Principal, denied_by
 from tests.committed import committed
 
@@ -101,6 +103,23 @@ def test_a_key_that_nothing_opens_leaves_its_share_to_the_others() -> None:
         ("half", "sk-b", str(kept), 1, 100.0),
         ("none", "", str(alone), 1, 100.0),
     ]
+
+
+def test_a_model_carries_the_price_in_force() -> None:
+    provider("p")
+    for amount in (Decimal(1), Decimal("0.0000000003")):
+        price = Rates(amount, amount * 2, amount * 3, amount * 4, amount * 5)
+        models.upsert(actor=SYSTEM, name="priced", routes=[RouteTo("p", "m")], price=price)
+    models.upsert(actor=SYSTEM, name="unpriced", routes=[RouteTo("p", "n")])
+
+    found = catalog()
+
+    priced, unpriced = found.names["priced"], found.names["unpriced"]
+    last = Price.objects.latest("id")
+    assert priced.price is not None
+    assert dataclasses.asdict(priced.price) | dataclasses.asdict(price) == dataclasses.asdict(priced.price)
+    assert priced.price_version == priced.price.id == last.pk
+    assert (unpriced.price, unpriced.price_version) == (None, None)
 
 
 def test_the_simulators_models_have_targets_without_keys() -> None:

@@ -18,13 +18,14 @@ from django.conf import settings
 
 from gateway.metering import event, sessions, store
 from gateway.metering.drain import Drain
-from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.event import UsageEvent
 from gateway.metering.prices import PriceBook
 from gateway.metering.rollups import DIMENSIONS, SUMS
 from gateway.metering.rows import row_from_event
 from gateway.metering.stream import REJECTED
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey
+from gateway.token_usage import TokenUsage
 
 ACME = uuid.UUID("00000000-0000-4000-8000-00000000ac3e")
 UMBRELLA = uuid.UUID("00000000-0000-4000-8000-0000000b4e11")

@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from gateway.metering import event, stream
-from gateway.metering.event import TokenUsage
 from gateway.metering.rows import LedgerRow
 from gateway.models import UsageEvent as UsageEventModel
+from gateway.token_usage import TokenUsage
 from tests.metering.ledger import ACME, Ledger, attempt_at, usage_event
 
 NOON = datetime.datetime.now(datetime.UTC).replace(hour=12, minute=0, second=0, microsecond=250_000)

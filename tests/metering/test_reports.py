@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.metering import reports
-from gateway.metering.event import TokenUsage, UsageEvent
+from gateway.metering.event import UsageEvent
 from gateway.metering.reports import Bucket, Row, Width
 from gateway.metering.rollups import DIMENSIONS
+from gateway.token_usage import TokenUsage
 from tests.metering.ledger import ACME, UMBRELLA, Ledger, attempt_at, usage_event
 
 MIDNIGHT = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.metering.event import TokenUsage
 from gateway.models import UsageSession
+from gateway.token_usage import TokenUsage
 from tests.metering.ledger import Ledger, usage_event
 from tests.metering.test_reports import FLAT, MIDNIGHT, MINUTE
 

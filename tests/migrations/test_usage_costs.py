@@ -8,9 +8,9 @@ from django.db import connection
 from psycopg import sql
 
 from gateway.metering import partitions
-from gateway.metering.event import TokenUsage
-from gateway.metering.prices import Rates, charges
 from gateway.metering.rollups import COSTS
+from gateway.price import Rates, charges
+from gateway.token_usage import TokenUsage
 from tests.metering.ledger import ACME, attempt_at
 from tests.metering.test_reports import MIDNIGHT
 from tests.migrations.test_provider_keys import migrate
