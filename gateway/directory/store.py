@@ -25,9 +25,12 @@ log = structlog.get_logger(__name__)
 
 KEY: LiteralString = """
 SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_group_limits,
-       k.workspace_id, k.allowed_ips,
+       k.workspace_id, k.user_id, k.allowed_ips,
        CASE WHEN k.digest = %s THEN k.expires_at ELSE least(k.expires_at, k.previous_until) END AS expires_at,
-       o.id AS organization_id, o.name AS organization_name, o.suspended_at,
+       o.id AS organization_id, o.name AS organization_name, o.suspended_at, o.prepaid_since,
+       CASE WHEN o.prepaid_since IS NOT NULL
+            THEN (SELECT coalesce(sum(c.amount), 0)::bigint FROM credit_entry c WHERE c.organization_id = o.id)
+        END AS credit_cents,
        t.limits AS tier_limits, o.limits AS organization_limits, t.reserve_worst_case,
        t.group_limits AS tier_group_limits, o.group_limits AS organization_group_limits,
        k.allowed_models AS key_allowed, k.denied_models AS key_denied,
@@ -40,7 +43,28 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
                         ORDER BY w.is_default DESC, w.created_at)
           FROM gateway_workspace w
          WHERE w.organization_id = k.organization_id AND (k.workspace_id IS NULL OR w.id = k.workspace_id)
-       ) AS workspaces
+       ) AS workspaces,
+       (SELECT json_agg(json_build_object('id', l.id, 'scope', l.scope, 'scope_id', l.scope_id, 'period', l.period,
+                                          'amount', l.amount) ORDER BY l.id)
+          FROM (  -- one look into an index each, whatever the number of limits of other members and keys
+                SELECT id, 'organization' AS scope, organization_id::text AS scope_id, period, amount
+                  FROM gateway_spendlimit
+                 WHERE organization_id = k.organization_id
+                   AND workspace_id IS NULL AND user_id IS NULL AND api_key_id IS NULL
+                UNION ALL
+                SELECT id, 'workspace', workspace_id, period, amount FROM gateway_spendlimit
+                 WHERE organization_id = k.organization_id AND workspace_id = k.workspace_id
+                UNION ALL
+                SELECT id, 'workspace', workspace_id, period, amount FROM gateway_spendlimit
+                 WHERE organization_id = k.organization_id AND workspace_id IS NOT NULL AND k.workspace_id IS NULL
+                UNION ALL
+                SELECT id, 'user', user_id, period, amount FROM gateway_spendlimit
+                 WHERE organization_id = k.organization_id AND user_id = k.user_id
+                UNION ALL
+                SELECT id, 'api_key', api_key_id, period, amount FROM gateway_spendlimit
+                 WHERE organization_id = k.organization_id AND api_key_id = k.id) l
+         WHERE l.amount IS NOT NULL
+       ) AS spend_limits
   FROM gateway_apikey k
   JOIN gateway_organization o ON o.id = k.organization_id
   JOIN gateway_tier t ON t.id = o.tier_id

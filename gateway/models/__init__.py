@@ -3,19 +3,26 @@
 from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
 from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
+from gateway.models.credit import CreditEntry
+from gateway.models.deliveries import Delivery, Mail
 from gateway.models.invites import Invite
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
+from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
 from gateway.models.usage import UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
 from gateway.models.users import Membership, User
+from gateway.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from gateway.models.workspaces import Workspace, WorkspaceMember
 
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "CreditEntry",
+    "Delivery",
     "Invite",
+    "Mail",
     "Membership",
     "Model",
     "ModelAlias",
@@ -28,6 +35,7 @@ __all__ = [
     "Route",
     "ServiceAccount",
     "ServiceAccountWorkspace",
+    "SpendAlert",
     "SpendLimit",
     "SpendLimitIncreaseRequest",
     "Tier",
@@ -37,6 +45,9 @@ __all__ = [
     "UsageMinute",
     "UsageSession",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "Workspace",
     "WorkspaceMember",
 ]

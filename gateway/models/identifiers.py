@@ -33,3 +33,19 @@ def spend_limit_increase_request_id() -> str:
 
 def operator_key_id() -> str:
     return new_id("opkey")
+
+
+def credit_entry_id() -> str:
+    return new_id("crdt")
+
+
+def mail_id() -> str:
+    return new_id("mail")
+
+
+def webhook_endpoint_id() -> str:
+    return new_id("whe")
+
+
+def webhook_event_id() -> str:
+    return new_id("whevt")

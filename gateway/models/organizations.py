@@ -32,6 +32,9 @@ class Organization(models.Model):
     `allowed_models` and `denied_models` are lists of names and aliases, `*` standing for anything; an empty
     `allowed_models` allows all, and what is denied is denied. Workspaces and keys have the same two lists:
     all three must allow a model.
+
+    One with `prepaid_since` pays ahead: what it uses from then on is taken from its credit, and is refused once that
+    is empty. A whole minute in UTC, so that the rollups tell exactly what came after.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -43,6 +46,7 @@ class Organization(models.Model):
     denied_models = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now)
     suspended_at = models.DateTimeField(null=True)
+    prepaid_since = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name
