@@ -8,7 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 import psycopg
-from psycopg import sql
+
+from gateway.metering.summary import NONE, Summary
 
 
 class Width(StrEnum):
@@ -56,25 +57,19 @@ SUMS = {
 }
 
 
-def add(cursor: psycopg.Cursor, rows: str) -> None:
-    """Raise the rollups of all widths by `rows`, a JSON array of ledger rows that no rollup counts yet."""
-    for width in Width:
-        cursor.execute(_UPSERTS[width], [rows])
+def add(cursor: psycopg.Cursor, rows: str, replaced: str = NONE) -> None:
+    """Raise the rollups of all widths by `rows`, a JSON array of ledger rows that no rollup counts yet.
+
+    Those in `replaced` are no longer counted: the ledger holds others in their place.
+    """
+    for summary in SUMMARIES.values():
+        summary.add(cursor, rows, replaced)
 
 
-def _upsert(width: Width) -> sql.SQL:
-    """Rows are raised in the order of their key, the same in every drain, so that two never deadlock."""
+def _summary(width: Width) -> Summary:
     period = f"date_trunc('{_PERIOD[width]}', at, 'UTC')"
     key = {"organization_id": "organization_id", "bucket": period, **DIMENSIONS}
-    places = ", ".join(str(n + 1) for n in range(len(key)))
-    raised = ", ".join(f"{name} = total.{name} + excluded.{name}" for name in SUMS)
-    return sql.SQL(
-        f"INSERT INTO {TABLES[width]} AS total ({', '.join((*key, *SUMS))})"
-        f" SELECT {', '.join((*key.values(), *SUMS.values()))}"
-        " FROM json_populate_recordset(NULL::usage_event, %s::json)"
-        f" GROUP BY {places} ORDER BY {places}"
-        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {raised}"
-    )
+    return Summary(TABLES[width], key, SUMS)
 
 
-_UPSERTS = {width: _upsert(width) for width in Width}
+SUMMARIES = {width: _summary(width) for width in Width}

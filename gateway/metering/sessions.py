@@ -8,7 +8,8 @@ an editor (`claude-vscode`), or a program that embeds it (`sdk-ts`, `sdk-py`).
 from __future__ import annotations
 
 import psycopg
-from psycopg import sql
+
+from gateway.metering.summary import NONE, Summary
 
 USER_AGENT = "claude-cli/"
 
@@ -34,22 +35,10 @@ SUMS = {
 }
 
 
-def add(cursor: psycopg.Cursor, rows: str) -> None:
-    """Raise the sessions by `rows`, a JSON array of ledger rows of Claude Code that no session counts yet."""
-    cursor.execute(_UPSERT, [rows])
+SUMMARY = Summary("usage_session", KEY, SUMS, counted=f"user_agent LIKE '{USER_AGENT}%%'")
 
 
-def _upsert() -> sql.SQL:
-    """In the order of the key, as in `rollups`."""
-    places = ", ".join(str(n + 1) for n in range(len(KEY)))
-    raised = ", ".join(f"{name} = total.{name} + excluded.{name}" for name in SUMS)
-    return sql.SQL(
-        f"INSERT INTO usage_session AS total ({', '.join((*KEY, *SUMS))})"
-        f" SELECT {', '.join((*KEY.values(), *SUMS.values()))}"
-        " FROM json_populate_recordset(NULL::usage_event, %s::json)"
-        f" GROUP BY {places} ORDER BY {places}"
-        f" ON CONFLICT ({', '.join(KEY)}) DO UPDATE SET {raised}"
-    )
-
-
-_UPSERT = _upsert()
+def add(cursor: psycopg.Cursor, rows: str, replaced: str = NONE) -> None:
+    """Raise the sessions by those of `rows` that are of Claude Code, a JSON array of ledger rows that no session
+    counts yet; those in `replaced` are no longer counted."""
+    SUMMARY.add(cursor, rows, replaced)

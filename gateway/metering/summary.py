@@ -1,0 +1,88 @@
+"""A table of sums over the ledger: its statements, made from what its columns are of a ledger row.
+
+All are in the order of the key, the same in every process, so that two that meet in the same rows never
+deadlock; and all raise by a difference instead of setting a value, so that nobody's part is lost whoever comes
+between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import psycopg
+from psycopg import sql
+
+NONE = "[]"
+
+_FROM_JSON = "json_populate_recordset(NULL::usage_event, %s::json)"
+
+
+class Summary:
+    """`key` and `sums` tell each column as an expression over `usage_event`; `counted` which rows count."""
+
+    def __init__(
+        self, table: str, key: Mapping[str, str], sums: Mapping[str, str], counted: str = "true"
+    ) -> None:
+        self.table = table
+        self.key = key
+        self.sums = sums
+        self.counted = counted
+        self.moment = "bucket" if "bucket" in key else "day"
+
+    def add(self, cursor: psycopg.Cursor, rows: str, replaced: str = NONE) -> None:
+        """Count `rows`, JSON arrays of ledger rows as all here are, and no longer those that they `replaced`."""
+        if replaced == NONE:
+            cursor.execute(self._raise, [rows])
+            return
+        cursor.execute(self._correct, [rows, replaced])
+        cursor.execute(self._forget, [replaced])
+
+    @cached_property
+    def _raise(self) -> sql.SQL:
+        return self._upsert(f"{self._summed(_FROM_JSON)} ORDER BY {self._places}")
+
+    @cached_property
+    def _correct(self) -> sql.SQL:
+        return self._upsert(
+            self._difference(self._summed(_FROM_JSON), self._summed(_FROM_JSON, sign="-")),
+        )
+
+    @cached_property
+    def _forget(self) -> sql.SQL:
+        """A sum that lost its last row goes too, as if that row had never been counted there."""
+        found = f"SELECT {self.key['organization_id']}, {self.key[self.moment]} FROM {_FROM_JSON}"
+        return sql.SQL(
+            f"DELETE FROM {self.table} WHERE {self._zero} AND (organization_id, {self.moment}) IN ({found})"
+        )
+
+    @cached_property
+    def _zero(self) -> str:
+        return " AND ".join(f"{name} = 0" for name in self.sums)
+
+    def _upsert(self, selected: str) -> sql.SQL:
+        raised = ", ".join(f"{name} = total.{name} + excluded.{name}" for name in self.sums)
+        return sql.SQL(
+            f"INSERT INTO {self.table} AS total ({', '.join((*self.key, *self.sums))}) {selected}"
+            f" ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {raised}"
+        )
+
+    def _summed(self, rows: str, sign: str = "") -> str:
+        """The sums over ledger rows, one line for each key."""
+        key = [f"{expression} AS {name}" for name, expression in self.key.items()]
+        sums = [f"{sign}({expression}) AS {name}" for name, expression in self.sums.items()]
+        return f"SELECT {', '.join((*key, *sums))} FROM {rows} WHERE {self.counted} GROUP BY {self._places}"
+
+    def _difference(self, more: str, less: str) -> str:
+        """What two lists of sums, the second with its sign turned, come to where they are not equal."""
+        key = ", ".join(self.key)
+        sums = ", ".join(f"sum({name}) AS {name}" for name in self.sums)
+        unequal = " OR ".join(f"sum({name}) <> 0" for name in self.sums)
+        return (
+            f"SELECT {key}, {sums} FROM ({more} UNION ALL {less}) AS parts"
+            f" GROUP BY {key} HAVING {unequal} ORDER BY {key}"
+        )
+
+    @cached_property
+    def _places(self) -> str:
+        return ", ".join(str(n + 1) for n in range(len(self.key)))
