@@ -35,7 +35,7 @@ from gateway.consumers.not_found import HelloConsumer, NotFoundConsumer
 from gateway.consumers.responses import ResponsesConsumer
 from gateway.engine.plane import Plane
 from gateway.health import Health
-from gateway.metering.event import STREAM
+from gateway.shards import SHARDS, usage_stream
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -125,7 +125,8 @@ def _health(plane: Plane) -> Health:
         await plane.valkey.command("PING")
 
     async def stream_lag() -> None:
-        metrics.usage_stream_lag(await plane.valkey.command("XLEN", STREAM))
+        lengths = [plane.valkey.command("XLEN", usage_stream(shard)) for shard in range(SHARDS)]
+        metrics.usage_stream_lag(sum(await asyncio.gather(*lengths)))
 
     return Health(
         postgres=plane.directory.store.ping,

@@ -69,6 +69,33 @@ _broken_streams = Counter(
     registry=REGISTRY,
 )
 _open_exchanges = Gauge("gateway_open_exchanges", "Requests being answered now.", registry=REGISTRY)
+_open_reservations = Gauge(
+    "gateway_open_reservations",
+    "Reservations that this process holds; more of them than open exchanges would be a leak.",
+    registry=REGISTRY,
+)
+_open_attempts = Gauge(
+    "gateway_open_attempts", "Attempts in the journal that are not over yet.", registry=REGISTRY
+)
+_leaked_reservations = Counter(
+    "gateway_leaked_reservations",
+    "Reservations in budgets that their process never gave back, as audits find them.",
+    registry=REGISTRY,
+)
+_unknown_attempts = Counter(
+    "gateway_attempts_closed_unknown",
+    "Attempts of processes that died, closed with what was reserved for them.",
+    registry=REGISTRY,
+)
+_refusals = Counter("gateway_refusals", "Requests that a limit or budget refused.", ("kind",), registry=REGISTRY)
+_unacknowledged = Gauge(
+    "gateway_unacknowledged_usage",
+    "Usage events in the journal that PostgreSQL is not known to have yet.",
+    registry=REGISTRY,
+)
+_replicas = Gauge(
+    "gateway_replicas", "Web processes of the last minute, who share limits without Valkey.", registry=REGISTRY
+)
 _spool_bytes = Gauge(
     "gateway_spool_bytes",
     "Usage waiting on disk for Valkey to return.",
@@ -121,6 +148,19 @@ def broken_stream(dialect: str) -> None:
     _broken_streams.labels(dialect).inc()
 
 
+def reservations_leaked(number: int) -> None:
+    _leaked_reservations.inc(number)
+
+
+def attempts_closed_unknown(number: int) -> None:
+    _unknown_attempts.inc(number)
+
+
+def refused(kind: str) -> None:
+    """By `rate_limit`, `spend_limit` or `credit`."""
+    _refusals.labels(kind).inc()
+
+
 def usage_stream_lag(entries: int) -> None:
     _stream_entries.set(entries)
 
@@ -128,12 +168,20 @@ def usage_stream_lag(entries: int) -> None:
 def watch(
     *,
     open_exchanges: Callable[[], int],
+    open_reservations: Callable[[], int],
+    open_attempts: Callable[[], int],
+    unacknowledged: Callable[[], int],
+    replicas: Callable[[], int],
     spool_bytes: Callable[[], int],
     valkey_breaker_open: Callable[[], bool],
     open_circuits: Callable[[], int],
 ) -> None:
     """Ask these at every scrape, so that requests pay nothing for them."""
     _open_exchanges.set_function(open_exchanges)
+    _open_reservations.set_function(open_reservations)
+    _open_attempts.set_function(open_attempts)
+    _unacknowledged.set_function(unacknowledged)
+    _replicas.set_function(replicas)
     _spool_bytes.set_function(spool_bytes)
     _valkey_open.set_function(valkey_breaker_open)
     _open_circuits.set_function(open_circuits)

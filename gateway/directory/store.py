@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, LiteralString
 
 import psycopg
@@ -15,11 +16,15 @@ from cryptography.fernet import InvalidToken
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
+from gateway.budgets import CREDIT, NANODOLLARS_A_CENT, Budget, Budgets
+from gateway.directory import spending
 from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
+from gateway.limit_pools import merged
 from gateway.model_rules import rules_of
 from gateway.price import Rates
-from gateway.principal import Principal, Workspace, geography_of, networks_of, scopes_of
+from gateway.principal import Principal, Workspace, geography_of, networks_of
+from gateway.scopes import Holder, Pools
 
 log = structlog.get_logger(__name__)
 
@@ -45,23 +50,28 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
          WHERE w.organization_id = k.organization_id AND (k.workspace_id IS NULL OR w.id = k.workspace_id)
        ) AS workspaces,
        (SELECT json_agg(json_build_object('id', l.id, 'scope', l.scope, 'scope_id', l.scope_id, 'period', l.period,
-                                          'amount', l.amount) ORDER BY l.id)
+                                          'amount', l.amount, 'version', l.version) ORDER BY l.id)
           FROM (  -- one look into an index each, whatever the number of limits of other members and keys
-                SELECT id, 'organization' AS scope, organization_id::text AS scope_id, period, amount
+                SELECT id, 'organization' AS scope, organization_id::text AS scope_id, period, amount,
+                       (extract(epoch FROM updated_at) * 1000)::bigint AS version
                   FROM gateway_spendlimit
                  WHERE organization_id = k.organization_id
                    AND workspace_id IS NULL AND user_id IS NULL AND api_key_id IS NULL
                 UNION ALL
-                SELECT id, 'workspace', workspace_id, period, amount FROM gateway_spendlimit
+                SELECT id, 'workspace', workspace_id, period, amount, (extract(epoch FROM updated_at) * 1000)::bigint
+                  FROM gateway_spendlimit
                  WHERE organization_id = k.organization_id AND workspace_id = k.workspace_id
                 UNION ALL
-                SELECT id, 'workspace', workspace_id, period, amount FROM gateway_spendlimit
+                SELECT id, 'workspace', workspace_id, period, amount, (extract(epoch FROM updated_at) * 1000)::bigint
+                  FROM gateway_spendlimit
                  WHERE organization_id = k.organization_id AND workspace_id IS NOT NULL AND k.workspace_id IS NULL
                 UNION ALL
-                SELECT id, 'user', user_id, period, amount FROM gateway_spendlimit
+                SELECT id, 'user', user_id, period, amount, (extract(epoch FROM updated_at) * 1000)::bigint
+                  FROM gateway_spendlimit
                  WHERE organization_id = k.organization_id AND user_id = k.user_id
                 UNION ALL
-                SELECT id, 'api_key', api_key_id, period, amount FROM gateway_spendlimit
+                SELECT id, 'api_key', api_key_id, period, amount, (extract(epoch FROM updated_at) * 1000)::bigint
+                  FROM gateway_spendlimit
                  WHERE organization_id = k.organization_id AND api_key_id = k.id) l
          WHERE l.amount IS NOT NULL
        ) AS spend_limits
@@ -185,6 +195,19 @@ class DirectoryStore:
         rows = await self._rows(PROVIDER, name)
         return tuple(_targets(rows, await self._all_credentials()))
 
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[spending.Connection]:
+        """A connection on which all questions see the same moment, for `spending.py`."""
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._pool.connection() as connection:
+                await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                try:
+                    yield connection
+                finally:
+                    await connection.execute("ROLLBACK")
+        except (TimeoutError, psycopg.OperationalError, PoolTimeout, PoolClosed) as problem:
+            raise StoreUnavailable(str(problem) or "no answer in time") from problem
+
     async def _all_credentials(self) -> dict[Any, list[Credential]]:
         """By the id of the provider."""
         keys = await self._rows(PROVIDER_KEYS)
@@ -241,24 +264,7 @@ class DirectoryStore:
 
 def _principal(row: dict[str, Any]) -> Principal:
     expires_at: datetime.datetime | None = row["expires_at"]
-    organization = {**row["tier_limits"], **row["organization_limits"]}
-    workspaces = tuple(
-        Workspace(
-            one["id"],
-            one["is_default"],
-            scopes_of(
-                row["organization_id"], organization, one["id"], one["limits"], row["id"], row["key_limits"]
-            ),
-            rules_of(
-                ("organization", row["organization_allowed"], row["organization_denied"]),
-                ("workspace", one["allowed"], one["denied"]),
-                ("api_key", row["key_allowed"], row["key_denied"]),
-            ),
-            geography_of(one["geos"], one["geo"]),
-        )
-        for one in row["workspaces"] or []
-        if not one["archived"]
-    )
+    workspaces = tuple(_workspace(row, one) for one in row["workspaces"] or [] if not one["archived"])
     return Principal(
         key_id=row["id"],
         kind=row["kind"],
@@ -270,6 +276,55 @@ def _principal(row: dict[str, Any]) -> Principal:
         reserve_worst_case=row["reserve_worst_case"],
         networks=networks_of(row["allowed_ips"]),
     )
+
+
+def _workspace(row: dict[str, Any], one: dict[str, Any]) -> Workspace:
+    """What holds for the key's requests in one workspace."""
+    organization_id = row["organization_id"]
+    return Workspace(
+        one["id"],
+        one["is_default"],
+        Pools(
+            organization_id,
+            (
+                Holder(
+                    "organization",
+                    str(organization_id),
+                    {**row["tier_limits"], **row["organization_limits"]},
+                    merged(row["tier_group_limits"], row["organization_group_limits"]),
+                ),
+                Holder("workspace", one["id"], one["limits"], one["group_limits"]),
+                Holder("api_key", row["id"], row["key_limits"], row["key_group_limits"]),
+            ),
+        ),
+        Budgets(organization_id, tuple(_budgets(row, one["id"]))),
+        rules_of(
+            ("organization", row["organization_allowed"], row["organization_denied"]),
+            ("workspace", one["allowed"], one["denied"]),
+            ("api_key", row["key_allowed"], row["key_denied"]),
+        ),
+        geography_of(one["geos"], one["geo"]),
+    )
+
+
+def _budgets(row: dict[str, Any], workspace_id: str) -> Iterator[Budget]:
+    """Spend limits that hold in the workspace, and credit where the organization pays ahead."""
+    for limit in row["spend_limits"] or []:
+        if limit["scope"] != "workspace" or limit["scope_id"] == workspace_id:
+            yield Budget(
+                limit["id"],
+                limit["scope"],
+                limit["scope_id"],
+                limit["period"],
+                limit["amount"] * NANODOLLARS_A_CENT,
+                limit["version"],
+            )
+    since: datetime.datetime | None = row["prepaid_since"]
+    if since is not None:
+        amount = row["credit_cents"] * NANODOLLARS_A_CENT
+        began = int(since.timestamp() * 1000)
+        organization = str(row["organization_id"])
+        yield Budget(CREDIT, "organization", organization, CREDIT, amount, since_ms=began)
 
 
 def _refusal(row: dict[str, Any], *, usable: bool) -> str:

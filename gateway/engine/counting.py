@@ -9,12 +9,12 @@ import msgspec
 from gateway.directory.catalog import Target
 from gateway.engine.attempt import AttemptFailed, read_reply
 from gateway.engine.call import Call
+from gateway.engine.entrance import admit_count
 from gateway.engine.plane import Plane
 from gateway.engine.route import MAX_PROVIDERS
 from gateway.errors import InternalError
 from gateway.ids import new_attempt_id
 from gateway.limits import headers as limit_headers
-from gateway.limits.admission import Admission
 from gateway.simulator.provider import count_tokens
 from gateway.tokens.profiles import profile_for
 
@@ -41,12 +41,12 @@ async def count(call: Call, plane: Plane) -> Count:
     """Raises `GatewayError`."""
     if not call.model.targets:
         raise InternalError(f"No provider serves {call.model.name}.")
-    admission = await _admit(call, plane)
+    admission = await admit_count(call, new_attempt_id(), plane)
     headers = limit_headers.of(admission)
     try:
         return await _first_count(call, headers, plane)
     finally:
-        plane.limiter.settle(admission, 0, 0, b"").add_done_callback(_ignore)
+        plane.limiter.settle(admission, admission.amounts).add_done_callback(_ignore)
 
 
 async def _first_count(call: Call, headers: list[tuple[bytes, bytes]], plane: Plane) -> Count:
@@ -69,20 +69,6 @@ async def _count_at(call: Call, target: Target, headers: list[tuple[bytes, bytes
         return Count(headers, "provider", body=body)
     tokens = await plane.counter.count(call.body.raw, profile=profile_for(target.upstream_model))
     return Count(headers, "estimate", input_tokens=tokens)
-
-
-async def _admit(call: Call, plane: Plane) -> Admission:
-    """A pool of its own, as large as the limit of requests, so that counting never costs a message."""
-    scopes = tuple(
-        msgspec.structs.replace(scope, key=scope.key + ":count", limits=(scope.limits[0], 0, 0, 0, 0))
-        for scope in call.workspace.scopes
-    )
-    admission = await plane.limiter.admit(scopes, str(new_attempt_id()), 0, 0)
-    if admission.refusal is not None:
-        error = admission.refusal.error()
-        error.headers.update((name.decode(), value.decode()) for name, value in limit_headers.of(admission))
-        raise error
-    return admission
 
 
 async def _asked(call: Call, target: Target, plane: Plane) -> bytes:

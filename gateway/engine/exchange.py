@@ -15,18 +15,16 @@ import structlog
 from gateway import metrics
 from gateway.engine.attempt import AttemptFailed, JsonAnswer, OpenStream, attempt
 from gateway.engine.call import Call
+from gateway.engine.entrance import admit, limits_of
 from gateway.engine.live_stream import LiveStream
 from gateway.engine.nothing import asks_for_nothing, nothing
 from gateway.engine.plane import Plane
 from gateway.engine.route import Route, Step
 from gateway.engine.settlement import CLIENT_CLOSED, Settlement
-from gateway.errors import GatewayError, InternalError, Overloaded, Unavailable
+from gateway.errors import GatewayError, InternalError, Overloaded
 from gateway.ids import new_attempt_id
-from gateway.limits import headers as limit_headers
-from gateway.limits.admission import Admission
 from gateway.protocol.anthropic.thinking import signatures
 from gateway.protocol.anthropic.usage import Usage
-from gateway.tokens.quick import quick_estimate
 
 log = structlog.get_logger(__name__)
 
@@ -55,11 +53,11 @@ class Answer(msgspec.Struct, frozen=True):
 async def serve(call: Call, plane: Plane) -> Answer:
     """Raises `GatewayError`; its headers then hold the tenant's limits too."""
     attempt_id = new_attempt_id()
-    admission = await _admit(call, str(attempt_id), plane)
-    settlement = Settlement(call, admission, attempt_id, plane.limiter, plane.expectations, plane.spool)
+    admission = await admit(call, attempt_id, plane)
+    settlement = Settlement(call, admission, attempt_id, plane.limiter, plane.expectations, plane.journal)
     signers = plane.signers if plane.directory.catalog.several_signers else None
     route = Route(call, plane.circuits, plane.stickiness, signers)
-    own_headers = _limits_of(call, admission)
+    own_headers = limits_of(call, admission)
     try:
         step, found = await _first_working_step(call, route, plane, settlement)
     except AttemptFailed as failure:
@@ -88,32 +86,6 @@ async def serve(call: Call, plane: Plane) -> Answer:
     return Answer(headers, stream=_live(found, step, call, plane, settlement))
 
 
-async def _admit(call: Call, lease: str, plane: Plane) -> Admission:
-    """Reserve under all limits of the caller, or refuse; while usage cannot be recorded nobody is served."""
-    if plane.usage_cannot_be_recorded():
-        raise Unavailable("Usage cannot be recorded at the moment. Please try again later.")
-    principal, model = call.principal, call.model
-    estimate = quick_estimate(call.body.raw)
-    output = call.max_tokens
-    if not principal.reserve_worst_case:
-        estimate = plane.expectations.input_tokens(principal.key_id, model.name, estimate)
-        output = plane.expectations.output_tokens(principal.key_id, model.name, output)
-    started = time.perf_counter()
-    admission = await plane.limiter.admit(call.workspace.scopes, lease, estimate, output)
-    metrics.admission(time.perf_counter() - started)
-    if admission.refusal is not None:
-        error = admission.refusal.error()
-        error.headers.update((name.decode(), value.decode()) for name, value in _limits_of(call, admission))
-        raise error
-    return admission
-
-
-def _limits_of(call: Call, admission: Admission) -> Headers:
-    """The tenant's limits by Anthropic's names, and once more by those that OpenAI's clients read."""
-    headers = limit_headers.of(admission)
-    return headers + limit_headers.openai(admission) if call.surface.dialect == "openai" else headers
-
-
 async def _first_working_step(
     call: Call, route: Route, plane: Plane, settlement: Settlement
 ) -> tuple[Step, JsonAnswer | OpenStream]:
@@ -131,7 +103,8 @@ async def _first_working_step(
             following = await route.next(failure, step.target)
             if following is None:
                 raise
-            settlement.attempt_failed(failure.error, sent=failure.sent)
+            if not await settlement.attempt_failed(failure.error, sent=failure.sent):
+                raise  # what it cost was the last of a budget
             step = following
         else:
             metrics.attempt_ended(step.target.provider, "ok")

@@ -13,23 +13,25 @@ from gateway.configuration import Configuration
 from gateway.directory.directory import Directory
 from gateway.directory.store import DirectoryStore
 from gateway.encryption import Vault
+from gateway.engine.audit import Auditor
 from gateway.engine.dialects import Dialects
+from gateway.engine.journal_keeper import JournalKeeper
+from gateway.engine.refusals import Refusals
 from gateway.engine.signers import Signers
 from gateway.engine.stickiness import Stickiness
 from gateway.limits import limiter as limits
 from gateway.limits.expectation import Expectations
 from gateway.limits.limiter import Limiter
-from gateway.metering.event import STREAM
-from gateway.metering.spool import Spool
+from gateway.limits.replicas import Replicas
+from gateway.metering.journal import Journal
 from gateway.tokens.counter import TokenCounter
 from gateway.upstreams import circuits
 from gateway.upstreams.circuits import Circuits
 from gateway.upstreams.client import UpstreamClient
-from gateway.valkey import Valkey, ValkeyUnavailable
+from gateway.valkey import Valkey
 
 log = structlog.get_logger(__name__)
 
-REPLAY_SECONDS = 1.0
 ALARM_SECONDS = 1.0
 
 
@@ -54,14 +56,18 @@ class Plane:
             peppers=configuration.peppers,
         )
         self.valkey = Valkey(configuration.redis_url, (*limits.SCRIPTS, *circuits.SCRIPTS))
-        self.limiter = Limiter(self.valkey, stream=STREAM)
+        self.journal = Journal(
+            configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024
+        )
+        self.replicas = Replicas(self.valkey, self.journal.owner)
+        self.limiter = Limiter(self.valkey, self.replicas)
+        self.auditor = Auditor(self.limiter, self.directory)
+        self.refusals = Refusals(self.valkey)
+        self.keeper = JournalKeeper(self.journal, self.limiter, replayed=self.auditor.doubt_all)
         self.circuits = Circuits(self.valkey)
         self.stickiness = Stickiness(self.valkey)
         self.signers = Signers(self.valkey)
         self.expectations = Expectations()
-        self.spool = Spool(
-            configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024
-        )
         self.client = UpstreamClient()
         self.dialects = Dialects(self.client, simulator_delay=configuration.simulator_delay_ms / 1000)
         self.counter = TokenCounter()
@@ -70,32 +76,37 @@ class Plane:
         self.draining = False
         self.interrupting = False  # what is cancelled from here on is cancelled by us
         self._next_alarm = 0.0
-        self._replaying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        self.valkey.on_up = self._valkey_is_up
         await asyncio.gather(self.directory.start(), self.valkey.start())
+        await self.replicas.start()
         self.limiter.start()
-        self._replaying = asyncio.create_task(self._replay())
+        self.keeper.start()
         metrics.watch(
             open_exchanges=lambda: len(self.open),
-            spool_bytes=lambda: self.spool.size,
+            open_reservations=lambda: self.limiter.open_leases,
+            open_attempts=lambda: self.journal.open_attempts,
+            unacknowledged=lambda: self.journal.unacknowledged,
+            spool_bytes=lambda: self.journal.waiting_bytes,
+            replicas=lambda: self.replicas.count,
             valkey_breaker_open=lambda: not self.valkey.available,
             open_circuits=lambda: self.circuits.open,
         )
 
     async def stop(self) -> None:
-        """Let go of everything; what was settled but not confirmed goes to the spool."""
-        if self._replaying is not None:
-            self._replaying.cancel()
+        """Let go of everything; what was settled but not confirmed stays in the journal."""
+        await self.replicas.stop()
         if self.background:
             await asyncio.wait(self.background, timeout=1)
         await self.client.aclose()
         await self.counter.close()
         self.circuits.stop()
         self.limiter.stop()
+        await self.keeper.stop()
         await self.valkey.stop()
         await self.directory.stop()
-        self.spool.close()
+        self.journal.close()
 
     async def drain(self, seconds: float) -> None:
         """Wait for open requests to end by themselves, then tell the rest to end."""
@@ -113,28 +124,15 @@ class Plane:
         task.add_done_callback(self.background.discard)
 
     def usage_cannot_be_recorded(self) -> bool:
-        """Valkey is away and the spool at its bound; said loudly, once a second at most."""
-        if self.valkey.available or not self.spool.full:
+        """Valkey is away and the journal at its bound; said loudly, once a second at most."""
+        if self.valkey.available or not self.journal.full:
             return False
         now = time.monotonic()
         if now >= self._next_alarm:
             self._next_alarm = now + ALARM_SECONDS
-            log.critical("usage_spool_full", bytes=self.spool.size, max_mb=self.configuration.spool_max_mb)
+            log.critical("usage_spool_full", bytes=self.journal.size, max_mb=self.configuration.spool_max_mb)
         return True
 
-    async def _replay(self) -> None:
-        """Bring spooled usage to Valkey whenever it is there, also what processes before this one left."""
-        while True:
-            if self.valkey.available and self.spool.size:
-                try:
-                    sent = await self.spool.replay(self._send_spooled)
-                    if sent:
-                        log.info("spool_replayed", events=sent)
-                except ValkeyUnavailable as problem:
-                    log.warning("spool_not_replayed", error=str(problem))
-                except Exception:
-                    log.exception("spool_not_replayed")
-            await asyncio.sleep(REPLAY_SECONDS)
-
-    async def _send_spooled(self, events: list[bytes]) -> None:
-        await asyncio.gather(*[self.limiter.append(event) for event in events])
+    def _valkey_is_up(self) -> None:
+        self.limiter.valkey_is_up()
+        self.keeper.wake()

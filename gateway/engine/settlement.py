@@ -1,7 +1,7 @@
 """Settling: what an attempt used goes back to the limits and on to the ledger, exactly once.
 
-Nothing here waits: the command is on its way to Valkey before the caller has the last byte, and what Valkey
-does not confirm is spooled to disk.
+Each attempt is in the journal before its provider is called. Nothing here waits: the command is on its way to Valkey
+before the caller has the last byte, and what Valkey does not confirm the journal sends again.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import Any
 import msgspec
 import structlog
 
+from gateway.budgets import nanodollars
 from gateway.directory.catalog import Target
 from gateway.engine.call import Call
 from gateway.errors import GatewayError
 from gateway.ids import new_attempt_id
+from gateway.limiters import Amounts
 from gateway.limits.admission import Admission
 from gateway.limits.expectation import Expectations
 from gateway.limits.limiter import Limiter
 from gateway.metering import event as ledger
 from gateway.metering.event import UsageEvent
-from gateway.metering.spool import Spool, SpoolFull
+from gateway.metering.journal import Journal, JournalFull
+from gateway.price import charges
 from gateway.protocol.anthropic.usage import Usage
 from gateway.token_usage import TokenUsage
 
@@ -32,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 CHARACTERS_PER_TOKEN = 4.0
 CLIENT_CLOSED = 499
+DIED = "process_died"  # why an attempt has an error that nobody was told
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -57,17 +61,18 @@ class Settlement:
         attempt_id: uuid.UUID,
         limiter: Limiter,
         expectations: Expectations,
-        spool: Spool,
+        journal: Journal,
     ) -> None:
         self._call = call
         self._admission = admission
         self._limiter = limiter
         self._expectations = expectations
-        self._spool = spool
+        self._journal = journal
         self._attempt_id = attempt_id
         self._attempt = 1
         self._target: Target | None = None
         self._first_token: float | None = None
+        self._recorded = False
         self.settled = False
 
     @property
@@ -77,18 +82,38 @@ class Settlement:
         return self._target
 
     def begin(self, target: Target) -> None:
-        """A new attempt at `target`."""
+        """A new attempt at `target`, written down as what it would be if nothing more were heard of it."""
         if self._target is not None:
             self._attempt += 1
             self._attempt_id = new_attempt_id()
-        self._target = target
+        self._target, self._recorded = target, False
+        reserved = Usage(self._admission.amounts.input_tokens, self._admission.amounts.output_tokens)
+        unheard = self._event(Outcome(500, "unknown", reserved, error_type=DIED), target)
+        try:
+            self._journal.opened(self._attempt_id, ledger.encode(unheard))
+        except (JournalFull, OSError) as problem:
+            # Where Valkey is away too, requests are refused before it comes to that.
+            log.critical("attempt_not_journalled", request_id=self._call.request_id, error=str(problem))
 
     def first_token(self) -> None:
         self._first_token = time.perf_counter()
 
-    def attempt_failed(self, error: GatewayError, *, sent: bool) -> None:
-        """Another target will be tried: this attempt's row, the admission stays open."""
-        self._append(self._limiter.append, self._failure(error, sent=sent))
+    async def attempt_failed(self, error: GatewayError, *, sent: bool) -> bool:
+        """Another target might be tried: this attempt's row, the admission stays open. Whether budgets allow that."""
+        outcome = self._failure(error, sent=sent)
+        self._recorded = True
+        charged = self._record(
+            outcome,
+            lambda event: self._limiter.charge(
+                self._admission, event, cost=self._cost(outcome), attempt_id=self._attempt_id
+            ),
+        )
+        if not self._admission.counters or not sent:
+            return True
+        try:
+            return bool(await charged)
+        except Exception:  # Valkey is away: what is reserved for this request is still its own
+            return True
 
     def failed(self, error: GatewayError, *, sent: bool) -> None:
         """The call failed: everything reserved goes back but what the provider may have counted."""
@@ -98,7 +123,7 @@ class Settlement:
         """The provider's own figures; `estimated` where it did not tell all of them."""
         source = "estimated" if estimated else "reported"
         if usage.input_tokens is None:
-            usage.input_tokens = self._admission.input_tokens if estimated else 0
+            usage.input_tokens = self._admission.amounts.input_tokens if estimated else 0
         self._settle(Outcome(200, source, usage, stop_reason=stop_reason or ""))
         if estimated:
             return
@@ -108,6 +133,7 @@ class Settlement:
             uncached_input=_counted_input(usage),
             cached_input=usage.cache_read_input_tokens or 0,
             output=usage.output_tokens or 0,
+            seconds=time.perf_counter() - self._call.started,
         )
 
     def broken_off(self, usage: Usage, delivered: int, *, status: int, error_type: str) -> None:
@@ -116,14 +142,14 @@ class Settlement:
         `delivered` is characters of output that went through.
         """
         if usage.input_tokens is None:
-            usage.input_tokens = self._admission.input_tokens
+            usage.input_tokens = self._admission.amounts.input_tokens
         seen = math.ceil(delivered / CHARACTERS_PER_TOKEN)
         usage.output_tokens = max(usage.output_tokens or 0, seen)
         self._settle(Outcome(status, "estimated", usage, error_type=error_type))
 
     def _failure(self, error: GatewayError, *, sent: bool) -> Outcome:
         if sent:
-            usage = Usage(input_tokens=self._admission.input_tokens)
+            usage = Usage(input_tokens=self._admission.amounts.input_tokens)
             return Outcome(error.status, "estimated", usage, error_type=error.type)
         return Outcome(error.status, "reported", Usage(), error_type=error.type)
 
@@ -131,37 +157,51 @@ class Settlement:
         if self.settled:
             return
         self.settled = True
-        counted, output = _counted_input(outcome.usage), outcome.usage.output_tokens or 0
-
-        def settle(event: bytes) -> asyncio.Future[Any]:
-            return self._limiter.settle(self._admission, counted, output, event)
-
-        self._append(settle, outcome)
-
-    def _append(self, send: Any, outcome: Outcome) -> None:
-        if self._target is None:  # no provider was asked: nothing for the ledger
-            send(b"").add_done_callback(_forget)
+        usage = outcome.usage
+        actual = Amounts(
+            input_tokens=_counted_input(usage),
+            output_tokens=usage.output_tokens or 0,
+            tool_uses=_searches(usage),
+            fast=self._admission.amounts.fast,
+        )
+        if self._target is None or self._recorded:  # no provider was asked, or all of it was told already
+            self._limiter.settle(self._admission, actual).add_done_callback(_forget)
             return
-        event = ledger.encode(self._event(outcome, self._target))
-        send(event).add_done_callback(lambda future: self._confirm(future, event))
+        self._record(
+            outcome,
+            lambda event: self._limiter.settle(
+                self._admission, actual, event, cost=self._cost(outcome), attempt_id=self._attempt_id
+            ),
+        )
 
-    def _confirm(self, future: asyncio.Future[Any], event: bytes) -> None:
-        if not future.cancelled() and future.exception() is None:
-            return
+    def _record(self, outcome: Outcome, send: Any) -> asyncio.Future[Any]:
+        """Into the journal, and to Valkey."""
+        attempt_id, event = self._attempt_id, ledger.encode(self._event(outcome, self.target))
         try:
-            self._spool.append(event)
-        except (SpoolFull, OSError) as problem:
-            # Requests are refused before the spool is full; this one was under way already.
-            log.critical(
-                "usage_event_lost",
-                request_id=self._call.request_id,
-                error=str(problem),
-                record=event.decode(),
-            )
+            self._journal.settled(attempt_id, event)
+        except (JournalFull, OSError) as problem:
+            log.error("usage_not_journalled", request_id=self._call.request_id, error=str(problem))
+        sent: asyncio.Future[Any] = send(event)
+        sent.add_done_callback(lambda future: self._confirm(future, attempt_id, event))
+        return sent
+
+    def _confirm(self, sent: asyncio.Future[Any], attempt_id: uuid.UUID, event: bytes) -> None:
+        if not sent.cancelled() and sent.exception() is None:
+            return
+        if not self._journal.not_sent(attempt_id, event):
+            # Requests are refused before the journal is full; this one was under way already.
+            log.critical("usage_event_lost", request_id=self._call.request_id, record=event.decode())
+
+    def _cost(self, outcome: Outcome) -> int:
+        """Nanodollars, where any budget counts them."""
+        if not self._admission.counters:
+            return 0
+        usage = outcome.usage
+        tier = usage.service_tier or "standard"
+        return nanodollars(charges(self._call.model.price, _tokens(usage), tier, _searches(usage)).total)
 
     def _event(self, outcome: Outcome, target: Target) -> UsageEvent:
         call, usage = self._call, outcome.usage
-        server_tools = usage.server_tool_use
         return UsageEvent(
             attempt_id=self._attempt_id,
             request_id=call.request_id,
@@ -176,13 +216,7 @@ class Settlement:
             stream=call.stream,
             status=outcome.status,
             usage_source=outcome.source,
-            usage=TokenUsage(
-                usage.input_tokens or 0,
-                usage.cache_read_input_tokens or 0,
-                usage.cache_write_5m,
-                usage.cache_write_1h,
-                usage.output_tokens or 0,
-            ),
+            usage=_tokens(usage),
             latency_ms=_ms(time.perf_counter() - call.started),
             time_to_first_token_ms=None
             if self._first_token is None
@@ -190,18 +224,34 @@ class Settlement:
             attempt=self._attempt,
             error_type=outcome.error_type,
             stop_reason=outcome.stop_reason[:64],
-            web_search_requests=(server_tools and server_tools.web_search_requests) or 0,
+            web_search_requests=_searches(usage),
             service_tier=(usage.service_tier or "standard")[:32],
             inference_geo=(usage.inference_geo or "")[:32],
             price_version=call.model.price_version,
             user_agent=call.user_agent,
             session_id=call.session_id,
+            journal=self._journal.owner,
         )
 
 
 def _counted_input(usage: Usage) -> int:
     """Input that counts against limits: cache writes do, cache reads do not."""
     return (usage.input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+
+
+def _tokens(usage: Usage) -> TokenUsage:
+    return TokenUsage(
+        usage.input_tokens or 0,
+        usage.cache_read_input_tokens or 0,
+        usage.cache_write_5m,
+        usage.cache_write_1h,
+        usage.output_tokens or 0,
+    )
+
+
+def _searches(usage: Usage) -> int:
+    tools = usage.server_tool_use
+    return (tools and tools.web_search_requests) or 0
 
 
 def _ms(seconds: float) -> int:

@@ -195,6 +195,11 @@ class Limiter:
             self.valkey.call(SETTLE, keys, arguments).add_done_callback(_ignore)
 
     @property
+    def processes(self) -> int:
+        """How many share the limits while Valkey is away."""
+        return 1 if self._replicas is None else self._replicas.count
+
+    @property
     def open_leases(self) -> int:
         return len(self._open)
 
@@ -208,7 +213,7 @@ class Limiter:
         *,
         strict: bool,
     ) -> Admission:
-        self.local.processes = 1 if self._replicas is None else self._replicas.count
+        self.local.processes = self.processes
         admission = self.local.admit(pool, lease, amounts, counters, cost, strict=strict)
         if admission.admitted:
             self._open[lease] = admission

@@ -181,7 +181,9 @@ class LocalLimiter:
             if share is None:
                 return None, counter
             if share.spent + share.reserved + cost > share.amount or share.spent >= share.amount:
-                return BudgetRefusal(counter, cost, counter.budget.amount - share.amount + share.spent, 0), None
+                return BudgetRefusal(
+                    counter, cost, counter.budget.amount - share.amount + share.spent, 0
+                ), None
         return None, None
 
     def _reserve(self, counters: tuple[Counter, ...], cost: int) -> None:
@@ -202,6 +204,4 @@ def _bucket_refusal(scope: Scope, state: _State, n: int, needed: int, *, strict:
 
 
 def _worst(refusals: list[Refusal]) -> Refusal | None:
-    return max(
-        refusals, key=lambda one: float("inf") if one.wait_ms is None else one.wait_ms, default=None
-    )
+    return max(refusals, key=lambda one: float("inf") if one.wait_ms is None else one.wait_ms, default=None)

@@ -8,12 +8,14 @@ import msgspec
 
 from gateway.token_usage import TokenUsage
 
-STREAM = "gw:usage"
 FIELD = "event"
 
 
 class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One attempt at one provider; names and meaning as the columns of `models.UsageEvent`."""
+    """One attempt at one provider; names and meaning as the columns of `models.UsageEvent`.
+
+    `journal` is the owner of the journal that waits for the ledger to have it, if any does.
+    """
 
     attempt_id: uuid.UUID
     request_id: str
@@ -40,9 +42,27 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     price_version: int | None = None
     user_agent: str = ""
     session_id: str = ""
+    journal: str = ""
+
+
+class _Whose(msgspec.Struct, frozen=True):
+    organization_id: uuid.UUID
 
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(UsageEvent)
 encode = _encoder.encode
 decode = _decoder.decode
+
+
+_whose = msgspec.json.Decoder(_Whose)
+
+
+def organization_of(event: bytes) -> uuid.UUID:
+    """Whose an encoded event is."""
+    return _whose.decode(event).organization_id
+
+
+def acknowledgements(journal: str) -> str:
+    """The list in Valkey in which a drain tells a journal's owner what the ledger has: attempt ids of 16 bytes each."""
+    return f"gw:acknowledged:{{{journal}}}"

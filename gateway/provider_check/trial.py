@@ -17,6 +17,8 @@ from gateway.engine.call import Call
 from gateway.engine.surfaces.messages import MESSAGES
 from gateway.errors import GatewayError
 from gateway.ids import new_attempt_id, new_request_id
+from gateway.budgets import Budgets
+from gateway.scopes import Pools
 from gateway.principal import Principal, Workspace
 from gateway.protocol import body as guarded
 from gateway.protocol.anthropic import fold
@@ -92,12 +94,13 @@ def _call(model: CatalogModel, *, stream: bool, patience: float) -> Call:
     most = min(MAX_TOKENS, model.max_output_tokens or MAX_TOKENS)
     messages = [{"role": "user", "content": PROMPT}]
     request = {"model": model.name, "max_tokens": most, "messages": messages, "stream": stream}
-    workspace = Workspace("", True, ())
+    nobody = new_attempt_id()
+    workspace = Workspace("", True, Pools(nobody, ()), Budgets(nobody, ()))
     return Call(
         request_id=new_request_id(),
         endpoint="messages",
         surface=MESSAGES,
-        principal=Principal("", "", new_attempt_id(), "", "", None, (workspace,), False),
+        principal=Principal("", "", nobody, "", "", None, (workspace,), False),
         workspace=workspace,
         model=model,
         model_requested=model.name,
