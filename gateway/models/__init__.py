@@ -4,6 +4,7 @@ from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
 from gateway.models.catalog import Model, ModelAlias, Price, Provider, ProviderKey, Route
 from gateway.models.invites import Invite
+from gateway.models.limit_blocks import LimitBlock
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
@@ -16,6 +17,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Invite",
+    "LimitBlock",
     "Membership",
     "Model",
     "ModelAlias",
