@@ -26,11 +26,12 @@ from gateway.shards import SHARDS, refusals_stream
 TABLE = "limit_block"
 KEPT = datetime.timedelta(days=7)
 BATCH = 1_000  # entries of a shard in one step
-BUDGET = 0.1  # seconds, after which a step takes no further shard
+BUDGET = 0.05  # seconds, after which a step takes no further shard
 
 # A refusal with another time than about now is none of ours, and would make a partition of its own.
 NEWEST = datetime.timedelta(days=1)
 MOST = 2**53 - 1
+LONGEST_WAIT_MS = 366 * 86_400_000  # so that dates can be told of it
 
 log = structlog.get_logger(__name__)
 
@@ -107,8 +108,7 @@ def first_day_kept(today: datetime.date) -> datetime.date:
 def row_from_refusal(refused: LimitRefusal, now: datetime.datetime) -> LimitBlockRow:
     """Texts are cut to their columns. Raises `ValueError` for what is too old to be kept, or cannot be."""
     at = _when(refused.at, now)
-    numbers = (refused.limit, refused.needed, refused.remaining, refused.retry_after_ms or 0)
-    if max(map(abs, numbers)) > MOST:
+    if max(map(abs, (refused.limit, refused.needed, refused.remaining))) > MOST:
         raise ValueError("a number is beyond reason")
     return LimitBlockRow(
         day=at.date(),
@@ -128,7 +128,7 @@ def row_from_refusal(refused: LimitRefusal, now: datetime.datetime) -> LimitBloc
         limit_value=refused.limit,
         needed=refused.needed,
         remaining=refused.remaining,
-        retry_after_ms=refused.retry_after_ms,
+        retry_after_ms=_wait(refused.retry_after_ms),
         spend_limit_id=_cut(refused.spend_limit_id, 40),
     )
 
@@ -166,6 +166,10 @@ def _when(milliseconds: int, now: datetime.datetime) -> datetime.datetime:
     if not earliest.timestamp() <= milliseconds / 1000 < (now + NEWEST).timestamp():
         raise ValueError("too far from today")
     return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+
+
+def _wait(milliseconds: int | None) -> int | None:
+    return None if milliseconds is None else max(0, min(milliseconds, LONGEST_WAIT_MS))
 
 
 def _id(refused: LimitRefusal) -> str:

@@ -45,6 +45,11 @@ class LimitBlock(models.Model):
         ]
 
     @property
+    def retry_after_seconds(self) -> int | None:
+        """Whole seconds that suffice, as the header `retry-after` said them."""
+        return None if self.retry_after_ms is None else max(1, -(-self.retry_after_ms // 1000))
+
+    @property
     def scope(self) -> dict[str, str]:
         """Whose limit it is, as the Admin API says it: a type and the id that goes with it."""
         if self.scope_type == "organization":

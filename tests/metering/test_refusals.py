@@ -174,6 +174,13 @@ def test_long_texts_and_nuls_are_cut_and_not_refused(house: Ledger) -> None:
     assert (len(row.model), row.model[:3]) == (200, "\ufffdé\U0001f600")
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"), [(None, None), (0, 0), (-5, 0), (3_162, 3_162), (2**70, refusals.LONGEST_WAIT_MS)]
+)
+def test_a_wait_is_kept_within_what_a_calendar_has(told: int | None, kept: int | None) -> None:
+    assert refusals.row_from_refusal(refused(retry_after_ms=told), NOW).retry_after_ms == kept
+
+
 def test_what_the_table_cannot_hold_does_not_come_back(house: Ledger) -> None:
     """As after an update that is not through everywhere: the table is older than the program."""
     house.connection.execute("ALTER TABLE limit_block ALTER limiter TYPE varchar(3)")
