@@ -21,8 +21,9 @@ class LimitBlocksView(AdminApiView):
         """Tell why requests were refused by a limit: by request id, by key, or all of late, newest first.
 
         Each entry names the limit that was met, whose it is, how much of it the request needed, what was left of it
-        and how long to wait. Refusals show within seconds and are kept for seven days; under a flood of them some may
-        be missing. A request that was not refused by a limit gives an empty list, and so does one of anybody else.
+        and how long to wait. Refusals show within seconds and are kept for seven days; of a key that goes on after
+        thousands of them only some. A request that was not refused by a limit gives an empty list, and so does one
+        of anybody else.
         """
         asked = self.query(LimitBlockListQuery)
         wanted = {name: asked[name] for name in FILTERS if name in asked}

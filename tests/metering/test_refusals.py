@@ -29,8 +29,9 @@ COUNT = "SELECT count(*), count(DISTINCT request_id) FROM limit_block"
 
 
 @pytest.fixture
-def house(ledger: Ledger) -> Iterator[Ledger]:
-    """With nothing in the streams and in the table, before and after."""
+def house(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """With nothing in the streams and in the table, before and after; and time enough on a busy machine."""
+    monkeypatch.setattr(refusals, "BUDGET", 60)
     _clear(ledger)
     yield ledger
     _clear(ledger)
@@ -231,6 +232,25 @@ def test_when_the_time_is_up_the_other_shards_come_first_in_the_next_step(
     writer = refusals.Refusals(house.valkey)
 
     assert [writer.step(house.connection) for _ in range(SHARDS + 1)] == [*range(1, SHARDS + 1), 0]
+
+
+def test_of_a_client_that_never_waits_most_is_forgotten_and_of_others_nothing(
+    house: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "OF_A_KEY", (30, 0.001))
+    monkeypatch.setattr(refusals, "OF_AN_ORGANIZATION", (50, 0.001))
+    writer = refusals.Refusals(house.valkey)
+
+    def keeps(key: str, organization: uuid.UUID, count: int) -> int:
+        same = {"api_key_id": key, "organization_id": organization}
+        send(house, *(refused(request_id=f"req_{key}_{n}", **same) for n in range(count)))
+        return writer.step(house.connection)
+
+    assert keeps("loud", ACME, 100) == 30
+    assert keeps("quiet", ACME, 10) == 10
+    assert keeps("another", ACME, 100) == 10
+    assert keeps("theirs", UMBRELLA, 10) == 10
+    assert waiting(house) == 0
 
 
 def test_a_step_with_little_to_do_is_short(house: Ledger) -> None:
