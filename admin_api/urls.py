@@ -4,6 +4,7 @@ from django.urls import path
 
 from admin_api.views.api_keys import ApiKeyRotateView, ApiKeysView, ApiKeyView
 from admin_api.views.invites import InvitesView, InviteView
+from admin_api.views.limit_blocks import LimitBlocksView
 from admin_api.views.organization import OrganizationView
 from admin_api.views.rate_limits import RateLimitsView, WorkspaceRateLimitsView, WorkspaceRateLimitView
 from admin_api.views.reports import ClaudeCodeReportView, CostReportView, UsageReportView
@@ -32,6 +33,7 @@ from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, Wor
 urlpatterns = [
     path("me", OrganizationView.as_view()),
     path("rate_limits", RateLimitsView.as_view()),
+    path("limits/blocks", LimitBlocksView.as_view()),
     path("spend_limits", SpendLimitsView.as_view()),
     path("spend_limits/effective", EffectiveSpendLimitsView.as_view()),
     path("spend_limits/<str:spend_limit_id>", SpendLimitView.as_view()),

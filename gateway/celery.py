@@ -23,6 +23,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "make-partitions": {"task": "gateway.metering.tasks.make_partitions", "schedule": 600},
+        "turn-limit-blocks": {"task": "gateway.metering.tasks.turn_limit_blocks", "schedule": 600},
     },
 )
 app.autodiscover_tasks(["gateway.metering"])

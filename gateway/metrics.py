@@ -87,14 +87,18 @@ _unknown_attempts = Counter(
     "Attempts of processes that died, closed with what was reserved for them.",
     registry=REGISTRY,
 )
-_refusals = Counter("gateway_refusals", "Requests that a limit or budget refused.", ("kind",), registry=REGISTRY)
+_refusals = Counter(
+    "gateway_refusals", "Requests that a limit or budget refused.", ("kind",), registry=REGISTRY
+)
 _unacknowledged = Gauge(
     "gateway_unacknowledged_usage",
     "Usage events in the journal that PostgreSQL is not known to have yet.",
     registry=REGISTRY,
 )
 _replicas = Gauge(
-    "gateway_replicas", "Web processes of the last minute, who share limits without Valkey.", registry=REGISTRY
+    "gateway_replicas",
+    "Web processes of the last minute, who share limits without Valkey.",
+    registry=REGISTRY,
 )
 _spool_bytes = Gauge(
     "gateway_spool_bytes",

@@ -31,6 +31,11 @@ CHAPTERS = [
     ("Service accounts", ADMIN + "service_accounts", "Identities of machines, which keys can act for."),
     ("Rate limits", ADMIN + "rate_limits", "What the organization may use in a minute, by group of models."),
     (
+        "Limit blocks",
+        ADMIN + "limits",
+        "Why was I refused: requests that a limit turned away, for seven days. This gateway's addition.",
+    ),
+    (
         "Spend limit increase requests",
         ADMIN + "spend_limit_increase_requests",
         "Members ask for more; admins approve or deny.",

@@ -1,8 +1,8 @@
 """Admission and settlement: one atomic script each over all scopes and budgets of a request.
 
-`admit` never fails: while Valkey is away this process grants its share of the limits on its own. `settle` returns at
-once; whoever holds the event is told through the future whether Valkey has it. When Valkey is back it is told first what
-was granted meanwhile, on the same connection as everything that follows.
+`admit` never fails: while Valkey is away this process grants its share of the limits on its own. `settle` returns
+at once; whoever holds the event is told through the future whether Valkey has it. When Valkey is back it is told
+first what was granted meanwhile, on the same connection as everything that follows.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ class Limiter:
 
 
 def _understand(admission: Admission, reply: list[Any]) -> None:
-    """Put the script's reply into the admission: verdict, three numbers, the clock, then L levels and places a scope."""
+    """Take in the script's reply: verdict, three numbers, the clock, then for each scope L levels and its places."""
     pool = admission.pool
     width = len(pool.used) + 1
     admission.states = tuple(

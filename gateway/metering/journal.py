@@ -4,10 +4,11 @@ An attempt is written down before its provider is called, with what is reserved 
 A process that dies leaves the first, another takes the journal over and closes the attempt as `unknown`. What Valkey
 did not take, or lost, is sent again; the ledger knows an attempt by its id, so that nothing counts twice.
 
-A folder of segments, `<nanoseconds>.<owner>.journal`: records of a header (length, CRC-32, kind; big endian), the attempt
-id and the event. Each process is an owner that writes segments of its own and holds a lock on `<owner>.lock` for as long
-as it lives, so that others can tell which are left by the dead, and adopt them. A record survives the death of its
-process (it is in the page cache) and, some tenths of a second later, of the machine's power (`sync`), not of the disk.
+A folder of segments, `<nanoseconds>.<owner>.journal`: records of a header (length, CRC-32, kind; big endian), the
+attempt id and the event. Each process is an owner that writes segments of its own and holds a lock on `<owner>.lock`
+for as long as it lives, so that others can tell which are left by the dead, and adopt them. A record survives the
+death of its process (it is in the page cache) and, some tenths of a second later, a loss of power (`sync`), not that
+of the disk.
 """
 
 from __future__ import annotations

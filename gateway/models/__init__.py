@@ -6,6 +6,7 @@ from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provide
 from gateway.models.credit import CreditEntry
 from gateway.models.deliveries import Delivery, Mail
 from gateway.models.invites import Invite
+from gateway.models.limit_blocks import LimitBlock
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
@@ -22,6 +23,7 @@ __all__ = [
     "CreditEntry",
     "Delivery",
     "Invite",
+    "LimitBlock",
     "Mail",
     "Membership",
     "Model",

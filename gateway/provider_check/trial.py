@@ -10,6 +10,7 @@ import time
 
 import msgspec
 
+from gateway.budgets import Budgets
 from gateway.consumers.headers import DEFAULT_VERSION
 from gateway.directory.catalog import CatalogModel
 from gateway.engine.attempt import AttemptFailed, JsonAnswer, OpenStream, attempt
@@ -17,8 +18,6 @@ from gateway.engine.call import Call
 from gateway.engine.surfaces.messages import MESSAGES
 from gateway.errors import GatewayError
 from gateway.ids import new_attempt_id, new_request_id
-from gateway.budgets import Budgets
-from gateway.scopes import Pools
 from gateway.principal import Principal, Workspace
 from gateway.protocol import body as guarded
 from gateway.protocol.anthropic import fold
@@ -28,6 +27,7 @@ from gateway.provider_check import failure
 from gateway.provider_check.failure import Failure, shown
 from gateway.provider_check.listening import HeardDialects, HeardPassage
 from gateway.provider_check.plan import Place
+from gateway.scopes import Pools
 from gateway.upstreams.client import Kind, UpstreamClient, UpstreamFailure
 
 PROMPT = "Say hello in one word."

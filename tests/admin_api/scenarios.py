@@ -184,6 +184,13 @@ _ADMIN_API |= {
     "POST workspaces/<workspace_id>/rate_limits/<rate_limit_id>": Scenario(
         (lambda ids: {"limits": [{"type": "requests_per_minute", "value": 5}]},)
     ),
+    "GET limits/blocks": Scenario(
+        filters=lambda ids: {
+            "request_id": ids["refused_request_id"],
+            "api_key_id": ids["api_key_id"],
+            "workspace_id": ids["workspace_id"],
+        }
+    ),
     "GET spend_limits": Scenario(filters=lambda ids: {"workspace_id": ids["workspace_id"]}),
     "POST spend_limits": Scenario(
         (

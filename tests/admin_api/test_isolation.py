@@ -214,6 +214,6 @@ def _of_umbrella(scene: Scene, rows: list[tuple[str, str]]) -> list[tuple[str, s
 def _end(scene: Scene) -> None:
     """Umbrella with all that is its own, the ledger too."""
     for model in apps.get_app_config("gateway").get_models():
-        if model.__name__.startswith("Usage"):
+        if model.__name__.startswith(("Usage", "LimitBlock")):
             model.objects.filter(organization_id=scene.umbrella_row.id).delete()
     Organization.objects.get(pk=scene.umbrella_row.pk).delete()

@@ -44,6 +44,7 @@ from admin_api.queries.rate_limits import ALL_MODELS
 from gateway.ids import new_id
 from gateway.models import ApiKey, Membership, OperatorKey, Organization, ServiceAccount, User
 from tests.admin_api.door import admin_key
+from tests.admin_api.refused import refused
 from tests.admin_api.routes import Route
 from tests.admin_api.spending import spent
 from tests.people import cast, person
@@ -178,6 +179,7 @@ def furnished(organization: Organization) -> dict[str, str]:
     ]
     for key in keys:
         spent(key, "1.25", timezone.now() - datetime.timedelta(days=1))
+    refusals = [refused(key, timezone.now() - datetime.timedelta(hours=1)) for key in keys]
     limits = [
         spend_limits.set_amount(**of(period="daily", amount=100 * n, user=user))
         for n, user in enumerate((member, other))
@@ -199,6 +201,7 @@ def furnished(organization: Organization) -> dict[str, str]:
         "admin_key_id": admin_key(organization)[0].id,
         "spend_limit_id": limits[0].id,
         "request_id": wishes[0].id,
+        "refused_request_id": refusals[0].request_id,
         "rate_limit_id": ALL_MODELS.entry_id(organization),
     }
 

@@ -1,0 +1,49 @@
+"""What a limit block says to people: one limit, what the request needed of it, and when it would have fitted."""
+
+from __future__ import annotations
+
+import datetime
+
+from gateway.metering.refusal import Holder, Kind
+from gateway.models import LimitBlock
+
+_WHOSE: dict[Holder, str] = {
+    "organization": "the organization's",
+    "workspace": "the workspace's",
+    "user": "the member's",
+    "api_key": "the API key's",
+}
+_MONEY: tuple[Kind, ...] = ("spend_limit", "credit")
+
+
+def message_of(block: LimitBlock) -> str:
+    amount = _dollars if block.kind in _MONEY else _number
+    needed, left = amount(block.needed), amount(max(0, block.remaining))
+    return f"Refused by {_limit(block)}: the request needed {needed}, with {left} left. {_wait(block)}"
+
+
+def _limit(block: LimitBlock) -> str:
+    whose = next((words for holder, words in _WHOSE.items() if holder == block.scope_type), "a")
+    if block.kind == "credit":
+        return f"{whose} prepaid credit"
+    if block.kind == "spend_limit":
+        return f"{whose} {block.limiter} spend limit of {_dollars(block.limit_value)}"
+    counted = f" for {block.pool.replace('_', ' ')}" if block.pool else ""
+    return f"{whose} rate limit of {_number(block.limit_value)} {block.limiter.replace('_', ' ')}{counted}"
+
+
+def _wait(block: LimitBlock) -> str:
+    seconds = block.retry_after_seconds
+    if seconds is None:
+        return "Waiting could not help."
+    return (
+        f"It could be sent again at {block.at + datetime.timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC."
+    )
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _dollars(cents: int) -> str:
+    return f"${cents // 100:,}.{cents % 100:02}"
