@@ -10,6 +10,8 @@ from gateway.limit_pools import GroupLimits, Limits, limits_of
 from gateway.limiters import CONCURRENT, LIMITERS
 from gateway.shards import shard_of
 
+PLACES = ":places"
+
 
 class Holder(msgspec.Struct, frozen=True):
     """An organization (with its tier), a workspace or a key, and what it allows; a null limit is none."""
@@ -46,7 +48,7 @@ class Pool:
         self.name = name
         self.organization_id = organization_id
         self.scopes = scopes
-        self.open_key = f"gw:{{{shard_of(organization_id)}}}:open:{organization_id}"
+        self.open_key = open_key(organization_id)
         self.used = tuple(n for n in range(len(LIMITERS)) if any(scope.sizes[n] for scope in scopes))
         self.keys = (self.open_key, *(key for scope in scopes for key in (scope.key, places_of(scope))))
         limiters = [LIMITERS[n] for n in self.used]
@@ -89,19 +91,28 @@ class Pools:
 
     def _scope(self, holder: Holder, pool: str) -> Scope:
         limits = limits_of(pool, holder.limits, holder.group_limits)
-        shard, organization = shard_of(self._organization_id), self._organization_id
         return Scope(
             holder.kind,
             holder.id,
-            f"gw:{{{shard}}}:limit:{organization}:{pool}:{holder.kind}:{holder.id}",
+            state_key(self._organization_id, pool, holder.kind, holder.id),
             tuple(limits.get(limiter.name) or 0 for limiter in LIMITERS),
             limits.get(CONCURRENT) or 0,
         )
 
 
+def state_key(organization_id: uuid.UUID, pool: str, kind: str, holder_id: str) -> str:
+    """Where Valkey has the state of one holder's limits in one pool."""
+    return f"gw:{{{shard_of(organization_id)}}}:limit:{organization_id}:{pool}:{kind}:{holder_id}"
+
+
+def open_key(organization_id: uuid.UUID) -> str:
+    """Where the leases of everything are kept that an organization has under way."""
+    return f"gw:{{{shard_of(organization_id)}}}:open:{organization_id}"
+
+
 def places_of(scope: Scope) -> str:
     """Where the leases of a scope's concurrent requests are kept."""
-    return scope.key + ":places"
+    return scope.key + PLACES
 
 
 _PLACES = {limiter.name: n for n, limiter in enumerate(LIMITERS)}

@@ -35,6 +35,7 @@ from gateway.limits.local import Share
 from gateway.metering import event as ledger
 from gateway.metering.event import UsageEvent
 from gateway.price import Rates, charges
+from gateway.scopes import open_key
 from gateway.shards import shard_of, usage_stream
 from gateway.valkey import ValkeyUnavailable
 
@@ -109,9 +110,8 @@ class Auditor:
                 await asyncio.sleep(LOOK_AGAIN_SECONDS if begun == 0 else 0)
                 return
             found = await self._found(counter, await self._streamed(counter, stream, last))
-            open_key = f"gw:{{{shard_of(counter.organization_id)}}}:open:{counter.organization_id}"
             ended, off, leaked = await self._limiter.valkey.call(
-                AUDIT_END, [counter.key, open_key], [token, found]
+                AUDIT_END, [counter.key, open_key(counter.organization_id)], [token, found]
             )
         except (ValkeyUnavailable, hiredis.ReplyError, NotYet) as problem:
             log.info("budget_not_audited", counter=counter.key, why=str(problem))

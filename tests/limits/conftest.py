@@ -16,7 +16,8 @@ async def limiter(valkey: redis.Redis, valkey_server: ValkeyServer) -> AsyncIter
     connection = Valkey(valkey_server.url, SCRIPTS)
     await connection.start()
     assert connection.available
-    limiter = Limiter(connection, stream="gw:usage")
+    limiter = Limiter(connection)
+    connection.on_up = limiter.valkey_is_up
     limiter.start()
     yield limiter
     limiter.stop()

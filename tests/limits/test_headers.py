@@ -4,17 +4,32 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.limiters import Amounts
 from gateway.limits import headers
 from gateway.limits.admission import Admission, ScopeState
-from gateway.principal import Scope
+from gateway.scopes import Pool, Scope
+from tests.limits.pools import ACME, scope
 
 
-def state(*limits: int, remaining: tuple[int, int, int, int], kind: str = "organization") -> ScopeState:
-    return ScopeState(Scope(kind, f"gw:limit:{kind}", (*limits, 0)), remaining, 0)
+def state(
+    *limits: int, remaining: tuple[int, int, int, int], kind: str = "organization"
+) -> tuple[Scope, dict[int, int]]:
+    """Limits and what remains of requests, tokens, input and output tokens."""
+    requests, tokens, input_tokens, output_tokens = limits
+    made = scope(
+        kind=kind,
+        requests=requests,
+        tokens=tokens,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+    )
+    return made, dict(zip((0, 1, 2, 4), remaining, strict=True))
 
 
-def admission(*states: ScopeState) -> Admission:
-    return Admission("lease", (), 0, 0, 1_767_225_600_000, states)
+def admission(*states: tuple[Scope, dict[int, int]]) -> Admission:
+    pool = Pool("default", ACME, tuple(made for made, _ in states))
+    told = tuple(ScopeState(made, tuple(left[n] for n in pool.used), 0) for made, left in states)
+    return Admission("lease", pool, Amounts(), (), 0, 1_767_225_600_000, told)
 
 
 def test_requests_and_tokens_are_told_from_the_tightest_scope() -> None:
@@ -36,7 +51,22 @@ def test_requests_and_tokens_are_told_from_the_tightest_scope() -> None:
 
 
 def test_nothing_is_told_of_a_limit_that_is_not_set() -> None:
-    assert headers.openai(admission(state(0, 0, 500, 500, remaining=(0, 0, 400, 400)))) == []
+    assert headers.openai(admission(state(0, 0, 500, 0, remaining=(0, 0, 400, 0)))) == []
+
+
+def test_tokens_are_those_of_input_and_output_where_they_have_no_limit_together() -> None:
+    told = dict(headers.of(admission(state(0, 0, 500, 300, remaining=(0, 0, 400, -20)))))
+
+    assert told[b"anthropic-ratelimit-tokens-limit"] == b"800"
+    assert told[b"anthropic-ratelimit-tokens-remaining"] == b"400"
+    assert told[b"anthropic-ratelimit-output-tokens-remaining"] == b"0"
+
+
+def test_tokens_that_are_left_are_told_in_thousands_and_requests_exactly() -> None:
+    told = dict(headers.of(admission(state(20_000, 20_000, 0, 0, remaining=(18_499, 18_499, 0, 0)))))
+
+    assert told[b"anthropic-ratelimit-tokens-remaining"] == b"18000"
+    assert told[b"anthropic-ratelimit-requests-remaining"] == b"18499"
 
 
 @pytest.mark.parametrize(

@@ -14,38 +14,37 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.limiters import Amounts
 from gateway.limits import headers
+from gateway.limits.admission import Admission, Refusal
 from gateway.limits.limiter import Limiter
 from gateway.limits.local import LocalLimiter
-from gateway.principal import Scope
+from gateway.scopes import Pool, places_of
+from gateway.shards import shard_of, usage_stream
 from gateway.supervisor.valkey import Valkey
+from tests.limits.pools import ACME, UMBRELLA, pool, scope
 
-
-def scope(
-    *,
-    requests: int = 0,
-    tokens: int = 0,
-    input_tokens: int = 0,
-    output_tokens: int = 0,
-    concurrent: int = 0,
-    kind: str = "organization",
-    tenant: str = "acme",
-) -> Scope:
-    limits = (requests, tokens, input_tokens, output_tokens, concurrent)
-    return Scope(kind, f"gw:{{{tenant}}}:limit:{kind}", limits)
+NOTHING = Amounts()
 
 
 def lease() -> str:
     return str(uuid.uuid4())
 
 
+def tokens(read: int, written: int) -> Amounts:
+    return Amounts(input_tokens=read, output_tokens=written)
+
+
+def refused(admission: Admission) -> Refusal:
+    assert isinstance(admission.refusal, Refusal)
+    return admission.refusal
+
+
 async def test_requests_are_admitted_up_to_the_limit_and_no_further(limiter: Limiter) -> None:
-    scopes = (scope(requests=50),)
-    answers = [await limiter.admit(scopes, lease(), 1, 1) for _ in range(51)]
-    assert [answer.refusal is None for answer in answers] == [True] * 50 + [False]
-    refusal = answers[-1].refusal
-    assert refusal is not None
-    error = refusal.error()
+    limits = pool(scope(requests=50))
+    answers = [await limiter.admit(limits, lease(), tokens(1, 1)) for _ in range(51)]
+    assert [answer.admitted for answer in answers] == [True] * 50 + [False]
+    error = refused(answers[-1]).error()
     assert error.message == (
         "This request would exceed your organization's rate limit of 50 requests per minute "
         "(requests_per_minute). Please try again later."
@@ -54,97 +53,154 @@ async def test_requests_are_admitted_up_to_the_limit_and_no_further(limiter: Lim
 
 
 async def test_waiting_as_long_as_told_is_enough(limiter: Limiter) -> None:
-    scopes = (scope(requests=600, tokens=6000),)
-    while (answer := await limiter.admit(scopes, lease(), 50, 50)).refusal is None:
+    limits = pool(scope(requests=600, tokens=6000))
+    while (answer := await limiter.admit(limits, lease(), tokens(50, 50))).admitted:
         pass
-    await asyncio.sleep(answer.refusal.wait_ms / 1000)
-    assert (await limiter.admit(scopes, lease(), 50, 50)).refusal is None
+    await asyncio.sleep((refused(answer).wait_ms or 0) / 1000)
+    assert (await limiter.admit(limits, lease(), tokens(50, 50))).admitted
 
 
 async def test_all_scopes_admit_or_none(limiter: Limiter) -> None:
     wide, narrow = scope(requests=100), scope(requests=1, kind="api_key")
-    assert (await limiter.admit((wide, narrow), lease(), 0, 0)).refusal is None
-    refused = await limiter.admit((wide, narrow), lease(), 0, 0)
-    assert refused.refusal is not None and refused.refusal.scope == narrow
-    alone = await limiter.admit((wide,), lease(), 0, 0)
+    assert (await limiter.admit(pool(wide, narrow), lease(), NOTHING)).admitted
+    assert refused(await limiter.admit(pool(wide, narrow), lease(), NOTHING)).scope == narrow
+    alone = await limiter.admit(pool(wide), lease(), NOTHING)
     assert alone.states[0].remaining[0] == 98  # the refused one took nothing from the wide scope
 
 
+async def test_each_pool_counts_for_itself(limiter: Limiter) -> None:
+    opus, haiku = (scope(requests=1, kind=kind) for kind in ("opus", "haiku"))
+    assert (await limiter.admit(pool(opus, name="opus"), lease(), NOTHING)).admitted
+    assert not (await limiter.admit(pool(opus, name="opus"), lease(), NOTHING)).admitted
+    assert (await limiter.admit(pool(haiku, name="haiku"), lease(), NOTHING)).admitted
+
+
+@pytest.mark.parametrize(
+    ("limits", "amounts"),
+    [
+        ({"input_tokens_per_minute_cache_aware": 100}, tokens(60, 0)),
+        ({"tokens_per_day": 100}, tokens(30, 30)),
+        ({"tool_uses_per_second": 1}, Amounts(tool_uses=1)),
+        ({"fast_itpmca": 100}, Amounts(input_tokens=60, fast=True)),
+        ({"fast_otpm": 100}, Amounts(output_tokens=60, fast=True)),
+    ],
+)
+async def test_every_kind_of_limit_refuses_by_its_name(
+    limiter: Limiter, limits: dict[str, int], amounts: Amounts
+) -> None:
+    limited = pool(scope(**limits))
+    assert (await limiter.admit(limited, lease(), amounts)).admitted
+    assert refused(await limiter.admit(limited, lease(), amounts)).limit == next(iter(limits))
+
+
+async def test_limits_of_the_fast_mode_are_those_of_fast_requests(limiter: Limiter) -> None:
+    limits = pool(scope(fast_otpm=100))
+    for _ in range(3):
+        assert (await limiter.admit(limits, lease(), tokens(0, 90))).admitted
+
+
+async def test_a_wait_of_hours_is_no_reason_to_try_again(limiter: Limiter) -> None:
+    limits = pool(scope(tokens_per_day=1_000))
+    assert (await limiter.admit(limits, lease(), tokens(0, 1_000))).admitted
+    error = refused(await limiter.admit(limits, lease(), tokens(0, 500))).error()
+    assert error.headers["x-should-retry"] == "false"
+    assert 43_000 <= int(error.headers["retry-after"]) <= 43_200
+
+
 async def test_concurrent_admissions_never_exceed_the_limit(limiter: Limiter) -> None:
-    scopes = (scope(requests=100, concurrent=30),)
-    answers = await asyncio.gather(*[limiter.admit(scopes, lease(), 0, 0) for _ in range(500)])
-    assert sum(answer.refusal is None for answer in answers) == 30
+    limits = pool(scope(requests=100, concurrent=30))
+    answers = await asyncio.gather(*[limiter.admit(limits, lease(), NOTHING) for _ in range(500)])
+    assert sum(answer.admitted for answer in answers) == 30
 
 
 async def test_a_settled_request_frees_its_place(limiter: Limiter) -> None:
-    scopes = (scope(concurrent=1),)
-    first = await limiter.admit(scopes, lease(), 0, 0)
-    assert (await limiter.admit(scopes, lease(), 0, 0)).refusal is not None
-    limiter.settle(first, 0, 0, b"")
-    assert (await limiter.admit(scopes, lease(), 0, 0)).refusal is None
+    limits = pool(scope(concurrent=1))
+    first = await limiter.admit(limits, lease(), NOTHING)
+    waiting = refused(await limiter.admit(limits, lease(), NOTHING))
+    assert (waiting.limit, waiting.oldest) == ("concurrent_requests", first.lease)
+    limiter.settle(first, NOTHING)
+    assert (await limiter.admit(limits, lease(), NOTHING)).admitted
 
 
 async def test_a_crash_leaks_no_place(limiter: Limiter, valkey: redis.Redis) -> None:
-    scopes = (scope(concurrent=1),)
-    await limiter.admit(scopes, lease(), 0, 0)
-    key = scopes[0].key + ":leases"
+    limits = pool(scope(concurrent=1))
+    await limiter.admit(limits, lease(), NOTHING)
+    key = places_of(limits.scopes[0])
     seconds, _ = valkey.time()
     assert 0 < valkey.zrange(key, 0, 0, withscores=True)[0][1] - seconds * 1000 <= 92_000
     valkey.zadd(key, {valkey.zrange(key, 0, 0)[0]: seconds * 1000 - 1})  # as if its deadline had passed
-    assert (await limiter.admit(scopes, lease(), 0, 0)).refusal is None
+    assert (await limiter.admit(limits, lease(), NOTHING)).admitted
 
 
 async def test_what_was_reserved_and_not_used_comes_back(limiter: Limiter) -> None:
-    scopes = (scope(tokens=100_000, input_tokens=50_000, output_tokens=50_000),)
-    admission = await limiter.admit(scopes, lease(), 10_000, 20_000)
-    assert admission.states[0].remaining == (0, 70_000, 40_000, 30_000)
-    await limiter.settle(admission, 1_000, 2_000, b"")
-    after = await limiter.admit(scopes, lease(), 0, 0)
-    assert after.states[0].remaining[1] == pytest.approx(97_000, abs=600)
-    assert after.states[0].remaining[2] == pytest.approx(49_000, abs=300)
+    limits = pool(scope(tokens=100_000, input_tokens=50_000, output_tokens=50_000))
+    admission = await limiter.admit(limits, lease(), tokens(10_000, 20_000))
+    assert admission.states[0].remaining == (70_000, 40_000, 30_000)
+    await limiter.settle(admission, tokens(1_000, 2_000))
+    after = await limiter.admit(limits, lease(), NOTHING)
+    assert after.states[0].remaining[0] == pytest.approx(97_000, abs=600)
+    assert after.states[0].remaining[1] == pytest.approx(49_000, abs=300)
 
 
 async def test_settling_twice_gives_back_once(limiter: Limiter) -> None:
-    scopes = (scope(tokens=100_000),)
-    admission = await limiter.admit(scopes, lease(), 0, 50_000)
-    await limiter.settle(admission, 0, 40_000, b"")
-    await limiter.settle(admission, 0, 40_000, b"")
-    after = await limiter.admit(scopes, lease(), 0, 0)
-    assert after.states[0].remaining[1] == pytest.approx(60_000, abs=600)
+    limits = pool(scope(tokens=100_000))
+    admission = await limiter.admit(limits, lease(), tokens(0, 50_000))
+    await limiter.settle(admission, tokens(0, 40_000))
+    await limiter.settle(admission, tokens(0, 40_000))
+    after = await limiter.admit(limits, lease(), NOTHING)
+    assert after.states[0].remaining[0] == pytest.approx(60_000, abs=600)
 
 
 async def test_a_bucket_may_go_into_debt_and_refuses_until_it_is_paid_back(limiter: Limiter) -> None:
-    scopes = (scope(tokens=60_000),)
-    admission = await limiter.admit(scopes, lease(), 100, 100)
-    await limiter.settle(admission, 100, 90_000, b"")
-    refused = await limiter.admit(scopes, lease(), 100, 100)
-    assert refused.refusal is not None
-    assert refused.refusal.limit == "tokens_per_minute"
-    assert refused.refusal.wait_ms == pytest.approx(30_300, abs=200)  # 30,100 tokens of debt and 200 wanted
+    limits = pool(scope(tokens=60_000))
+    admission = await limiter.admit(limits, lease(), tokens(100, 100))
+    await limiter.settle(admission, tokens(100, 90_000))
+    refusal = refused(await limiter.admit(limits, lease(), tokens(100, 100)))
+    assert refusal.limit == "tokens_per_minute"
+    assert refusal.wait_ms == pytest.approx(30_300, abs=200)  # 30,100 tokens of debt and 200 wanted
 
 
 async def test_no_reservation_is_larger_than_the_bucket(limiter: Limiter) -> None:
-    scopes = (scope(tokens=1_000),)
-    admission = await limiter.admit(scopes, lease(), 500, 64_000)
-    assert admission.refusal is None
-    assert admission.states[0].remaining[1] == 0
+    limits = pool(scope(tokens=1_000))
+    admission = await limiter.admit(limits, lease(), tokens(500, 64_000))
+    assert admission.admitted
+    assert admission.states[0].remaining[0] == 0
+
+
+async def test_where_the_worst_case_is_reserved_what_no_bucket_can_hold_is_refused_for_good(
+    limiter: Limiter,
+) -> None:
+    limits = pool(scope(tokens=1_000))
+    error = refused(await limiter.admit(limits, lease(), tokens(500, 64_000), strict=True)).error()
+    assert error.headers == {"x-should-retry": "false"}
+    assert error.message == (
+        "This request alone may take 64,500, more than your organization's rate limit of 1,000 tokens per minute "
+        "(tokens_per_minute) ever allows."
+    )
+    assert (await limiter.admit(limits, lease(), tokens(500, 500), strict=True)).admitted
 
 
 async def test_two_organizations_never_meet(limiter: Limiter) -> None:
-    acme, umbrella = (scope(requests=1),), (scope(requests=1, tenant="umbrella"),)
-    assert (await limiter.admit(acme, lease(), 0, 0)).refusal is None
-    assert (await limiter.admit(umbrella, lease(), 0, 0)).refusal is None
+    acme = pool(scope(requests=1))
+    umbrella = pool(scope(requests=1, tenant=UMBRELLA), tenant=UMBRELLA)
+    assert (await limiter.admit(acme, lease(), NOTHING)).admitted
+    assert (await limiter.admit(umbrella, lease(), NOTHING)).admitted
 
 
 async def test_every_key_in_valkey_names_its_organization(limiter: Limiter, valkey: redis.Redis) -> None:
-    admission = await limiter.admit((scope(requests=5, tokens=50, concurrent=2),), lease(), 1, 1)
-    await limiter.settle(admission, 1, 2, b"event")
-    assert {key.decode() for key in valkey.scan_iter()} == {"gw:{acme}:limit:organization", "gw:usage"}
+    limits = pool(scope(requests=5, tokens=50, concurrent=2))
+    admission = await limiter.admit(limits, lease(), tokens(1, 1))
+    during = {key.decode() for key in valkey.scan_iter()}
+    await limiter.settle(admission, tokens(1, 2), b"event")
+    after = {key.decode() for key in valkey.scan_iter()}
+    bucket = f"gw:{{14}}:limit:{ACME}:default:organization:organization_1"
+    assert during == {bucket, f"{bucket}:places", f"gw:{{14}}:open:{ACME}"}
+    assert after == {bucket, usage_stream(shard_of(ACME))}
 
 
 async def test_headers_tell_the_tightest_scope(limiter: Limiter) -> None:
-    scopes = (scope(requests=100, tokens=1_000), scope(requests=10, kind="workspace"))
-    admission = await limiter.admit(scopes, lease(), 100, 100)
+    limits = pool(scope(requests=100, tokens=1_000), scope(requests=10, kind="workspace"))
+    admission = await limiter.admit(limits, lease(), tokens(100, 100))
     shown = dict(headers.of(admission))
     assert shown[b"anthropic-ratelimit-requests-limit"] == b"10"
     assert shown[b"anthropic-ratelimit-requests-remaining"] == b"9"
@@ -165,15 +221,15 @@ def _epoch(moment: time.struct_time) -> float:
 async def test_cancelled_callers_leave_no_place_taken_and_get_nobody_elses_answer(limiter: Limiter) -> None:
     """5,000 admissions cancelled at random moments: each that gets an answer gets its own."""
     randomly = random.Random(7)
-    scopes = (scope(requests=1_000_000, concurrent=100_000),)
+    limits = pool(scope(requests=1_000_000, concurrent=100_000))
 
     async def ask(number: int) -> None:
         mine = f"{number}"
-        admission = await limiter.admit(scopes, mine, number, 0)
-        assert (admission.lease, admission.input_tokens) == (mine, number)
+        admission = await limiter.admit(limits, mine, tokens(number, 0))
+        assert (admission.lease, admission.amounts.input_tokens) == (mine, number)
         echoed = await limiter.valkey.command("ECHO", mine)
         assert echoed == mine.encode()
-        limiter.settle(admission, 0, 0, b"")
+        limiter.settle(admission, NOTHING)
 
     for start in range(0, 5_000, 100):
         tasks = [asyncio.create_task(ask(number)) for number in range(start, start + 100)]
@@ -185,40 +241,90 @@ async def test_cancelled_callers_leave_no_place_taken_and_get_nobody_elses_answe
         ]
         assert unexpected == []
     # A task cancelled between its admission and its settlement is the exchange's to settle; the rest is free.
-    held = int(await limiter.valkey.command("ZCARD", scopes[0].key + ":leases"))
+    held = int(await limiter.valkey.command("ZCARD", places_of(limits.scopes[0])))
     assert held == limiter.open_leases
 
 
 async def test_valkey_that_says_nothing_costs_one_tenth_of_a_second_once(
     limiter: Limiter, valkey_server: Valkey, valkey: redis.Redis
 ) -> None:
-    scopes = (scope(requests=3),)
+    limits = pool(scope(requests=3))
     pid = int(valkey.info("server")["process_id"])
     os.kill(pid, signal.SIGSTOP)
     try:
         started = time.perf_counter()
-        first = await limiter.admit(scopes, lease(), 0, 0)
+        first = await limiter.admit(limits, lease(), NOTHING)
         assert time.perf_counter() - started < 0.2
         started = time.perf_counter()
-        rest = [await limiter.admit(scopes, lease(), 0, 0) for _ in range(3)]
+        rest = [await limiter.admit(limits, lease(), NOTHING) for _ in range(3)]
         assert time.perf_counter() - started < 0.01
     finally:
         os.kill(pid, signal.SIGCONT)
     assert first.local and all(answer.local for answer in rest)
-    assert [answer.refusal is None for answer in (first, *rest)] == [True, True, True, False]
-    for _ in range(100):
-        if limiter.valkey.available:
-            break
-        await asyncio.sleep(0.05)
-    assert not (await limiter.admit((scope(requests=9, tenant="x"),), lease(), 0, 0)).local
+    assert [answer.admitted for answer in (first, *rest)] == [True, True, True, False]
+    await _until_back(limiter)
+    assert not (await limiter.admit(pool(scope(requests=9, kind="x")), lease(), NOTHING)).local
+
+
+async def test_what_was_granted_without_valkey_is_taken_from_it_when_it_is_back(
+    limiter: Limiter, valkey: redis.Redis
+) -> None:
+    limits = pool(scope(requests=60, concurrent=10))
+    await limiter.admit(limits, lease(), NOTHING)
+    pid = int(valkey.info("server")["process_id"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        alone = [await limiter.admit(limits, lease(), NOTHING) for _ in range(8)]
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert all(answer.admitted for answer in alone)
+    await _until_back(limiter)
+
+    after = await limiter.admit(limits, lease(), NOTHING)
+
+    assert after.states[0].remaining[0] == pytest.approx(60 - 10, abs=2)
+    assert after.states[0].held == 9  # those before it
+    for answer in alone:
+        await limiter.settle(answer, NOTHING)
+    assert (await limiter.admit(limits, lease(), NOTHING)).states[0].held == 2
+
+
+async def test_a_settlement_that_valkey_did_not_hear_is_told_when_it_is_back(
+    limiter: Limiter, valkey: redis.Redis
+) -> None:
+    limits = pool(scope(tokens=60_000, concurrent=1))
+    held = await limiter.admit(limits, lease(), tokens(0, 50_000))
+    pid = int(valkey.info("server")["process_id"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Exception, match="lost"):
+            await limiter.settle(held, tokens(0, 100))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    await _until_back(limiter)
+
+    after = await limiter.admit(limits, lease(), NOTHING)
+
+    assert after.admitted
+    assert after.states[0].remaining[0] > 59_000
+
+
+async def test_each_of_several_processes_grants_its_part_of_a_limit_without_valkey() -> None:
+    local = LocalLimiter()
+    local.processes = 4
+    limits = pool(scope(requests=10))
+
+    granted = [local.admit(limits, lease(), NOTHING, (), 0, strict=False).admitted for _ in range(5)]
+
+    assert granted == [True, True, False, False, False]  # two and a half
 
 
 async def test_scripts_that_valkey_forgot_are_loaded_again(limiter: Limiter, valkey: redis.Redis) -> None:
     valkey.script_flush()
-    scopes = (scope(requests=9),)
-    assert (await limiter.admit(scopes, lease(), 0, 0)).local
+    limits = pool(scope(requests=9))
+    assert (await limiter.admit(limits, lease(), NOTHING)).local
     for _ in range(100):
-        if limiter.valkey.available and not (await limiter.admit(scopes, lease(), 0, 0)).local:
+        if limiter.valkey.available and not (await limiter.admit(limits, lease(), NOTHING)).local:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("the scripts never came back")
@@ -243,37 +349,53 @@ steps = st.lists(
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(steps=steps, limits=st.tuples(*[st.integers(0, 5_000)] * 4, st.integers(0, 4)))
+@given(steps=steps, sizes=st.tuples(*[st.integers(0, 5_000)] * 4, st.integers(0, 4)), strict=st.booleans())
 async def test_the_script_and_the_local_limiter_agree(
     limiter: Limiter,
     valkey: redis.Redis,
     steps: list[tuple[str, int, int]],
-    limits: tuple[int, int, int, int, int],
+    sizes: tuple[int, int, int, int, int],
+    strict: bool,
 ) -> None:
     """The same steps, the same answers; time passes alike for both, so levels differ by what refills meanwhile."""
     valkey.flushdb()
     local = LocalLimiter()
-    scopes = (Scope("organization", "gw:{acme}:limit:organization", limits),)
+    requests, both, read, written, concurrent = sizes
+    limits = pool(
+        scope(requests=requests, tokens=both, input_tokens=read, output_tokens=written, concurrent=concurrent)
+    )
     held = []
     for kind, first, second in steps:
         if kind == "admit" or not held:
-            mine = lease()
-            theirs = await limiter.admit(scopes, mine, first, second)
-            ours = local.admit(scopes, mine, first, second)
+            mine, amounts = lease(), tokens(first, second)
+            theirs = await limiter.admit(limits, mine, amounts, strict=strict)
+            ours = local.admit(limits, mine, amounts, (), 0, strict=strict)
             _assert_alike(theirs.states[0].remaining, ours.states[0].remaining, limits)
-            close = ours.refusal is not None and ours.refusal.wait_ms < SLACK_MS
-            if theirs.refusal is None and ours.refusal is None:
+            if theirs.admitted and ours.admitted:
                 held.append((theirs, ours))
-            elif not close and not (theirs.refusal is not None and theirs.refusal.wait_ms < SLACK_MS):
-                assert (theirs.refusal is None) == (ours.refusal is None)
+            elif not _close(theirs) and not _close(ours):
+                assert theirs.admitted == ours.admitted
             else:
                 return  # decided by a few milliseconds of refill: from here on the two may differ
         else:
             theirs, ours = held.pop()
-            await limiter.settle(theirs, first, second, b"")
-            local.settle(ours, first, second)
+            await limiter.settle(theirs, tokens(first, second))
+            local.settle(ours, tokens(first, second), 0)
 
 
-def _assert_alike(theirs: tuple[int, ...], ours: tuple[int, ...], limits: tuple[int, ...]) -> None:
-    for n, size in enumerate(limits[:4]):
+def _close(admission: Admission) -> bool:
+    refusal = admission.refusal
+    return isinstance(refusal, Refusal) and refusal.wait_ms is not None and refusal.wait_ms < SLACK_MS
+
+
+def _assert_alike(theirs: tuple[int, ...], ours: tuple[int, ...], limits: Pool) -> None:
+    for n, size in enumerate(limits.sizes(limits.scopes[0])):
         assert theirs[n] == pytest.approx(ours[n], abs=2 + size * SLACK_MS / 60_000)
+
+
+async def _until_back(limiter: Limiter) -> None:
+    for _ in range(100):
+        if limiter.valkey.available:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("Valkey is not seen again")
