@@ -24,6 +24,7 @@ from gateway.metering import event
 from gateway.metering.drain import Drain
 from gateway.metering.event import UsageEvent
 from gateway.models import ApiKey, Organization, Price, User
+from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.people import Cast
@@ -65,10 +66,11 @@ def _drain(events: list[UsageEvent]) -> None:
     url = settings.CONFIGURATION.redis_url
     with redis.Redis.from_url(url) as client, client.pipeline(transaction=False) as commands:
         for one in events:
-            commands.xadd(event.STREAM, {event.FIELD: event.encode(one)})
+            stream = usage_stream(shard_of(one.organization_id))
+            commands.xadd(stream, {event.FIELD: event.encode(one)})
         commands.execute()
         drain = Drain(database_url=settings.CONFIGURATION.database_url, redis_url=url)
-        while client.xlen(event.STREAM):
+        while any(client.xlen(usage_stream(shard)) for shard in range(SHARDS)):
             drain.step()
 
 

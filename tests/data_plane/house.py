@@ -17,8 +17,9 @@ from typing import IO, Any, cast
 import msgspec
 import redis
 
-from gateway.metering.event import FIELD, STREAM, UsageEvent
+from gateway.metering.event import FIELD, UsageEvent
 from gateway.metering.event import decode as decode_event
+from gateway.metering.stream import STREAMS
 from tests.data_plane import wire
 from tests.data_plane.wire import Answer, Headers
 from tests.upstream import Upstream
@@ -154,7 +155,7 @@ class House:
         self.environment = environment
         self.key = ""
         self._events: list[UsageEvent] = []
-        self._seen = "-"
+        self._seen: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
     @property
@@ -281,10 +282,11 @@ class House:
 
     def events(self, request_id: str | None = None) -> list[UsageEvent]:
         """All settled events, or those of one request."""
-        entries = cast(list[tuple[bytes, dict[bytes, bytes]]], self.valkey.xrange(STREAM, min=self._seen))
-        for entry, fields in entries:
-            self._seen = "(" + entry.decode()
-            self._events.append(decode_event(fields[FIELD.encode()]))
+        for stream in STREAMS:
+            found: Any = self.valkey.xrange(stream, min=self._seen.get(stream, "-"))
+            for entry, fields in cast(list[tuple[bytes, dict[bytes, bytes]]], found):
+                self._seen[stream] = "(" + entry.decode()
+                self._events.append(decode_event(fields[FIELD.encode()]))
         return [event for event in self._events if request_id in (None, event.request_id)]
 
 

@@ -22,13 +22,16 @@ from gateway.metering.event import UsageEvent
 from gateway.metering.prices import PriceBook
 from gateway.metering.rollups import DIMENSIONS, SUMS
 from gateway.metering.rows import row_from_event
-from gateway.metering.stream import REJECTED
+from gateway.metering.stream import STREAMS, rejected_stream
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey
 from gateway.token_usage import TokenUsage
 
 ACME = uuid.UUID("00000000-0000-4000-8000-00000000ac3e")
 UMBRELLA = uuid.UUID("00000000-0000-4000-8000-0000000b4e11")
+
+# Where tests put events whoever they are of: the drain reads all streams alike.
+STREAM = STREAMS[3]
 
 TABLES = ("usage_event", "usage_minute", "usage_hour", "usage_day", "usage_session")
 
@@ -71,7 +74,7 @@ class Ledger:
     def send_payloads(self, payloads: Iterable[bytes]) -> None:
         with self.valkey.pipeline(transaction=False) as commands:
             for payload in payloads:
-                commands.xadd(event.STREAM, {event.FIELD: payload})
+                commands.xadd(STREAM, {event.FIELD: payload})
             commands.execute()
 
     def record(self, *events: UsageEvent) -> None:
@@ -94,11 +97,11 @@ class Ledger:
         return drain
 
     def waiting(self) -> int:
-        return self.valkey.xlen(event.STREAM)
+        return sum(self.valkey.xlen(stream) for stream in STREAMS)
 
     def rejected(self) -> list[dict[bytes, bytes]]:
         """The fields of the entries that the drain put aside."""
-        entries: Any = self.valkey.xrange(REJECTED)
+        entries: Any = self.valkey.xrange(rejected_stream(STREAM))
         return [fields for _, fields in entries]
 
     def attempts(self) -> set[uuid.UUID]:

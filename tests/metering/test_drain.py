@@ -16,7 +16,7 @@ from gateway.metering import event, stream
 from gateway.metering.rows import LedgerRow
 from gateway.models import UsageEvent as UsageEventModel
 from gateway.token_usage import TokenUsage
-from tests.metering.ledger import ACME, Ledger, attempt_at, usage_event
+from tests.metering.ledger import ACME, STREAM, Ledger, attempt_at, usage_event
 
 NOON = datetime.datetime.now(datetime.UTC).replace(hour=12, minute=0, second=0, microsecond=250_000)
 YESTERDAY_LATE = NOON.replace(hour=23, minute=59, second=59, microsecond=999_000) - datetime.timedelta(days=1)
@@ -119,14 +119,14 @@ def test_entries_of_a_dead_drain_are_taken_over(ledger: Ledger, monkeypatch: pyt
     ledger.drain().step()  # makes the group
     events = [usage_event() for _ in range(7)]
     ledger.send(events)
-    taken = ledger.valkey.xreadgroup(stream.GROUP, "dead", {event.STREAM: ">"}, 4)
+    taken = ledger.valkey.xreadgroup(stream.GROUP, "dead", {STREAM: ">"}, 4)
     assert taken
     time.sleep(0.06)
 
     ledger.drain_all()
 
     assert ledger.attempts() == {one.attempt_id for one in events}
-    assert ledger.valkey.xpending(event.STREAM, stream.GROUP)["pending"] == 0
+    assert ledger.valkey.xpending(STREAM, stream.GROUP)["pending"] == 0
 
 
 def test_an_emptied_valkey_gets_its_group_again(ledger: Ledger) -> None:
@@ -146,8 +146,8 @@ def test_an_acknowledged_stream_keeps_nothing(ledger: Ledger) -> None:
 
     ledger.drain_all()
 
-    assert ledger.valkey.xinfo_stream(event.STREAM)["length"] == 0
-    assert ledger.valkey.xpending(event.STREAM, stream.GROUP)["pending"] == 0
+    assert ledger.valkey.xinfo_stream(STREAM)["length"] == 0
+    assert ledger.valkey.xpending(STREAM, stream.GROUP)["pending"] == 0
 
 
 POISON: dict[str, tuple[bytes, str]] = {
@@ -204,12 +204,16 @@ def test_many_poisoned_events_cost_no_good_one(ledger: Ledger) -> None:
 
     drain = ledger.drain_all()
 
-    assert (drain.recorded, drain.rejected, ledger.valkey.xlen(stream.REJECTED)) == (100, 20, 20)
+    assert (drain.recorded, drain.rejected, ledger.valkey.xlen(stream.rejected_stream(STREAM))) == (
+        100,
+        20,
+        20,
+    )
     assert ledger.attempts() == {one.attempt_id for one in good}
 
 
 def test_an_entry_without_an_event_is_put_aside_as_it_is(ledger: Ledger) -> None:
-    ledger.valkey.xadd(event.STREAM, {"other": "thing"})
+    ledger.valkey.xadd(STREAM, {"other": "thing"})
 
     ledger.drain_all()
 
@@ -267,13 +271,13 @@ def test_an_event_of_an_older_writer_still_counts(ledger: Ledger) -> None:
 def test_a_drain_that_leaves_is_forgotten_and_one_that_holds_entries_is_not(ledger: Ledger) -> None:
     drain = ledger.drain()
     drain.step()
-    members = stream.UsageStream(redis.Redis.from_url(ledger.redis_url, protocol=2))
+    members = stream.UsageStreams(redis.Redis.from_url(ledger.redis_url, protocol=2))
     ledger.send([usage_event()])
-    held = members.take(10, 10)
+    held = members.take(10)
 
     members.leave()
     assert members.member.encode() in _members(ledger)
-    members.finish(held, {})
+    members.finish(held, {}, {})
     members.leave()
     assert members.member.encode() not in _members(ledger)
 
@@ -293,4 +297,4 @@ def test_a_drain_records_more_than_two_thousand_events_a_second(ledger: Ledger) 
 
 
 def _members(ledger: Ledger) -> set[bytes]:
-    return {member["name"] for member in ledger.valkey.xinfo_consumers(event.STREAM, stream.GROUP)}
+    return {member["name"] for member in ledger.valkey.xinfo_consumers(STREAM, stream.GROUP)}

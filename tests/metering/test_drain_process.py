@@ -19,12 +19,12 @@ import pytest
 import redis
 
 from gateway.configuration import PROJECT_DIR
-from gateway.metering import event, stream
+from gateway.metering import stream
 from gateway.metering.event import UsageEvent
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.program import Program
 from gateway.supervisor.valkey import Valkey
-from tests.metering.ledger import Ledger, until, usage_event
+from tests.metering.ledger import STREAM, Ledger, until, usage_event
 from tests.stores import running
 
 
@@ -65,7 +65,7 @@ def test_sigterm_ends_a_drain_that_postgres_keeps_waiting(ledger: Ledger, tmp_pa
         with ledger.connection.transaction():
             ledger.connection.execute("LOCK TABLE usage_minute IN EXCLUSIVE MODE")
             ledger.send([sent])
-            until(lambda: ledger.valkey.xpending(event.STREAM, stream.GROUP)["pending"] == 1)
+            until(lambda: ledger.valkey.xpending(STREAM, stream.GROUP)["pending"] == 1)
 
             drain.send_signal(signal.SIGTERM)
             drain.wait(2)
@@ -86,7 +86,7 @@ def test_two_drains_at_once_count_everything_once(ledger: Ledger, tmp_path: Path
         for start in range(0, len(twice), 100):
             ledger.send(twice[start : start + 100])
         until(lambda: ledger.waiting() == 0)
-        shares = [member["inactive"] for member in ledger.valkey.xinfo_consumers(event.STREAM, stream.GROUP)]
+        shares = [member["inactive"] for member in ledger.valkey.xinfo_consumers(STREAM, stream.GROUP)]
 
     assert len([idle for idle in shares if idle >= 0]) == 2, "one drain did all the work"
     assert ledger.attempts() == {one.attempt_id for one in events}
@@ -116,7 +116,7 @@ def test_drains_killed_at_random_lose_and_double_nothing(ledger: Ledger, tmp_pat
     assert ledger.attempts() == {one.attempt_id for one in sent}
     assert ledger.count() == len(sent)
     assert ledger.drift() == []
-    assert ledger.valkey.xlen(stream.REJECTED) == 0
+    assert ledger.valkey.xlen(stream.rejected_stream(STREAM)) == 0
 
 
 @pytest.mark.slow
@@ -217,6 +217,6 @@ def finish(ledger: Ledger) -> None:
 
 def drains(ledger: Ledger) -> int:
     try:
-        return len(ledger.valkey.xinfo_consumers(event.STREAM, stream.GROUP))
+        return len(ledger.valkey.xinfo_consumers(STREAM, stream.GROUP))
     except redis.RedisError:
         return 0
