@@ -109,9 +109,8 @@ class Journal:
             segment = self._write(_SETTLED, attempt_id.bytes, event)
         finally:
             self._no_longer_open(attempt_id.bytes)
-        segment.events.add(attempt_id.bytes)
         segment.used_at = time.monotonic()
-        self._settled_in[attempt_id.bytes] = segment
+        self._keep_in(segment, attempt_id.bytes)
 
     def not_sent(self, attempt_id: uuid.UUID, event: bytes) -> bool:
         """Valkey may not have the event: it is replayed when Valkey is there. Whether it is written down here."""
@@ -250,7 +249,10 @@ class Journal:
         self._opened_in.clear()
         self._settled_in.clear()
         for owner in (self._owner, *self._adopted.values()):
-            owner.let_go()
+            if any(self._folder.glob(f"*.{owner.name}{SEGMENT}")):
+                owner.let_go()
+            else:
+                owner.forget()
         self._adopted.clear()
         self._owner = Owner(self._folder)
 
@@ -306,6 +308,16 @@ class Journal:
             segment.open.pop(id_, None)
             self._remove_if_done(segment)
 
+    def _keep_in(self, segment: _Segment, id_: Id) -> None:
+        """One segment has an attempt's event to wait for, the last that says it: heirs of heirs may find several."""
+        before = self._settled_in.get(id_)
+        self._settled_in[id_] = segment
+        segment.events.add(id_)
+        if before is not None and before is not segment:
+            before.events.discard(id_)
+            before.waiting.pop(id_, None)
+            self._remove_if_done(before)
+
     def _remove_if_done(self, segment: _Segment) -> None:
         """A segment that is written to stays, so that not every quiet request makes and removes a file."""
         if segment is self._segment or segment.open or segment.events:
@@ -346,13 +358,14 @@ class Journal:
     # --- Taking over and replaying ---
 
     def _take_over(self, path: Path, records: list[Record]) -> None:
+        _keep_aside_damage(path)
         segment = _Segment(path, os.open(path, os.O_RDONLY), size=path.stat().st_size)
-        segment.waiting = {id_: len(event) for kind, id_, event in records if kind == _SETTLED}
-        segment.events = set(segment.waiting)
-        self._settled_in.update(dict.fromkeys(segment.events, segment))
         self._segments[path] = segment
         self._own_bytes += segment.size
-        _keep_aside_damage(path)
+        for kind, id_, event in records:
+            if kind == _SETTLED:
+                self._keep_in(segment, id_)
+                segment.waiting[id_] = len(event)
         self._remove_if_done(segment)
 
     async def _replay_segment(self, segment: _Segment, send: Send) -> int:
@@ -462,12 +475,14 @@ def _length(record: Record) -> int:
 
 def _keep_aside_damage(path: Path) -> None:
     """Bytes that are no record are kept aside, never dropped: a crash tore them, or a loss of power."""
-    with path.open("rb") as file:
+    with path.open("rb+") as file:
         whole = sum(map(_length, _records(file)))
         file.seek(whole)
         rest = file.read()
+        if rest:
+            path.with_suffix(DAMAGED).write_bytes(rest)
+            file.truncate(whole)
     if rest:
-        path.with_suffix(DAMAGED).write_bytes(rest)
         log.error("journal_segment_damaged", kept=path.with_suffix(DAMAGED).name, bytes=len(rest))
 
 

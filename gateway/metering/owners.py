@@ -47,7 +47,8 @@ class Owner:
 
     def forget(self) -> None:
         """Nothing is left of it."""
-        self._file.unlink(missing_ok=True)
+        if self._lock is not None:
+            self._file.unlink(missing_ok=True)
         self.let_go()
 
     @property

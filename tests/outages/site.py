@@ -145,7 +145,7 @@ class Site:
 
 
 def spooled_bytes(data: Path) -> int:
-    return sum(file.stat().st_size for file in (data / "spool").glob("*.spool"))
+    return sum(file.stat().st_size for file in (data / "spool").glob("*.journal"))
 
 
 @contextlib.contextmanager

@@ -134,7 +134,7 @@ def _while_stores_are_away(site: Site, key: str, invented: str, answers: list[An
         answers.append(site.house.post(body(), key=new_secret("api"), source=site.house.stranger()))
         data = Path(site.house.environment["DATA_DIR"])
         until(lambda: spooled_bytes(data) > 0, 5)
-        return b"".join(file.read_bytes() for file in (data / "spool").glob("*.spool"))
+        return b"".join(file.read_bytes() for file in (data / "spool").glob("*.journal"))
     finally:
         site.postgres.thaw()
         site.valkey.thaw()
