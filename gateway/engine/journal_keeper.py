@@ -23,6 +23,7 @@ HEAR_SECONDS = 0.5
 AT_ONCE = 1_000  # messages of a drain, a batch each
 SYNC_SECONDS = 0.1
 LOST_AFTER_SECONDS = 15.0
+LOST_AFTER_RETURN_SECONDS = 2.0  # of Valkey: time for a drain to acknowledge what it still had
 LOOK_FOR_LOST_SECONDS = 5.0
 
 
@@ -35,6 +36,7 @@ class JournalKeeper:
         self._replayed = replayed
         self._wake = asyncio.Event()
         self._look_for_lost_at = 0.0
+        self._back_at: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -50,7 +52,10 @@ class JournalKeeper:
             await self._hear()
 
     def wake(self) -> None:
-        """Valkey is back."""
+        """Valkey is back, and perhaps without what it had."""
+        self._back_at = time.monotonic()
+        self._look_for_lost_at = self._back_at + LOST_AFTER_RETURN_SECONDS
+        self._journal.valkey_is_back()
         self._wake.set()
 
     async def _keep(self) -> None:
@@ -89,14 +94,23 @@ class JournalKeeper:
         """What was sent a while ago, is acknowledged by nobody and older than anything in the streams, was lost."""
         if not self._journal.unacknowledged:
             return
-        seconds, _ = await self._limiter.valkey.command("TIME")
-        oldest = float("inf")
+        now = time.monotonic()
+        oldest = now - await self._oldest_in_streams()
+        self._journal.lost_before(min(oldest, now - LOST_AFTER_SECONDS))
+        if self._back_at is not None and oldest >= self._back_at:
+            self._journal.lost_before(self._back_at, replays_too=False)
+            self._back_at = None
+
+    async def _oldest_in_streams(self) -> float:
+        """Its age in seconds by Valkey's clock; 0 where there is nothing."""
+        seconds, microseconds = await self._limiter.valkey.command("TIME")
+        now = int(seconds) + int(microseconds) / 1e6
+        ages = [0.0]
         for shard in range(SHARDS):
             first = await self._limiter.valkey.command("XRANGE", usage_stream(shard), "-", "+", "COUNT", 1)
             if first:
-                oldest = min(oldest, int(first[0][0].split(b"-")[0]) / 1000)
-        age = max(0.0, int(seconds) - oldest) if oldest != float("inf") else 0.0
-        self._journal.lost_before(time.monotonic() - LOST_AFTER_SECONDS - age)
+                ages.append(now - int(first[0][0].split(b"-")[0]) / 1000)
+        return max(ages)
 
     async def _replay(self) -> None:
         sent = await self._journal.replay(self._send)

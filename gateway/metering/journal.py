@@ -166,14 +166,22 @@ class Journal:
                 segment.waiting.pop(id_, None)
                 self._remove_if_done(segment)
 
-    def lost_before(self, moment: float) -> None:
-        """What Valkey took before this moment (`time.monotonic`) and nobody acknowledged is not there any more."""
+    def valkey_is_back(self) -> None:
+        """What is settled from here on is apart from what Valkey may have lost."""
+        self._seal()
+
+    def lost_before(self, moment: float, *, replays_too: bool = True) -> None:
+        """What Valkey took before this moment (`time.monotonic`) and nobody acknowledged is not there any more.
+
+        Without `replays_too` what was settled before counts, whenever it was sent for the last time.
+        """
         for segment in list(self._segments.values()):
             lost = segment.events - segment.waiting.keys()
-            if not lost or segment.used_at >= moment:
+            used_at = max(segment.used_at, segment.replayed_at) if replays_too else segment.used_at
+            if not lost or used_at >= moment:
                 continue
             segment.replays += 1
-            segment.used_at = time.monotonic()
+            segment.replayed_at = time.monotonic()
             if segment.replays > MOST_REPLAYS:
                 log.error("usage_never_acknowledged", events=len(lost))
                 self._forget(segment, lost)
@@ -380,7 +388,7 @@ class Journal:
             await send([event for _, event in wanted])
             for id_, _ in wanted:
                 segment.waiting.pop(id_, None)
-            segment.used_at = time.monotonic()
+            segment.replayed_at = time.monotonic()
             sent += len(wanted)
         return sent
 
@@ -393,7 +401,7 @@ class _Segment:
         self.path = path
         self.descriptor = descriptor
         self.size = size
-        self.began = self.used_at = time.monotonic()
+        self.began = self.used_at = self.replayed_at = time.monotonic()
         self.open: dict[Id, bytes] = {}
         self.events: set[Id] = set()
         self.waiting: dict[Id, int] = {}

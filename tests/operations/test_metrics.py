@@ -55,6 +55,10 @@ def test_states_are_asked_for_at_every_scrape() -> None:
     state = {"open": 3, "spool": 10, "breaker": True}
     metrics.watch(
         open_exchanges=lambda: int(state["open"]),
+        open_reservations=lambda: 4,
+        open_attempts=lambda: 5,
+        unacknowledged=lambda: 6,
+        replicas=lambda: 2,
         spool_bytes=lambda: int(state["spool"]),
         valkey_breaker_open=lambda: bool(state["breaker"]),
         open_circuits=lambda: 0,
