@@ -45,6 +45,11 @@ CHAPTERS = [
     ("Platform: organizations", PLATFORM + "organizations", "Every organization here. For operator keys."),
     ("Platform: providers", PLATFORM + "providers", "Where requests are sent. For operator keys."),
     (
+        "Platform: model groups",
+        PLATFORM + "model_groups",
+        "Models that are limited together. For operator keys.",
+    ),
+    (
         "Platform: models",
         PLATFORM + "models",
         "What models are called and who serves them. For operator keys.",

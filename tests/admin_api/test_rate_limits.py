@@ -62,7 +62,7 @@ def test_an_organization_has_the_limits_of_its_tier_with_its_own_in_their_place(
     limit_to(acme, **OURS)
     organizations.set_models(actor=SYSTEM, organization=acme, allowed=["claude-haiku-4-5"])
 
-    (entry,) = client.organization.rate_limits.list()
+    entry, counting = client.organization.rate_limits.list()
 
     expected = {**acme.tier.limits, **OURS}
     assert entry.to_dict() == {
@@ -73,6 +73,13 @@ def test_an_organization_has_the_limits_of_its_tier_with_its_own_in_their_place(
         "models": entry.models,
     }
     assert {limit.type for limit in entry.limits} == {"requests_per_minute", "tokens_per_minute"}
+    assert counting.to_dict() == {
+        "id": counting.id,
+        "type": "rate_limit",
+        "group": {"id": counting.group.id, "type": "token_count"},
+        "limits": [{"type": "requests_per_minute", "value": 50}],
+        "models": None,
+    }
     assert "claude-haiku-4-5" in (entry.models or [])
     assert not any("opus" in name for name in entry.models or [])
     assert (entry.id[:5], entry.group.id[:6]) == ("rl_01", "rlg_01")
@@ -134,10 +141,12 @@ def test_the_beta_namespace_and_small_pages_have_the_same(
 ) -> None:
     stable, beta = client.organization, client.beta.organization
 
-    assert beta.rate_limits.list(limit=1).to_dict() == stable.rate_limits.list().to_dict()
-    whole = stable.workspaces.rate_limits.list(lab.id, include_inherited=True)
-    one = beta.workspaces.rate_limits.list(lab.id, include_inherited=True, limit=1)
-    assert one.to_dict() == whole.to_dict()
+    whole = stable.rate_limits.list().to_dict()["data"]
+    assert [one.to_dict() for one in beta.rate_limits.list(limit=1)] == whole
+    inherited = stable.workspaces.rate_limits.list(lab.id, include_inherited=True).to_dict()["data"]
+    paged = beta.workspaces.rate_limits.list(lab.id, include_inherited=True, limit=1)
+    assert [one.to_dict() for one in paged] == inherited
+    assert (len(whole), len(inherited)) == (2, 2)
 
 
 # --- A workspace's own ---
@@ -176,7 +185,7 @@ def test_a_workspaces_own_limits_are_listed_alone_or_among_what_it_inherits(
     }
     assert limits.list(lab.id).data == [set_now]
     assert limits.list(lab.id, group_type="files").data == []
-    (everything,) = limits.list(lab.id, include_inherited=True)
+    everything, _ = limits.list(lab.id, include_inherited=True)
     assert [(one.type, one.source.type) for one in everything.limits] == [
         ("requests_per_minute", "workspace"),
         ("tokens_per_minute", "workspace"),
@@ -198,12 +207,13 @@ def test_what_is_not_named_stays_and_null_takes_away(client: anthropic.Anthropic
 
     assert [(one.type, one.value) for one in left.limits] == [("tokens_per_minute", 3)]
     assert none.limits == []
+    rpm, tpm = {"requests_per_minute": 2}, {"tokens_per_minute": 3}
     lines = AuditEntry.objects.filter(action="workspace.limits_set").order_by("id")
     assert [line.details for line in lines] == [
-        {"old": {}, "new": {"requests_per_minute": 2}},
-        {"old": {"requests_per_minute": 2}, "new": {"requests_per_minute": 2, "tokens_per_minute": 3}},
-        {"old": {"requests_per_minute": 2, "tokens_per_minute": 3}, "new": {"tokens_per_minute": 3}},
-        {"old": {"tokens_per_minute": 3}, "new": {}},
+        {"pool": "default", "old": {}, "new": rpm},
+        {"pool": "default", "old": rpm, "new": rpm | tpm},
+        {"pool": "default", "old": rpm | tpm, "new": tpm},
+        {"pool": "default", "old": tpm, "new": {}},
     ]
     assert {(line.actor_type, line.target_id) for line in lines} == {("api_key", lab.id)}
 
@@ -211,7 +221,7 @@ def test_what_is_not_named_stays_and_null_takes_away(client: anthropic.Anthropic
 def test_a_workspace_shows_only_models_that_it_may_use(client: anthropic.Anthropic, lab: Workspace) -> None:
     workspaces.set_models(actor=SYSTEM, workspace=lab, denied=["claude-opus-*"])
 
-    (entry,) = client.organization.workspaces.rate_limits.list(lab.id, include_inherited=True)
+    entry, _ = client.organization.workspaces.rate_limits.list(lab.id, include_inherited=True)
 
     ours = client.organization.rate_limits.list().data[0].models or []
     assert entry.models == [name for name in ours if not name.startswith("claude-opus-")] != ours
@@ -246,7 +256,7 @@ def test_a_limit_that_is_not_right_is_refused_by_name(
     assert said.startswith(words)
     assert not words.endswith("is no limit") or ", ".join(LIMIT_NAMES) in said
     lab.refresh_from_db()
-    assert lab.limits == {}
+    assert (lab.limits, lab.group_limits) == ({}, {})
 
 
 def test_the_default_workspace_and_archived_ones_take_no_limits(
@@ -266,7 +276,7 @@ def test_the_default_workspace_and_archived_ones_take_no_limits(
 
     assert "The default workspace cannot be changed" in set_on(default)
     assert "archived and cannot be changed" in set_on(lab)
-    assert len(client.organization.workspaces.rate_limits.list(default.id, include_inherited=True).data) == 1
+    assert len(client.organization.workspaces.rate_limits.list(default.id, include_inherited=True).data) == 2
 
 
 # --- What comes of it ---
@@ -388,9 +398,9 @@ def test_lists_cost_few_queries(people: Cast, django_assert_num_queries: DjangoA
     own = workspaces.create(actor=SYSTEM, organization=people.acme, name="Lab")
     path = f"/v1/organizations/workspaces/{own.id}/rate_limits?include_inherited=true"
 
-    with django_assert_num_queries(4):  # the key with its organization, the tier, the models, their aliases
+    with django_assert_num_queries(5):  # the key with its organization, the tier, models, aliases, groups
         answer = Client().get(PATH, headers={"x-api-key": secret})
-    with django_assert_num_queries(5):  # and the workspace
+    with django_assert_num_queries(6):  # and the workspace
         inherited = Client().get(path, headers={"x-api-key": secret})
 
     assert answer.json()["data"][0]["models"] == inherited.json()["data"][0]["models"] != []
