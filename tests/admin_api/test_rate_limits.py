@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anthropic
@@ -14,8 +14,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from admin_api import pages
-from admin_api.actions import api_keys, organizations, workspaces
+from admin_api.actions import api_keys, model_groups, models, organizations, workspaces
 from admin_api.actor import SYSTEM
+from admin_api.catalog import RouteTo
 from gateway.errors import InvalidRequest
 from gateway.limiters import LIMIT_NAMES
 from gateway.models import ApiKey, AuditEntry, Organization, Workspace
@@ -147,6 +148,181 @@ def test_the_beta_namespace_and_small_pages_have_the_same(
     paged = beta.workspaces.rate_limits.list(lab.id, include_inherited=True, limit=1)
     assert [one.to_dict() for one in paged] == inherited
     assert (len(whole), len(inherited)) == (2, 2)
+
+
+# --- Groups of models ---
+
+
+def grouped(**models_in: list[str]) -> None:
+    """Models of these names, served by the simulator, in these groups."""
+    for name, inside in models_in.items():
+        model_groups.upsert(actor=SYSTEM, name=name, display_name=f"{name.title()} models")
+        for model in inside:
+            models.upsert(actor=SYSTEM, name=model, routes=[RouteTo("simulator", model)], group=name)
+
+
+def by_name(entries: Iterable[Any]) -> dict[str, Any]:
+    """Each entry by what it is of."""
+    return {getattr(entry.group, "display_name", entry.group.type): entry for entry in entries}
+
+
+def told_limits(entry: Any) -> dict[str, int]:
+    return {limit.type: limit.value for limit in entry.limits}
+
+
+def test_each_group_of_models_has_an_entry_with_limits_of_its_own(
+    client: anthropic.Anthropic, committed_people: Cast
+) -> None:
+    acme = committed_people.acme
+    grouped(large=["claude-opus-9", "claude-opus-8"], small=["tiny"], unseen=["secret"])
+    limit_to(acme, requests_per_minute=50, tokens_per_minute=None, concurrent_requests=None)
+    organizations.set_group_limits(
+        actor=SYSTEM,
+        organization=acme,
+        group_limits={"large": {"requests_per_minute": 5}, "batch": {"tokens_per_day": 7}},
+    )
+    organizations.set_models(actor=SYSTEM, organization=acme, denied=["secret"])
+
+    entries = list(client.organization.rate_limits.list())
+
+    assert [(entry.group.type, list(told_limits(entry).items())) for entry in entries] == [
+        ("model_group", [("requests_per_minute", 5)]),
+        ("model_group", [("requests_per_minute", 50)]),
+        ("model_group", [("requests_per_minute", 50)]),
+        ("batch", [("tokens_per_day", 7)]),
+        ("token_count", [("requests_per_minute", 50)]),
+    ]
+    names = by_name(entries)
+    assert list(names)[:3] == ["Large models", "Small models", "Other models"]
+    assert set(names["Large models"].models) == {"claude-opus-9", "claude-opus-8"}
+    assert names["Small models"].models == ["tiny"]
+    assert "claude-haiku-4-5" in names["Other models"].models
+    assert names["batch"].models is names["token_count"].models is None
+    assert len({entry.id for entry in entries}) == len({entry.group.id for entry in entries}) == 5
+
+
+def test_the_filters_find_the_one_group_of_a_model(
+    client: anthropic.Anthropic, committed_people: Cast
+) -> None:
+    grouped(large=["claude-opus-9"])
+    limits = client.organization.rate_limits
+    names = by_name(limits.list())
+
+    assert limits.list(model="claude-opus-9").data == [names["Large models"]]
+    assert limits.list(model="claude-opus-9-latest").data == [names["Large models"]]
+    assert limits.list(model="claude-haiku-4-5").data == [names["Other models"]]
+    assert limits.list(model="claude-opus-9", group_type="token_count").data == []
+    assert limits.list(group_type="model_group").data == [names["Large models"], names["Other models"]]
+    assert limits.list(group_type="token_count").data == [names["token_count"]]
+    assert limits.list(group_type="web_search").data == []
+
+
+def test_ids_stay_when_models_are_put_into_groups(
+    client: anthropic.Anthropic, committed_people: Cast
+) -> None:
+    before = entry_id(client)
+    grouped(large=["claude-opus-9"])
+    model_groups.upsert(actor=SYSTEM, name="large", display_name="Opus")
+
+    names = by_name(client.organization.rate_limits.list())
+
+    assert (names["Other models"].id, next(iter(names))) == (before, "Opus")
+
+
+def test_a_workspaces_limits_hold_in_the_group_that_they_were_set_for(
+    client: anthropic.Anthropic, committed_people: Cast, lab: Workspace
+) -> None:
+    grouped(large=["claude-opus-9"])
+    limit_to(committed_people.acme, requests_per_minute=50, tokens_per_minute=None, concurrent_requests=None)
+    ids = {name: entry.id for name, entry in by_name(client.organization.rate_limits.list()).items()}
+    limits = client.organization.workspaces.rate_limits
+
+    def set_in(name: str, value: int | None) -> Any:
+        one = {"type": "requests_per_minute", "value": value}
+        return limits.update(ids[name], workspace_id=lab.id, limits=[one])  # type: ignore[list-item]
+
+    above = set_in("Large models", 70)
+    set_in("token_count", 3)
+
+    assert [limit.to_dict() for limit in above.limits] == [
+        {"type": "requests_per_minute", "value": 70, "org_limit": 50, "source": {"type": "workspace"}}
+    ]
+    own = by_name(limits.list(lab.id))
+    assert {name: told_limits(entry) for name, entry in own.items()} == {
+        "Large models": {"requests_per_minute": 70},
+        "token_count": {"requests_per_minute": 3},
+    }
+    assert own["token_count"].models is None
+    whole = by_name(limits.list(lab.id, include_inherited=True))
+    assert {name: entry.limits[0].source.type for name, entry in whole.items()} == {
+        "Large models": "workspace",
+        "Other models": "organization",
+        "token_count": "workspace",
+    }
+    assert limits.list(lab.id, group_type="token_count").data == [own["token_count"]]
+    set_in("Large models", None)
+    assert list(by_name(limits.list(lab.id))) == ["token_count"]
+    lab.refresh_from_db()
+    assert lab.group_limits == {"token_count": {"requests_per_minute": 3}}
+
+
+def test_what_a_workspace_was_given_before_there_were_groups_holds_in_each_until_it_is_changed_there(
+    client: anthropic.Anthropic, lab: Workspace
+) -> None:
+    grouped(large=["claude-opus-9"])
+    Workspace.objects.filter(pk=lab.pk).update(limits={"requests_per_minute": 4, "tokens_per_minute": 5})
+    limits = client.organization.workspaces.rate_limits
+    names = by_name(limits.list(lab.id))
+
+    def shown() -> dict[str, dict[str, int]]:
+        return {name: told_limits(entry) for name, entry in by_name(limits.list(lab.id)).items()}
+
+    def set_in_large(value: int | None) -> None:
+        limits.update(
+            names["Large models"].rate_limit_id,
+            workspace_id=lab.id,
+            limits=[{"type": "requests_per_minute", "value": value}],
+        )
+
+    everywhere = {"requests_per_minute": 4, "tokens_per_minute": 5}
+    others = {"Other models": everywhere, "token_count": {"requests_per_minute": 4}}
+    assert shown() == {"Large models": everywhere} | others
+    set_in_large(9)
+    assert shown() == {"Large models": everywhere | {"requests_per_minute": 9}} | others
+    set_in_large(None)
+    assert shown() == {"Large models": {"tokens_per_minute": 5}} | others
+    limits.update(
+        names["Large models"].rate_limit_id,
+        workspace_id=lab.id,
+        limits=[{"type": "tokens_per_minute", "value": 6}],
+    )
+    assert shown() == {"Large models": {"tokens_per_minute": 6}} | others
+    set_in_large(4)
+    lab.refresh_from_db()
+    assert lab.group_limits == {"large": {"tokens_per_minute": 6}}
+
+
+def test_a_group_without_models_of_ours_does_not_exist(
+    client: anthropic.Anthropic, door: Door, committed_people: Cast, lab: Workspace
+) -> None:
+    grouped(large=["claude-opus-9"])
+    theirs = by_name(client.organization.rate_limits.list())["Large models"].id
+    organizations.set_models(actor=SYSTEM, organization=committed_people.acme, denied=["claude-opus-9"])
+
+    assert "Large models" not in by_name(client.organization.rate_limits.list())
+    with pytest.raises(anthropic.NotFoundError, match="Rate limit not found"):
+        client.organization.workspaces.rate_limits.update(
+            theirs, workspace_id=lab.id, limits=[{"type": "requests_per_minute", "value": 2}]
+        )
+
+
+def test_where_every_model_is_in_a_group_there_are_no_others(
+    client: anthropic.Anthropic, committed_people: Cast
+) -> None:
+    grouped(large=["claude-opus-9"])
+    organizations.set_models(actor=SYSTEM, organization=committed_people.acme, allowed=["claude-opus-9"])
+
+    assert list(by_name(client.organization.rate_limits.list())) == ["Large models", "token_count"]
 
 
 # --- A workspace's own ---

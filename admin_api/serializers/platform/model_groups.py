@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from admin_api.catalog_checks import LONGEST_TITLE, is_title
 from admin_api.serializers.base import Body, Constant, Text
+from gateway.models import ModelGroup
 
 
 class PlatformModelGroupSerializer(serializers.Serializer):
@@ -14,7 +15,10 @@ class PlatformModelGroupSerializer(serializers.Serializer):
     type = Constant("model_group")
     name = serializers.CharField()
     display_name = serializers.CharField()
-    models = serializers.SlugRelatedField("name", many=True, read_only=True)
+    models = serializers.SerializerMethodField()
+
+    def get_models(self, group: ModelGroup) -> list[str]:
+        return [model.name for model in group.models.all()]
 
 
 class PlatformModelGroupBody(Body):
