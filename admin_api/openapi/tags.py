@@ -29,7 +29,7 @@ CHAPTERS = [
         "Keys that call models. Making and rotating them here is this gateway's addition.",
     ),
     ("Service accounts", ADMIN + "service_accounts", "Identities of machines, which keys can act for."),
-    ("Rate limits", ADMIN + "rate_limits", "What the organization may use in a minute, by group of models."),
+    ("Rate limits", ADMIN + "rate_limits", "What the organization may use at a time, by group of models."),
     (
         "Spend limit increase requests",
         ADMIN + "spend_limit_increase_requests",

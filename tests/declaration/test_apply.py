@@ -21,6 +21,7 @@ from gateway.declaration.apply import apply
 from gateway.declaration.document import DeclarationError
 from gateway.directory.change import CHANNEL
 from gateway.encryption import Vault
+from gateway.limiters import LIMIT_NAMES
 from gateway.models import (
     AuditEntry,
     Invite,
@@ -100,6 +101,7 @@ def test_the_example_of_the_project_applies(db: None) -> None:
 
     assert lines[:-1] == [
         "+ provider anthropic",
+        "+ model group sonnet",
         "+ model claude-sonnet-4-5",
         "+ organization Acme (tier pro)",
     ]
@@ -111,6 +113,22 @@ def test_the_example_of_the_project_applies(db: None) -> None:
     }
     assert Organization.objects.get(name="Acme").allowed_models == ["claude-*"]
     assert run(example, UPSTREAM_ANTHROPIC_API_KEY="sk-x") == []
+
+
+def test_the_limits_page_means_what_it_says(db: None) -> None:
+    page = (PROJECT_DIR / "docs" / "limits.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    run("providers: {anthropic: {preset: anthropic, api_key: sk-x}}")
+
+    run(example)
+
+    acme = Organization.objects.get(name="Acme")
+    in_every_pool = {"requests_per_minute": 500, "tokens_per_minute": 400_000}
+    assert acme.effective_limits() == acme.effective_limits("another group") == in_every_pool
+    assert acme.effective_limits("opus") == in_every_pool | {"requests_per_minute": 20}
+    assert acme.effective_limits("token_count") == {"requests_per_minute": 1000}
+    assert acme.effective_limits("batch") == {"concurrent_requests": 4}
+    assert {name for name in LIMIT_NAMES if f"\n| `{name}` |" in page} == set(LIMIT_NAMES)
 
 
 def test_what_a_file_does_not_name_stays(db: None) -> None:
