@@ -20,17 +20,20 @@ from gateway.models import ModelGroup, Organization, Workspace
 
 GroupType = Literal["model_group", "batch", "token_count", "files", "skills", "web_search"]
 
-# What ids are made of, which never change: the first group there was had all models.
-_ORIGINS = {DEFAULT: "all_models"}
+# The pools that are no group of models.
+_OTHERS: dict[str, GroupType] = {BATCH: "batch", TOKEN_COUNT: "token_count"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """What is counted together; `pool` is where, and only groups of models have a name for people."""
+    """What is counted together in a pool; only groups of models have a name for people."""
 
     pool: str
-    type: GroupType
     display_name: str | None = None
+
+    @property
+    def type(self) -> GroupType:
+        return _OTHERS.get(self.pool, "model_group")
 
     @property
     def id(self) -> str:
@@ -43,13 +46,14 @@ class Group:
 
     @property
     def _origin(self) -> tuple[str, ...]:
-        if self.pool in _ORIGINS:
-            return (_ORIGINS[self.pool],)
-        return (self.type, self.pool) if self.type == "model_group" else (self.type,)
+        """What ids are made of, which never change: the first group that there was had all models."""
+        if self.pool == DEFAULT:
+            return ("all_models",)
+        return (self.pool,) if self.pool in _OTHERS else ("model_group", self.pool)
 
 
-BATCHES = Group(BATCH, "batch")
-TOKEN_COUNTS = Group(TOKEN_COUNT, "token_count")
+ALL_MODELS = Group(DEFAULT, "All models")
+OTHER_MODELS = Group(DEFAULT, "Other models")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,10 +154,10 @@ def _groups(catalog: Catalog) -> list[Group]:
     """Groups of models by name, those without one after them, then what is no group of models."""
     pools = {model.group for model in catalog.models}
     named = ModelGroup.objects.filter(name__in=pools).order_by("display_name", "name")
-    groups = [Group(group.name, "model_group", group.display_name) for group in named]
+    groups = [Group(group.name, group.display_name) for group in named]
     if DEFAULT in pools or not groups:
-        groups.append(Group(DEFAULT, "model_group", "Other models" if groups else "All models"))
-    return [*groups, BATCHES, TOKEN_COUNTS]
+        groups.append(OTHER_MODELS if groups else ALL_MODELS)
+    return [*groups, *map(Group, _OTHERS)]
 
 
 def _rate_limit(organization: Organization, group: Group, catalog: Catalog) -> RateLimit:
