@@ -25,6 +25,7 @@ from tests.people import Cast
 
 PATH = "/v1/organizations/rate_limits"
 OURS = {"requests_per_minute": 50, "tokens_per_minute": 9000, "concurrent_requests": None}
+HAIKU = "simulator/claude-haiku-5-5"
 NOT_OURS = ["requests_per_hour", "images_per_minute"]
 
 
@@ -498,15 +499,37 @@ def test_the_organizations_lower_limit_holds_below_a_workspaces(
     assert [ask(door, key) for _ in range(2)] == [200, 429]
 
 
-def ask(door: Door, key: str) -> int:
+def test_each_group_of_models_counts_by_itself_and_so_does_counting_tokens(
+    door: Door, committed_people: Cast
+) -> None:
+    grouped(large=["big"], small=["tiny"])
+    acme = committed_people.acme
+    _, free = api_keys.create(actor=SYSTEM, organization=acme, name="free")
+    for model in ("big", "tiny"):
+        assert becomes(lambda model=model: ask(door, free, model), 200) < 1.0  # type: ignore[misc]
+
+    _, key = api_keys.create(
+        actor=SYSTEM,
+        organization=acme,
+        name="held",
+        limits={"requests_per_minute": 2},
+        group_limits={"large": {"requests_per_minute": 1}},
+    )
+
+    assert [ask(door, key, "big") for _ in range(2)] == [200, 429]
+    for model in ("tiny", HAIKU):
+        assert [ask(door, key, model) for _ in range(3)] == [200, 200, 429]
+    assert [ask(door, key, "big", "/v1/messages/count_tokens") for _ in range(3)] == [200, 200, 429]
+    assert ask(door, free, "big") == 200
+
+
+def ask(door: Door, key: str, model: str = HAIKU, path: str = "/v1/messages") -> int:
     """The status of a message that a key asks for."""
-    body = {
-        "model": "simulator/claude-haiku-5-5",
-        "max_tokens": 1,
-        "messages": [{"role": "user", "content": "Hello"}],
-    }
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+    if not path.endswith("/count_tokens"):
+        body["max_tokens"] = 1
     lines = [("content-type", "application/json"), ("anthropic-version", "2023-06-01")]
-    return door.ask("POST", "/v1/messages", key=key, headers=lines, body=json.dumps(body).encode()).status
+    return door.ask("POST", path, key=key, headers=lines, body=json.dumps(body).encode()).status
 
 
 def becomes(status: Callable[[], int], expected: int) -> float:
@@ -543,7 +566,7 @@ def test_limits_of_another_organization_do_not_exist(
             told(lambda id=id: limits.update(id, workspace_id=lab.id, limits=[RPM]))  # type: ignore[misc,list-item]
             == "Rate limit not found."
         )
-    assert Workspace.objects.exclude(limits={}).count() == 0
+    assert Workspace.objects.exclude(limits={}, group_limits={}).count() == 0
 
 
 @dataclasses.dataclass(frozen=True)
