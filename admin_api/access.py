@@ -22,6 +22,7 @@ from gateway.models import (
     Invite,
     Membership,
     Model,
+    ModelGroup,
     Organization,
     Provider,
     ServiceAccount,
@@ -89,6 +90,12 @@ def provider(name: str) -> Provider:
 def catalog_model(name: str) -> Model:
     """For operators only: the model that is served under this name, as `catalog.models` has it."""
     found: Model = _row(catalog.models(), "Model not found.", name=name)
+    return found
+
+
+def model_group(name: str) -> ModelGroup:
+    """For operators only."""
+    found: ModelGroup = _row(catalog.model_groups(), "Model group not found.", name=name)
     return found
 
 

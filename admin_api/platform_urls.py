@@ -3,6 +3,7 @@
 from django.urls import path
 
 from admin_api.views.platform.admin_keys import AdminKeyRevokeView, AdminKeysView
+from admin_api.views.platform.model_groups import ModelGroupsView, ModelGroupView
 from admin_api.views.platform.models import ModelsView, ModelView
 from admin_api.views.platform.organizations import (
     OrganizationResumeView,
@@ -24,6 +25,8 @@ urlpatterns = [
     ),
     path("providers", ProvidersView.as_view()),
     path("providers/<path:name>", ProviderView.as_view()),
+    path("model_groups", ModelGroupsView.as_view()),
+    path("model_groups/<path:name>", ModelGroupView.as_view()),
     path("models", ModelsView.as_view()),
     path("models/<path:name>", ModelView.as_view()),
     path("tiers", TiersView.as_view()),

@@ -16,12 +16,14 @@ from msgspec import UNSET, UnsetType
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.changes import differences, shown, told
-from admin_api.limits import check_limits
+from admin_api.limits import check_group_limits, check_limits
 from admin_api.model_rules import Rules, check_rules
 from admin_api.networks import check_networks
+from admin_api.queries.model_groups import pools_of
 from gateway import credentials
 from gateway.directory import publish
 from gateway.errors import InvalidRequest
+from gateway.limit_pools import GroupLimits
 from gateway.models import ApiKey, Organization, ServiceAccount, SpendLimit, User, Workspace
 
 MOST_ACTIVE = 10_000
@@ -56,6 +58,7 @@ def create(
     user: User | None = None,
     service_account: ServiceAccount | None = None,
     limits: Limits | None = None,
+    group_limits: GroupLimits | None = None,
     allowed_models: Sequence[str] = (),
     denied_models: Sequence[str] = (),
     allowed_ips: Sequence[str] = (),
@@ -85,6 +88,7 @@ def create(
         user=user,
         service_account=service_account,
         limits=check_limits(limits or {}),
+        group_limits=_checked_groups(group_limits or {}, organization),
         allowed_ips=check_networks(allowed_ips),
         **rules,
         created_by=created_by,
@@ -105,6 +109,7 @@ def update(
     status: str | UnsetType = UNSET,
     expires_at: datetime.datetime | UnsetType | None = UNSET,
     limits: Limits | UnsetType = UNSET,
+    group_limits: GroupLimits | UnsetType = UNSET,
     allowed_models: Sequence[str] | UnsetType = UNSET,
     denied_models: Sequence[str] | UnsetType = UNSET,
     allowed_ips: Sequence[str] | UnsetType = UNSET,
@@ -125,6 +130,8 @@ def update(
         wanted["expires_at"] = _checked_expiry(expires_at)
     if limits is not UNSET:
         wanted["limits"] = check_limits(limits)
+    if group_limits is not UNSET:
+        wanted["group_limits"] = _checked_groups(group_limits, held.organization, held.group_limits)
     if allowed_ips is not UNSET:
         wanted["allowed_ips"] = check_networks(allowed_ips)
     _write(actor, held, wanted, spend_limit)
@@ -223,6 +230,13 @@ def _checked_expiry(expires_at: datetime.datetime | None) -> datetime.datetime |
     return expires_at
 
 
+def _checked_groups(
+    given: GroupLimits, organization: Organization, held: GroupLimits | None = None
+) -> GroupLimits:
+    """Of the pools that the organization has models in, and those that the key has limits for already."""
+    return check_group_limits(given, pools_of(organization).union(held or ())) if given else {}
+
+
 def _checked_rules(kind: str, allowed: Sequence[str] | UnsetType, denied: Sequence[str] | UnsetType) -> Rules:
     rules = check_rules(allowed, denied)
     if kind == ApiKey.Kind.ADMIN and any(rules.values()):
@@ -285,6 +299,7 @@ def _told(key: ApiKey, cap: Cap | None) -> dict[str, object]:
         "denied_models": key.denied_models,
         "allowed_ips": key.allowed_ips,
         "limits": key.limits,
+        "group_limits": key.group_limits,
         "spend_limit": shown(cap) if cap else None,
         "expires_at": shown(key.expires_at) if key.expires_at else None,
     }

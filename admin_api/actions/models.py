@@ -13,10 +13,11 @@ from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.catalog import Rates, RouteTo
 from admin_api.changes import Change, Upserted, differences
+from admin_api.limits import no_such_pool
 from admin_api.locks import hold_catalog
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
-from gateway.models import Model, ModelAlias, Price, Provider, Route
+from gateway.models import Model, ModelAlias, ModelGroup, Price, Provider, Route
 from gateway.models.catalog import Origin
 
 
@@ -28,13 +29,15 @@ def upsert(
     routes: Sequence[RouteTo],
     display_name: str | UnsetType = UNSET,
     aliases: Sequence[str] | UnsetType = UNSET,
+    group: str | UnsetType | None = UNSET,
     max_input_tokens: int | UnsetType | None = UNSET,
     max_output_tokens: int | UnsetType | None = UNSET,
     price: Rates | UnsetType = UNSET,
 ) -> Upserted[Model]:
     """Makes the configured model or changes what differs; what is not given keeps its value.
 
-    `routes` and `aliases` are whole lists. A changed price is a further row; earlier ones stay as they were.
+    `routes` and `aliases` are whole lists. `group` is the name of a model group, None is none. A changed price is a
+    further row; earlier ones stay as they were.
     """
     hold_catalog()
     found = Model.objects.select_for_update().filter(name=name, origin=Origin.CONFIGURED).first()
@@ -42,6 +45,8 @@ def upsert(
     if found is None:
         _refuse_claimed("name", name, row)
     changes = _own_fields(row, display_name, max_input_tokens, max_output_tokens)
+    if group is not UNSET:
+        changes += _set_group(row, group)
     if found is None or changes:
         row.save()
     if aliases is not UNSET:
@@ -90,6 +95,21 @@ def _own_fields(
     for field, value in fields.items():
         setattr(row, field, value)
     return changes
+
+
+def _set_group(row: Model, name: str | None) -> list[Change]:
+    old = row.group.name if row.group is not None else None
+    if name == old:
+        return []
+    row.group = _group(name) if name is not None else None
+    return [Change("group", old, name)]
+
+
+def _group(name: str) -> ModelGroup:
+    groups = {group.name: group for group in ModelGroup.objects.all()}
+    if name not in groups:
+        raise InvalidRequest(f"group: {no_such_pool(name, groups)}")
+    return groups[name]
 
 
 def _set_aliases(row: Model, aliases: Sequence[str]) -> list[Change]:

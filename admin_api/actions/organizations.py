@@ -12,11 +12,13 @@ from msgspec import UNSET, UnsetType
 from admin_api import audit
 from admin_api.actions import invites
 from admin_api.actor import Actor
-from admin_api.limits import check_limits
+from admin_api.limits import check_group_limits, check_limits
 from admin_api.locks import hold_catalog
 from admin_api.model_rules import check_rules, replace_rules, stored_names
+from admin_api.queries.model_groups import pools
 from gateway.directory import publish
 from gateway.errors import InvalidRequest
+from gateway.limit_pools import GroupLimits
 from gateway.models import Membership, Organization, Tier, Workspace
 
 DEFAULT_WORKSPACE = "Default"
@@ -29,17 +31,21 @@ def create(
     name: str,
     tier: Tier,
     limits: Mapping[str, int | None] | None = None,
+    group_limits: GroupLimits | None = None,
     allowed_models: Sequence[str] = (),
     denied_models: Sequence[str] = (),
 ) -> Organization:
-    """An organization with its default workspace. `limits` override single limits of the tier."""
+    """An organization with its default workspace. `limits` and `group_limits` override single limits of the tier's."""
     hold_catalog()
     name = _free_name(name)
     own, rules = check_limits(limits or {}, lifting=True), check_rules(allowed_models, denied_models)
-    organization = Organization.objects.create(name=name, tier=_there(tier), limits=own, **rules)
+    groups = check_group_limits(group_limits or {}, pools())
+    organization = Organization.objects.create(
+        name=name, tier=_there(tier), limits=own, group_limits=groups, **rules
+    )
     Workspace.objects.create(organization=organization, name=DEFAULT_WORKSPACE, is_default=True)
     told = {"name": name, "tier": tier.name, "limits": own}
-    given = {field: names for field, names in rules.items() if names}
+    given = {field: value for field, value in (rules | {"group_limits": groups}).items() if value}
     _record(actor, "organization.created", organization, told | given)
     publish.organization_changed(organization.id)
     return organization
@@ -52,6 +58,7 @@ def set_up(
     name: str,
     tier: Tier,
     limits: Mapping[str, int | None] | None = None,
+    group_limits: GroupLimits | None = None,
     allowed_models: Sequence[str] = (),
     denied_models: Sequence[str] = (),
     admin_email: str | None = None,
@@ -65,6 +72,7 @@ def set_up(
         name=name,
         tier=tier,
         limits=limits,
+        group_limits=group_limits,
         allowed_models=allowed_models,
         denied_models=denied_models,
     )
@@ -84,12 +92,13 @@ def update(
     name: str | UnsetType = UNSET,
     tier: Tier | UnsetType = UNSET,
     limits: Mapping[str, int | None] | UnsetType = UNSET,
+    group_limits: GroupLimits | UnsetType = UNSET,
     allowed_models: Sequence[str] | UnsetType = UNSET,
     denied_models: Sequence[str] | UnsetType = UNSET,
 ) -> Organization:
     """Changes what is given and differs: all of it or nothing, with one audit line for each such thing.
 
-    `limits` and the lists of models are whole.
+    `limits`, `group_limits` and the lists of models are whole.
     """
     hold_catalog()
     held = _held(organization)
@@ -99,6 +108,8 @@ def update(
         set_tier(actor=actor, organization=held, tier=tier)
     if limits is not UNSET and dict(limits) != held.limits:
         set_limits(actor=actor, organization=held, limits=limits)
+    if group_limits is not UNSET and check_group_limits(group_limits, pools()) != held.group_limits:
+        set_group_limits(actor=actor, organization=held, group_limits=group_limits)
     allowed, denied = _other(allowed_models, held.allowed_models), _other(denied_models, held.denied_models)
     if allowed is not UNSET or denied is not UNSET:
         set_models(actor=actor, organization=held, allowed=allowed, denied=denied)
@@ -151,6 +162,17 @@ def set_limits(*, actor: Actor, organization: Organization, limits: Mapping[str,
     organization.limits = own
     organization.save(update_fields=["limits"])
     _record(actor, "organization.limits_set", organization, {"old": old, "new": own})
+    publish.organization_changed(organization.id)
+
+
+@transaction.atomic
+def set_group_limits(*, actor: Actor, organization: Organization, group_limits: GroupLimits) -> None:
+    """Replaces its own limits of single pools: a number overrides, None lifts, absent keeps what the tier says."""
+    hold_catalog()
+    own = check_group_limits(group_limits, pools())
+    old, organization.group_limits = organization.group_limits, own
+    organization.save(update_fields=["group_limits"])
+    _record(actor, "organization.group_limits_set", organization, {"old": old, "new": own})
     publish.organization_changed(organization.id)
 
 

@@ -9,10 +9,12 @@ from django.db import transaction
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.changes import Change, Upserted, differences
-from admin_api.limits import check_limits
+from admin_api.limits import check_group_limits, check_limits, group_changes
 from admin_api.locks import hold_catalog
+from admin_api.queries.model_groups import pools
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
+from gateway.limit_pools import GroupLimits
 from gateway.limiters import LIMIT_NAMES
 from gateway.models import Tier
 
@@ -21,18 +23,31 @@ STANDARD = ("basic", "pro", "enterprise")
 
 @transaction.atomic
 def upsert(
-    *, actor: Actor, name: str, limits: Mapping[str, int | None], reserve_worst_case: bool = False
+    *,
+    actor: Actor,
+    name: str,
+    limits: Mapping[str, int | None],
+    group_limits: GroupLimits | None = None,
+    reserve_worst_case: bool = False,
 ) -> Upserted[Tier]:
-    """Makes the tier or sets what differs. `limits` are all it has: an absent one is no limit."""
+    """Makes the tier or sets what differs. `limits` and `group_limits` are all it has: an absent one is no limit, or
+    in a single pool the one of `limits`.
+    """
     hold_catalog()
     found = Tier.objects.select_for_update().filter(name=name).first()
     row = found or Tier(name=name)
-    checked = check_limits(limits)
-    changes = _differences(row, checked, reserve_worst_case)
+    new = Tier(
+        name=name,
+        limits=check_limits(limits),
+        group_limits=check_group_limits(group_limits or {}, pools()),
+        reserve_worst_case=reserve_worst_case,
+    )
+    changes = _differences(row, new)
     outcome = Upserted(row, created=found is None, changes=changes)
     if not outcome.created and not changes:
         return outcome
-    row.limits, row.reserve_worst_case = checked, reserve_worst_case
+    row.limits, row.group_limits = new.limits, new.group_limits
+    row.reserve_worst_case = reserve_worst_case
     row.save()
     audit.record(
         actor=actor,
@@ -60,13 +75,16 @@ def remove(*, actor: Actor, tier: Tier) -> None:
     tier.delete()
 
 
-def _differences(row: Tier, limits: Mapping[str, int | None], reserve_worst_case: bool) -> list[Change]:
-    old = {name: row.limits.get(name) for name in LIMIT_NAMES}
-    new = {name: limits.get(name) for name in LIMIT_NAMES}
+def _differences(row: Tier, new: Tier) -> list[Change]:
     changes = [
         Change(change.field, change.old or "no limit", change.new or "no limit")
-        for change in differences(old, new)
+        for change in differences(_every(row.limits), _every(new.limits))
     ]
-    if row.reserve_worst_case != reserve_worst_case:
-        changes.append(Change("reserve_worst_case", row.reserve_worst_case, reserve_worst_case))
+    changes += group_changes(row.group_limits, new.group_limits)
+    if row.reserve_worst_case != new.reserve_worst_case:
+        changes.append(Change("reserve_worst_case", row.reserve_worst_case, new.reserve_worst_case))
     return changes
+
+
+def _every(limits: Mapping[str, int | None]) -> dict[str, object]:
+    return {name: limits.get(name) for name in LIMIT_NAMES}

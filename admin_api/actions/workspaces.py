@@ -15,6 +15,7 @@ from admin_api.model_rules import check_rules, replace_rules
 from admin_api.residency import AS_IT_IS, Residency, check_residency
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
+from gateway.limit_pools import DEFAULT, limits_of
 from gateway.limiters import LIMIT_NAMES
 from gateway.models import ApiKey, Organization, Workspace
 
@@ -176,20 +177,38 @@ def _record(actor: Actor, action: str, workspace: Workspace, details: Mapping[st
 
 
 @transaction.atomic
-def set_limits(*, actor: Actor, workspace: Workspace, limits: Mapping[str, int | None]) -> Workspace:
-    """Sets limits of the workspace's own; None takes one away, and what is not given stays.
+def set_limits(
+    *, actor: Actor, workspace: Workspace, limits: Mapping[str, int | None], pool: str = DEFAULT
+) -> Workspace:
+    """Sets limits of the workspace's own in one pool; None takes one away, and what is not given stays.
 
     They may lie above the organization's, which holds as well. Raises `InvalidRequest` for the default
     workspace and for one that is archived.
     """
     held = held_live(workspace)
     _check_not_default(held)
-    wanted = {**held.limits, **check_limits(limits, lifting=True)}
-    new = {name: wanted[name] for name in LIMIT_NAMES if wanted.get(name) is not None}
-    if new == held.limits:
+    old, checked = _limits_in(held, pool), check_limits(limits, lifting=True)
+    held.group_limits = _with(held, pool, checked)
+    new = _limits_in(held, pool)
+    if new == old:
         return held
-    old, held.limits = held.limits, new
-    held.save(update_fields=["limits"])
-    _record(actor, "workspace.limits_set", held, {"old": old, "new": new})
+    held.save(update_fields=["group_limits"])
+    _record(actor, "workspace.limits_set", held, {"pool": pool, "old": old, "new": new})
     publish.organization_changed(held.organization_id)
     return held
+
+
+def _limits_in(workspace: Workspace, pool: str) -> dict[str, int | None]:
+    found = limits_of(pool, workspace.limits, workspace.group_limits)
+    return {name: found[name] for name in LIMIT_NAMES if found.get(name) is not None}
+
+
+def _with(
+    workspace: Workspace, pool: str, limits: Mapping[str, int | None]
+) -> dict[str, dict[str, int | None]]:
+    """Its limits of single pools once these hold in one. Only what is not in every pool's is kept; None lifts that."""
+    usual = limits_of(pool, workspace.limits, {})
+    wanted = {**limits_of(pool, workspace.limits, workspace.group_limits), **limits}
+    own = {name: value for name, value in wanted.items() if value != usual.get(name)}
+    others = {other: held for other, held in workspace.group_limits.items() if other != pool}
+    return others | ({pool: own} if own else {})

@@ -29,7 +29,7 @@ CHAPTERS = [
         "Keys that call models. Making and rotating them here is this gateway's addition.",
     ),
     ("Service accounts", ADMIN + "service_accounts", "Identities of machines, which keys can act for."),
-    ("Rate limits", ADMIN + "rate_limits", "What the organization may use in a minute, by group of models."),
+    ("Rate limits", ADMIN + "rate_limits", "What the organization may use at a time, by group of models."),
     (
         "Limit blocks",
         ADMIN + "limits",
@@ -49,6 +49,11 @@ CHAPTERS = [
     ("Cost report", ADMIN + "cost_report", "What was spent, in cents, by day."),
     ("Platform: organizations", PLATFORM + "organizations", "Every organization here. For operator keys."),
     ("Platform: providers", PLATFORM + "providers", "Where requests are sent. For operator keys."),
+    (
+        "Platform: model groups",
+        PLATFORM + "model_groups",
+        "Models that are limited together. For operator keys.",
+    ),
     (
         "Platform: models",
         PLATFORM + "models",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Now
 
-from gateway.models import Model, Price, Provider, Route
+from gateway.models import Model, ModelGroup, Price, Provider, Route
 from gateway.models.catalog import Origin
 
 
@@ -15,20 +15,29 @@ def providers() -> QuerySet[Provider]:
     return Provider.objects.prefetch_related("keys")
 
 
+def model_groups() -> QuerySet[ModelGroup]:
+    """Each with its models by name, in `models.all()`."""
+    return ModelGroup.objects.prefetch_related(Prefetch("models", Model.objects.order_by("name")))
+
+
 def models() -> QuerySet[Model]:
     """What can be asked for: a configured model hides the simulator's of its name, and where the simulator is off
     there are none of its own.
 
-    Each with `aliases.all()`, with `routes.all()` and their providers in the order they are tried in, and with
-    the price of now, if any, in `current_prices`.
+    Each with its group, with `aliases.all()`, with `routes.all()` and their providers in the order they are tried
+    in, and with the price of now, if any, in `current_prices`.
     """
     configured = Model.objects.filter(name=OuterRef("name"), origin=Origin.CONFIGURED)
     served = Q(origin=Origin.CONFIGURED)
     if settings.CONFIGURATION.simulator:
         served |= ~Exists(configured)
     prices = Price.objects.filter(effective_at__lte=Now()).order_by("model", "-effective_at", "-id")
-    return Model.objects.filter(served).prefetch_related(
-        "aliases",
-        Prefetch("routes", Route.objects.select_related("provider").order_by("priority", "id")),
-        Prefetch("prices", prices.distinct("model"), to_attr="current_prices"),
+    return (
+        Model.objects.filter(served)
+        .select_related("group")
+        .prefetch_related(
+            "aliases",
+            Prefetch("routes", Route.objects.select_related("provider").order_by("priority", "id")),
+            Prefetch("prices", prices.distinct("model"), to_attr="current_prices"),
+        )
     )

@@ -1,7 +1,7 @@
-"""The rate limits of an organization and of its workspaces: groups of what is counted together.
+"""The rate limits of an organization and of its workspaces, by what is counted together.
 
-Everything is counted over all models together today, so there is one group; another one is another row in
-`GROUPS` with models of its own.
+Each group of models that the organization has models in counts by itself, so do those without a group, message
+batches, and counting tokens.
 """
 
 from __future__ import annotations
@@ -10,36 +10,50 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from admin_api.queries.available_models import available_models
+from admin_api.queries.available_models import available_in, available_models
 from gateway.directory.catalog import Catalog
 from gateway.errors import NotFound
 from gateway.ids import derived_id
+from gateway.limit_pools import BATCH, DEFAULT, TOKEN_COUNT, limits_of
 from gateway.limiters import LIMIT_NAMES
-from gateway.models import Organization, Workspace
+from gateway.models import ModelGroup, Organization, Workspace
 
 GroupType = Literal["model_group", "batch", "token_count", "files", "skills", "web_search"]
+
+# The pools that are no group of models.
+_OTHERS: dict[str, GroupType] = {BATCH: "batch", TOKEN_COUNT: "token_count"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """What is counted together; `name` is only for ids, which never change while it does not."""
+    """What is counted together in a pool; only groups of models have a name for people."""
 
-    name: str
-    type: GroupType
-    display_name: str
+    pool: str
+    display_name: str | None = None
+
+    @property
+    def type(self) -> GroupType:
+        return _OTHERS.get(self.pool, "model_group")
 
     @property
     def id(self) -> str:
         """The same in every organization."""
-        return derived_id("rlg", self.name)
+        return derived_id("rlg", *self._origin)
 
     def entry_id(self, organization: Organization) -> str:
         """Of this group's limits in one organization."""
-        return derived_id("rl", str(organization.id), self.name)
+        return derived_id("rl", str(organization.id), *self._origin)
+
+    @property
+    def _origin(self) -> tuple[str, ...]:
+        """What ids are made of, which never change: the first group that there was had all models."""
+        if self.pool == DEFAULT:
+            return ("all_models",)
+        return (self.pool,) if self.pool in _OTHERS else ("model_group", self.pool)
 
 
-ALL_MODELS = Group("all_models", "model_group", "All models")
-GROUPS = (ALL_MODELS,)
+ALL_MODELS = Group(DEFAULT, "All models")
+OTHER_MODELS = Group(DEFAULT, "Other models")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +66,12 @@ class Limit:
 
 @dataclasses.dataclass(frozen=True)
 class RateLimit:
-    """An organization's limits of one group."""
+    """An organization's limits of one group; `models` is None for what is no group of models."""
 
     id: str
     group: Group
     limits: Sequence[Limit]
-    models: Sequence[str]
+    models: Sequence[str] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +86,13 @@ class WorkspaceLimit:
 
 @dataclasses.dataclass(frozen=True)
 class WorkspaceRateLimit:
-    """A workspace's limits of one group."""
+    """A workspace's limits of one group; `models` as above."""
 
     rate_limit_id: str
     workspace_id: str
     group: Group
     limits: Sequence[WorkspaceLimit]
-    models: Sequence[str]
+    models: Sequence[str] | None
 
 
 def rate_limits(
@@ -89,14 +103,16 @@ def rate_limits(
     Raises `NotFound` where the organization has no such model.
     """
     catalog = available_models(organization)
-    if model is not None and catalog.find(model) is None:
-        raise NotFound(f"model: {model}")
-    values = organization.effective_limits()
-    limits = [Limit(name, values[name]) for name in LIMIT_NAMES if name in values]
+    entries = [_rate_limit(organization, group, catalog) for group in _groups(catalog)]
+    if model is not None:
+        found = catalog.find(model)
+        if found is None:
+            raise NotFound(f"model: {model}")
+        entries = [entry for entry in entries if entry.group.pool == found.group]
     return [
-        RateLimit(group.entry_id(organization), group, limits, _names(catalog))
-        for group in GROUPS
-        if group_type in (None, group.type)
+        entry
+        for entry in entries
+        if group_type in (None, entry.group.type) and (entry.limits or entry.models is not None)
     ]
 
 
@@ -108,47 +124,81 @@ def workspace_rate_limits(
     include_inherited: bool = False,
 ) -> list[WorkspaceRateLimit]:
     """Groups in which the workspace has limits of its own, and only these; or all groups with all limits."""
+    models = available_models(organization)
+    available = available_in(workspace, models)
     found = [
-        workspace_rate_limit(organization, workspace, group, include_inherited=include_inherited)
-        for group in GROUPS
+        _workspace_rate_limit(organization, workspace, group, available, include_inherited)
+        for group in _groups(models)
         if group_type in (None, group.type)
     ]
     return [entry for entry in found if entry.limits]
 
 
 def workspace_rate_limit(
-    organization: Organization, workspace: Workspace, group: Group, *, include_inherited: bool = False
+    organization: Organization, workspace: Workspace, group: Group
 ) -> WorkspaceRateLimit:
-    """The workspace's limits of one group, even if there are none."""
-    return WorkspaceRateLimit(
-        rate_limit_id=group.entry_id(organization),
-        workspace_id=workspace.id,
-        group=group,
-        limits=_workspace_limits(organization, workspace, include_inherited),
-        models=_names(available_models(organization, workspace)),
-    )
+    """The workspace's own limits of one group, even if there are none."""
+    available = available_models(organization, workspace)
+    return _workspace_rate_limit(organization, workspace, group, available, include_inherited=False)
 
 
 def group_of(organization: Organization, rate_limit_id: str) -> Group:
     """The group whose limits have this id in this organization. Raises `NotFound`."""
-    for group in GROUPS:
+    for group in _groups(available_models(organization)):
         if group.entry_id(organization) == rate_limit_id:
             return group
     raise NotFound("Rate limit not found.")
 
 
+def _groups(catalog: Catalog) -> list[Group]:
+    """Groups of models by name, those without one after them, then what is no group of models."""
+    pools = {model.group for model in catalog.models}
+    named = ModelGroup.objects.filter(name__in=pools).order_by("display_name", "name")
+    groups = [Group(group.name, group.display_name) for group in named]
+    if DEFAULT in pools or not groups:
+        groups.append(OTHER_MODELS if groups else ALL_MODELS)
+    return [*groups, *map(Group, _OTHERS)]
+
+
+def _rate_limit(organization: Organization, group: Group, catalog: Catalog) -> RateLimit:
+    values = organization.effective_limits(group.pool)
+    limits = [Limit(name, values[name]) for name in LIMIT_NAMES if name in values]
+    return RateLimit(group.entry_id(organization), group, limits, _names(group, catalog))
+
+
+def _workspace_rate_limit(
+    organization: Organization,
+    workspace: Workspace,
+    group: Group,
+    available: Catalog,
+    include_inherited: bool,
+) -> WorkspaceRateLimit:
+    return WorkspaceRateLimit(
+        rate_limit_id=group.entry_id(organization),
+        workspace_id=workspace.id,
+        group=group,
+        limits=_workspace_limits(organization, workspace, group.pool, include_inherited),
+        models=_names(group, available),
+    )
+
+
 def _workspace_limits(
-    organization: Organization, workspace: Workspace, include_inherited: bool
+    organization: Organization, workspace: Workspace, pool: str, include_inherited: bool
 ) -> list[WorkspaceLimit]:
-    inherited, limits = organization.effective_limits(), []
+    inherited = organization.effective_limits(pool)
+    own = limits_of(pool, workspace.limits, workspace.group_limits)
+    limits = []
     for name in LIMIT_NAMES:
-        own, above = workspace.limits.get(name), inherited.get(name)
-        if own is not None:
-            limits.append(WorkspaceLimit(name, own, above, "workspace"))
+        value, above = own.get(name), inherited.get(name)
+        if value is not None:
+            limits.append(WorkspaceLimit(name, value, above, "workspace"))
         elif above is not None and include_inherited:
             limits.append(WorkspaceLimit(name, above, above, "organization"))
     return limits
 
 
-def _names(catalog: Catalog) -> list[str]:
-    return [name for model in catalog.models for name in model.names]
+def _names(group: Group, catalog: Catalog) -> list[str] | None:
+    """All names of the models in the group; None for what is no group of models."""
+    if group.type != "model_group":
+        return None
+    return [name for model in catalog.models if model.group == group.pool for name in model.names]

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from admin_api.actions.api_keys import LONGEST_OVERLAP, Cap
 from admin_api.networks import MOST as MOST_NETWORKS
 from admin_api.serializers.base import Body, Choice, Constant, IdQuery, Text
+from admin_api.serializers.limits import GroupLimitsField, GroupLimitsShown
 from admin_api.serializers.money import Cents, SpendLimitOfKeySerializer
 from gateway.limiters import LIMIT_NAMES
 from gateway.models import ApiKey
@@ -105,6 +106,7 @@ class ApiKeySerializer(serializers.Serializer):
     denied_models = serializers.ListField(child=serializers.CharField())
     allowed_ips = serializers.ListField(child=serializers.CharField())
     limits = serializers.DictField(child=serializers.IntegerField())
+    group_limits = GroupLimitsShown()
     spend_limit = serializers.SerializerMethodField()
     previous_key_expires_at = serializers.SerializerMethodField()
 
@@ -188,7 +190,13 @@ class KeyLimits(serializers.DictField):
         super().__init__(child=serializers.IntegerField(min_value=1), **usual | options)
 
 
-EMPTY: dict[str, object] = {"allowed_models": [], "denied_models": [], "allowed_ips": [], "limits": {}}
+EMPTY: dict[str, object] = {
+    "allowed_models": [],
+    "denied_models": [],
+    "allowed_ips": [],
+    "limits": {},
+    "group_limits": {},
+}
 
 
 class KeyBody(Body):
@@ -205,6 +213,7 @@ class KeyBody(Body):
         help_text="Addresses and networks (CIDR) that the key may be used from; none allows all.",
     )
     limits = KeyLimits()
+    group_limits = GroupLimitsField(allow_null=True)
     spend_limit = SpendLimitOfKeyBody(required=False, allow_null=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

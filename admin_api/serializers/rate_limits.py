@@ -7,7 +7,7 @@ from typing import Any, get_args
 from rest_framework import serializers
 
 from admin_api.limits import LARGEST
-from admin_api.queries.rate_limits import GroupType
+from admin_api.queries.rate_limits import Group, GroupType
 from admin_api.serializers.base import LARGEST_PAGE, Body, Choice, Constant, Query, Text
 from gateway.limiters import LIMIT_NAMES
 
@@ -20,12 +20,25 @@ class RateLimitGroupSerializer(serializers.Serializer):
 
     id = serializers.CharField(help_text="The same in every organization.")
     type = serializers.ChoiceField(get_args(GroupType))
-    display_name = serializers.CharField()
+    display_name = serializers.CharField(required=False, help_text="Of groups of models only.")
+
+    def to_representation(self, group: Group) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(group)
+        return {name: value for name, value in shown.items() if value is not None}
 
 
 class LimitSerializer(serializers.Serializer):
     type = serializers.CharField()
     value = serializers.IntegerField()
+
+
+class Models(serializers.ListField):
+    """Names and aliases."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            child=serializers.CharField(), allow_null=True, help_text="Null for what is no group of models."
+        )
 
 
 class RateLimitSerializer(serializers.Serializer):
@@ -35,7 +48,7 @@ class RateLimitSerializer(serializers.Serializer):
     type = Constant("rate_limit")
     group = RateLimitGroupSerializer()
     limits = LimitSerializer(many=True)
-    models = serializers.ListField(child=serializers.CharField())
+    models = Models()
 
 
 class LimitSourceSerializer(serializers.Serializer):
@@ -55,7 +68,7 @@ class WorkspaceRateLimitSerializer(serializers.Serializer):
     workspace_id = serializers.CharField()
     group = RateLimitGroupSerializer()
     limits = WorkspaceLimitSerializer(many=True)
-    models = serializers.ListField(child=serializers.CharField())
+    models = Models()
 
 
 class GroupQuery(Query):

@@ -24,7 +24,8 @@ class RateLimitsView(AdminApiView):
     def get(self, request: Request) -> Response:
         """List the rate limits of the organization: those of its tier, with its own in their place.
 
-        They count over all models together, so there is one entry; its `models` are those that may be used.
+        Each group of models counts by itself, and so do models without a group, message batches and counting
+        tokens; `models` are those that may be used. Without a limit the latter two are not listed.
         """
         asked = self.query(RateLimitListQuery)
         found = rate_limits.rate_limits(
@@ -70,6 +71,6 @@ class WorkspaceRateLimitView(AdminApiView):
         workspace = access.workspace(self.organization, workspace_id)
         group = rate_limits.group_of(self.organization, rate_limit_id)
         limits = self.body(WorkspaceRateLimitUpdate)["limits"]
-        changed = workspaces.set_limits(actor=self.actor, workspace=workspace, limits=limits)
+        changed = workspaces.set_limits(actor=self.actor, workspace=workspace, pool=group.pool, limits=limits)
         entry = rate_limits.workspace_rate_limit(self.organization, changed, group)
         return Response(WorkspaceRateLimitSerializer(entry).data)

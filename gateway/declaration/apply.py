@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from django.db import transaction
 from msgspec import UNSET, UnsetType
 
-from admin_api.actions import invites, memberships, models, organizations, providers, tiers
+from admin_api.actions import invites, memberships, model_groups, models, organizations, providers, tiers
 from admin_api.actor import Actor
 from admin_api.changes import Change, Upserted, differences, shown
+from admin_api.limits import group_changes
 from admin_api.locks import hold_catalog
 from admin_api.model_rules import stored_names
 from gateway.declaration import checks
 from gateway.declaration.document import DeclarationError
-from gateway.declaration.shapes import Declaration, ModelEntry, Name, OrganizationEntry
-from gateway.models import Membership, Model, Organization, Provider, Tier
+from gateway.declaration.shapes import Declaration, ModelEntry, Name, OrganizationEntry, PoolLimits
+from gateway.models import Membership, Model, ModelGroup, Organization, Provider, Tier
 from gateway.models.catalog import Origin
 
 NEW_ORGANIZATION_TIER = "basic"
@@ -26,8 +27,8 @@ def apply(declaration: Declaration, *, actor: Actor, prune: bool = False) -> lis
     """Makes the installation as declared and tells each change in one line; no lines: nothing to change.
 
     Raises `DeclarationError` where the declaration does not fit what is installed. With `prune`, configured
-    providers and models that are not named go, and so do tiers that no organization is on; organizations,
-    the standard tiers and the simulator always stay.
+    providers and models that are not named go, and so do tiers that no organization is on and groups of models
+    that nothing refers to; organizations, the standard tiers and the simulator always stay.
     """
     hold_catalog()
     there = checks.installed()
@@ -36,12 +37,14 @@ def apply(declaration: Declaration, *, actor: Actor, prune: bool = False) -> lis
         raise DeclarationError(problems)
     return [
         *_providers(declaration, actor),
+        *_model_groups(declaration, actor),
         *(_prune_models(declaration, actor) if prune else ()),
         *_models(declaration, there, actor),
         *(_prune_providers(declaration, actor) if prune else ()),
         *_tiers(declaration, actor),
         *_organizations(declaration, actor),
         *(_prune_tiers(declaration, actor) if prune else ()),
+        *(_prune_model_groups(declaration, actor) if prune else ()),
     ]
 
 
@@ -60,6 +63,12 @@ def _providers(declaration: Declaration, actor: Actor) -> Iterator[str]:
         yield from _lines(f"provider {name}", outcome)
 
 
+def _model_groups(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    for name, entry in declaration.model_groups.items():
+        outcome = model_groups.upsert(actor=actor, name=name, display_name=entry.display_name)
+        yield from _lines(f"model group {name}", outcome)
+
+
 def _models(declaration: Declaration, there: checks.Installed, actor: Actor) -> Iterator[str]:
     for name, entry in declaration.models.items():
         yield from _released(name, entry, declaration, there, actor)
@@ -70,6 +79,7 @@ def _models(declaration: Declaration, there: checks.Installed, actor: Actor) -> 
             routes=[route.to for route in entry.routes],
             display_name=entry.display_name,
             aliases=UNSET if entry.aliases is UNSET else [alias.text for alias in entry.aliases],
+            group=entry.group.text if isinstance(entry.group, Name) else entry.group,
             max_input_tokens=entry.max_input_tokens,
             max_output_tokens=entry.max_output_tokens,
             price=entry.price,
@@ -96,7 +106,11 @@ def _released(
 def _tiers(declaration: Declaration, actor: Actor) -> Iterator[str]:
     for name, entry in declaration.tiers.items():
         outcome = tiers.upsert(
-            actor=actor, name=name, limits=entry.limits, reserve_worst_case=entry.reserve_worst_case
+            actor=actor,
+            name=name,
+            limits=entry.limits,
+            group_limits=_by_pool(entry.group_limits),
+            reserve_worst_case=entry.reserve_worst_case,
         )
         yield from _lines(f"tier {name}", outcome)
 
@@ -121,7 +135,13 @@ def _organizations(declaration: Declaration, actor: Actor) -> Iterator[str]:
 def _new_organization(name: str, entry: OrganizationEntry, actor: Actor) -> Organization:
     tier = NEW_ORGANIZATION_TIER if entry.tier is UNSET else entry.tier.text
     limits = {} if entry.limits is UNSET else entry.limits
-    return organizations.create(actor=actor, name=name, tier=Tier.objects.get(name=tier), limits=limits)
+    return organizations.create(
+        actor=actor,
+        name=name,
+        tier=Tier.objects.get(name=tier),
+        limits=limits,
+        group_limits={} if entry.group_limits is UNSET else _by_pool(entry.group_limits),
+    )
 
 
 def _changed_organization(
@@ -137,8 +157,25 @@ def _changed_organization(
         organizations.set_limits(actor=actor, organization=organization, limits=entry.limits)
         for change in _limit_changes(before, after):
             yield f"~ organization {organization.name}: {change}"
+    for change in _set_group_limits(organization, entry, actor):
+        yield f"~ organization {organization.name}: {change}"
     for change in _set_models(organization, entry, actor):
         yield f"~ organization {organization.name}: {change}"
+
+
+def _set_group_limits(organization: Organization, entry: OrganizationEntry, actor: Actor) -> list[Change]:
+    """Sets its limits of single pools where they differ; tells what does."""
+    if entry.group_limits is UNSET:
+        return []
+    new = _by_pool(entry.group_limits)
+    changes = group_changes(organization.group_limits, new, "the tier's")
+    if changes:
+        organizations.set_group_limits(actor=actor, organization=organization, group_limits=new)
+    return changes
+
+
+def _by_pool(pools: tuple[PoolLimits, ...]) -> dict[str, Mapping[str, int | None]]:
+    return {one.pool.text: one.limits for one in pools}
 
 
 def _set_models(organization: Organization, entry: OrganizationEntry, actor: Actor) -> list[Change]:
@@ -215,6 +252,13 @@ def _prune_tiers(declaration: Declaration, actor: Actor) -> Iterator[str]:
     for tier in unused.exclude(name__in=[*tiers.STANDARD, *declaration.tiers]):
         tiers.remove(actor=actor, tier=tier)
         yield f"- tier {tier.name}"
+
+
+def _prune_model_groups(declaration: Declaration, actor: Actor) -> Iterator[str]:
+    for group in ModelGroup.objects.exclude(name__in=declaration.model_groups).order_by("name"):
+        if not model_groups.in_use(group):
+            model_groups.remove(actor=actor, group=group)
+            yield f"- model group {group.name}"
 
 
 def _lines(what: str, outcome: Upserted[object]) -> Iterator[str]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import UNSET
 
+from admin_api.limits import no_such_pool
 from admin_api.model_rules import not_matching
 from gateway.declaration.document import Place, Problem
-from gateway.declaration.shapes import Declaration, ModelEntry
-from gateway.models import Model, Provider, Tier
+from gateway.declaration.shapes import Declaration, ModelEntry, Name
+from gateway.limit_pools import RESERVED
+from gateway.models import Model, ModelGroup, Provider, Tier
 from gateway.models.catalog import Origin
 
 SIMULATOR = "simulator"
@@ -26,6 +28,7 @@ class Installed:
     models: Mapping[str, frozenset[str]]
     simulated: frozenset[str]
     tiers: frozenset[str]
+    model_groups: frozenset[str]
 
 
 def installed() -> Installed:
@@ -35,6 +38,7 @@ def installed() -> Installed:
         models={model.name: frozenset(alias.alias for alias in model.aliases.all()) for model in models},
         simulated=frozenset(Model.objects.filter(origin=Origin.SIMULATOR).values_list("name", flat=True)),
         tiers=frozenset(Tier.objects.values_list("name", flat=True)),
+        model_groups=frozenset(ModelGroup.objects.values_list("name", flat=True)),
     )
 
 
@@ -45,6 +49,7 @@ def problems(declaration: Declaration, there: Installed, *, prune: bool) -> list
         *_route_problems(declaration, there, prune),
         *_claim_problems(declaration, there, prune),
         *_tier_problems(declaration, there),
+        *_group_problems(declaration, there),
         *_rule_problems(declaration, there, prune),
     ]
 
@@ -101,6 +106,25 @@ def _tier_problems(declaration: Declaration, there: Installed) -> Iterator[Probl
             yield entry.tier.place.problem(
                 f"there is no tier {entry.tier.text!r}; expected one of {', '.join(sorted(known))}"
             )
+
+
+def _group_problems(declaration: Declaration, there: Installed) -> Iterator[Problem]:
+    groups = there.model_groups | declaration.model_groups.keys()
+    for entry in declaration.models.values():
+        if isinstance(entry.group, Name) and entry.group.text not in groups:
+            yield entry.group.place.problem(no_such_pool(entry.group.text, groups))
+    pools = groups | RESERVED
+    for name in _pools_named(declaration):
+        if name.text not in pools:
+            yield name.place.problem(no_such_pool(name.text, pools))
+
+
+def _pools_named(declaration: Declaration) -> Iterator[Name]:
+    for tier in declaration.tiers.values():
+        yield from (one.pool for one in tier.group_limits)
+    for organization in declaration.organizations.values():
+        if organization.group_limits is not UNSET:
+            yield from (one.pool for one in organization.group_limits)
 
 
 def _rule_problems(declaration: Declaration, there: Installed, prune: bool) -> Iterator[Problem]:

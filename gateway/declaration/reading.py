@@ -36,18 +36,21 @@ from gateway.declaration.document import DeclarationError, Document, Fields, Val
 from gateway.declaration.shapes import (
     Declaration,
     ModelEntry,
+    ModelGroupEntry,
     Name,
     OrganizationEntry,
+    PoolLimits,
     ProviderEntry,
     RouteEntry,
     TierEntry,
 )
+from gateway.limit_pools import RESERVED
 from gateway.limiters import LIMIT_NAMES
 from gateway.protocol.vendors import VENDORS, Vendor
 
 T = TypeVar("T")
 
-SECTIONS = ("providers", "models", "tiers", "organizations")
+SECTIONS = ("providers", "model_groups", "models", "tiers", "organizations")
 ADDRESS = "an http:// or https:// address"
 RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 KEYS = "a list of keys, each {key, weight}"
@@ -58,7 +61,7 @@ def read(text: str, environment: Mapping[str, str]) -> Declaration:
     """Raises `DeclarationError` with all problems of the file."""
     document = Document(environment)
     root = document.root(text)
-    declaration = Declaration({}, {}, {}, {})
+    declaration = Declaration({}, {}, {}, {}, {})
     if root is not None:
         declaration = document.attempt(lambda: _declaration(root), declaration)
     if document.problems:
@@ -70,6 +73,7 @@ def _declaration(root: Value) -> Declaration:
     sections = root.fields(SECTIONS)
     return Declaration(
         providers=_section(sections, "providers", _provider, LONGEST_NAME),
+        model_groups=_section(sections, "model_groups", _model_group, LONGEST_NAME),
         models=_section(sections, "models", _model, LONGEST_MODEL),
         tiers=_section(sections, "tiers", _tier, LONGEST_NAME),
         organizations=_section(sections, "organizations", _organization, 200),
@@ -79,7 +83,7 @@ def _declaration(root: Value) -> Declaration:
 def _section(sections: Fields, name: str, reader: Callable[[str, Value], T], longest: int) -> dict[str, T]:
     spaces = name == "organizations"  # names of organizations are for people
     entries: dict[str, Value] = sections.read(
-        name, lambda value: value.entries(f"a mapping of {name} by name"), {}
+        name, lambda value: value.entries(f"a mapping of {name.replace('_', ' ')} by name"), {}
     )
     read: dict[str, T] = {}
     for key, value in entries.items():
@@ -210,13 +214,21 @@ def _seconds(value: Value) -> float | None:
     return float(seconds)
 
 
+def _model_group(name: str, value: Value) -> ModelGroupEntry:
+    if name in RESERVED:
+        value.wrong("is always there, and no group of models")
+    fields = value.fields(("display_name",))
+    return ModelGroupEntry(value.place, fields.read("display_name", _display_name, UNSET))
+
+
 def _model(name: str, value: Value) -> ModelEntry:
-    known = ("display_name", "aliases", "max_input_tokens", "max_output_tokens", "price", "routes")
+    known = ("display_name", "aliases", "group", "max_input_tokens", "max_output_tokens", "price", "routes")
     fields = value.fields(known, {"routes": ROUTES})
     return ModelEntry(
         place=value.place,
         display_name=fields.read("display_name", _display_name, UNSET),
         aliases=fields.read("aliases", lambda field: _aliases(field, name), UNSET),
+        group=fields.read("group", _group, UNSET),
         max_input_tokens=fields.read("max_input_tokens", _tokens, UNSET),
         max_output_tokens=fields.read("max_output_tokens", _tokens, UNSET),
         price=fields.read("price", _price, UNSET),
@@ -230,6 +242,10 @@ def _display_name(value: Value) -> str:
     if not is_title(text):
         value.wrong(f"expected {expected}")
     return text
+
+
+def _group(value: Value) -> Name | None:
+    return None if value.is_null else Name(value.place, value.text("the name of a model group, or null"))
 
 
 def _aliases(value: Value, own_name: str) -> tuple[Name, ...]:
@@ -313,20 +329,22 @@ def _small(value: Value, *, least: int) -> int:
 
 
 def _tier(name: str, value: Value) -> TierEntry:
-    fields = value.fields((*LIMIT_NAMES, "reserve_worst_case"))
+    fields = value.fields((*LIMIT_NAMES, "group_limits", "reserve_worst_case"))
     return TierEntry(
         place=value.place,
         limits={kind: limit for kind, limit in _limits(fields).items() if limit is not None},
+        group_limits=fields.read("group_limits", _group_limits, ()),
         reserve_worst_case=fields.read("reserve_worst_case", Value.truth, False),
     )
 
 
 def _organization(name: str, value: Value) -> OrganizationEntry:
-    fields = value.fields(("tier", "limits", "allow_models", "deny_models", "admins"))
+    fields = value.fields(("tier", "limits", "group_limits", "allow_models", "deny_models", "admins"))
     return OrganizationEntry(
         place=value.place,
         tier=fields.read("tier", lambda field: Name(field.place, field.text("the name of a tier")), UNSET),
         limits=fields.read("limits", lambda field: _limits(field.fields(LIMIT_NAMES)), UNSET),
+        group_limits=fields.read("group_limits", _group_limits, UNSET),
         allow_models=fields.read("allow_models", _model_names, UNSET),
         deny_models=fields.read("deny_models", _model_names, UNSET),
         admins=fields.read("admins", _addresses, ()),
@@ -343,6 +361,16 @@ def _limits(fields: Fields) -> dict[str, int | None]:
     """Limits by name; null lifts one that is set further up."""
     names = [name for name in LIMIT_NAMES if name in fields.values]
     return {name: fields.read(name, _limit, None) for name in names}
+
+
+def _group_limits(value: Value) -> tuple[PoolLimits, ...]:
+    entries = value.entries("a mapping of limits by model group, default, batch and token_count")
+    return tuple(_pool_limits(pool, entry) for pool, entry in entries.items())
+
+
+def _pool_limits(pool: str, value: Value) -> PoolLimits:
+    limits = value.document.attempt(lambda: _limits(value.fields(LIMIT_NAMES)), {})
+    return PoolLimits(Name(value.place, pool), limits)
 
 
 def _limit(value: Value) -> int | None:

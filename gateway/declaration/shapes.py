@@ -33,6 +33,20 @@ class ProviderEntry:
 
 
 @dataclasses.dataclass(frozen=True)
+class ModelGroupEntry:
+    place: Place
+    display_name: str | UnsetType = UNSET
+
+
+@dataclasses.dataclass(frozen=True)
+class PoolLimits:
+    """Limits of one pool: a model group's name, or one that is always there."""
+
+    pool: Name
+    limits: Mapping[str, int | None]
+
+
+@dataclasses.dataclass(frozen=True)
 class RouteEntry:
     """`place` is that of the provider's name."""
 
@@ -46,6 +60,7 @@ class ModelEntry:
     routes: tuple[RouteEntry, ...]
     display_name: str | UnsetType = UNSET
     aliases: tuple[Name, ...] | UnsetType = UNSET
+    group: Name | UnsetType | None = UNSET
     max_input_tokens: int | UnsetType | None = UNSET
     max_output_tokens: int | UnsetType | None = UNSET
     price: Rates | UnsetType = UNSET
@@ -57,6 +72,7 @@ class TierEntry:
 
     place: Place
     limits: Mapping[str, int]
+    group_limits: tuple[PoolLimits, ...] = ()
     reserve_worst_case: bool = False
 
 
@@ -65,6 +81,7 @@ class OrganizationEntry:
     place: Place
     tier: Name | UnsetType = UNSET
     limits: Mapping[str, int | None] | UnsetType = UNSET
+    group_limits: tuple[PoolLimits, ...] | UnsetType = UNSET
     allow_models: tuple[Name, ...] | UnsetType = UNSET
     deny_models: tuple[Name, ...] | UnsetType = UNSET
     admins: tuple[str, ...] = ()
@@ -75,6 +92,7 @@ class Declaration:
     """Everything by name."""
 
     providers: Mapping[str, ProviderEntry]
+    model_groups: Mapping[str, ModelGroupEntry]
     models: Mapping[str, ModelEntry]
     tiers: Mapping[str, TierEntry]
     organizations: Mapping[str, OrganizationEntry]

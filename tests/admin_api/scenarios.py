@@ -66,18 +66,21 @@ def keys_in(value: object) -> Iterator[str]:
 READ = Scenario()
 NOTHING = Scenario((lambda ids: {},))
 PLACE = Scenario((lambda ids: {"workspace_role": "workspace_user"},))
+GROUP_LIMITS = {"token_count": {"requests_per_minute": 5}}
 KEY_EXTRAS = {
     "expires_at": "2100-01-01T00:00:00Z",
     "allowed_models": ["claude-*"],
     "denied_models": ["claude-opus-*"],
     "allowed_ips": ["10.0.0.0/8"],
     "limits": {"requests_per_minute": 5},
+    "group_limits": GROUP_LIMITS,
     "spend_limit": {"amount": "100", "period": "daily"},
 }
 RESIDENCY = {"allowed_inference_geos": ["us"], "default_inference_geo": "us"}
 NOT_OFFERED = {"external_key_id": None, "user_profile_id": None}
 PROVIDER = {"name": "provider"}
 MODEL = {"name": "model"}
+MODEL_GROUP = {"name": "model_group"}
 TIER = {"name": "tier"}
 ADMIN_KEY = {"api_key_id": "admin_key_id"}
 
@@ -235,12 +238,15 @@ _PLATFORM: dict[str, Scenario] = {
                 "tier": "pro",
                 "admin_email": "new@example.com",
                 "limits": _LIMITS,
+                "group_limits": GROUP_LIMITS,
                 "allowed_models": ["claude-*"],
             },
         )
     ),
     "GET organizations/<organization_id>": READ,
-    "POST organizations/<organization_id>": Scenario((lambda ids: {"name": "Renamed", "limits": _LIMITS},)),
+    "POST organizations/<organization_id>": Scenario(
+        (lambda ids: {"name": "Renamed", "limits": _LIMITS, "group_limits": GROUP_LIMITS},)
+    ),
     "POST organizations/<organization_id>/suspend": NOTHING,
     "POST organizations/<organization_id>/resume": NOTHING,
     "GET organizations/<organization_id>/admin_keys": READ,
@@ -262,6 +268,10 @@ _PLATFORM: dict[str, Scenario] = {
         path=PROVIDER,
     ),
     "DELETE providers/<name>": Scenario(path=PROVIDER),
+    "GET model_groups": READ,
+    "GET model_groups/<name>": Scenario(path=MODEL_GROUP),
+    "POST model_groups/<name>": Scenario((lambda ids: {"display_name": "Large"},), path=MODEL_GROUP),
+    "DELETE model_groups/<name>": Scenario(path=MODEL_GROUP),
     "GET models": READ,
     "GET models/<name>": Scenario(path=MODEL),
     "POST models/<name>": Scenario(
@@ -269,6 +279,7 @@ _PLATFORM: dict[str, Scenario] = {
             lambda ids: {
                 "routes": [{"provider": "simulator", "model": "m"}],
                 "aliases": ["b"],
+                "group": ids["model_group"],
                 "price": {"input": "1", "output": "2"},
             },
         ),
@@ -277,7 +288,9 @@ _PLATFORM: dict[str, Scenario] = {
     "DELETE models/<name>": Scenario(path=MODEL),
     "GET tiers": READ,
     "GET tiers/<name>": Scenario(path=TIER),
-    "POST tiers/<name>": Scenario((lambda ids: {"limits": _LIMITS},), path=TIER),
+    "POST tiers/<name>": Scenario(
+        (lambda ids: {"limits": _LIMITS, "group_limits": GROUP_LIMITS},), path=TIER
+    ),
     "DELETE tiers/<name>": Scenario(path=TIER),
 }
 

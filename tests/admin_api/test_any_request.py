@@ -27,6 +27,7 @@ from schemathesis.generation import GenerationMode
 from admin_api.actions import (
     api_keys,
     invites,
+    model_groups,
     operator_keys,
     service_accounts,
     workspace_members,
@@ -39,6 +40,7 @@ from gateway.models import (
     Invite,
     Membership,
     Model,
+    ModelGroup,
     Organization,
     Provider,
     ServiceAccount,
@@ -76,6 +78,7 @@ IDS: dict[str, Callable[[Organization], list[str]]] = {
     "api_key_id": lambda acme: _ids(ApiKey, acme),
     "service_account_id": lambda acme: _ids(ServiceAccount, acme),
 }
+CATALOG = {"providers": Provider, "model_groups": ModelGroup, "models": Model, "tiers": Tier}
 
 # How often each operation of this run was answered with which status.
 STATUSES: dict[str, collections.Counter[int]] = collections.defaultdict(collections.Counter)
@@ -136,7 +139,7 @@ class Stage:
             self.operator = operator_keys.create(actor=SYSTEM, name="Fuzz")[1]
             self.names = {
                 kind: list(model.objects.order_by("name").values_list("name", flat=True)[:5])
-                for kind, model in {"providers": Provider, "models": Model, "tiers": Tier}.items()
+                for kind, model in CATALOG.items()
             }
             organizations = (people.acme, people.umbrella)
             self.ids = {
@@ -230,6 +233,8 @@ def _name_what_exists(
 
 
 def _furnish(people: Cast) -> None:
+    for name in ("large", "small"):
+        model_groups.upsert(actor=SYSTEM, name=name)
     for number in range(4):
         person(f"P{number}", people.acme, Membership.Role.USER)
     for organization in (people.acme, people.umbrella):

@@ -13,8 +13,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from admin_api.actions import api_keys, workspaces
+from admin_api.actions import api_keys, model_groups, models, organizations, workspaces
 from admin_api.actor import SYSTEM
+from admin_api.catalog import RouteTo
 from gateway import credentials
 from gateway.models import ApiKey, AuditEntry, Membership, ServiceAccount, SpendLimit
 from tests.admin_api.door import Door, admin_key, csrf, stranger
@@ -44,6 +45,7 @@ def test_a_new_key_is_shown_with_its_secret_once(admin: Admin, committed_people:
         "denied_models": [],
         "allowed_ips": [],
         "limits": {},
+        "group_limits": {},
         "spend_limit": None,
         "previous_key_expires_at": None,
     }
@@ -218,6 +220,42 @@ def test_what_changes_is_told_old_and_new(admin: Admin) -> None:
     assert not SpendLimit.objects.exists()
 
 
+def test_a_key_is_limited_in_single_groups_of_models(admin: Admin, committed_people: Cast) -> None:
+    for name in ("large", "unseen"):
+        model_groups.upsert(actor=SYSTEM, name=name)
+        models.upsert(actor=SYSTEM, name=f"{name}-model", routes=[RouteTo("simulator", name)], group=name)
+    organizations.set_models(actor=SYSTEM, organization=committed_people.acme, denied=["unseen-model"])
+    limits = {"large": {"requests_per_minute": 5, "tokens_per_day": None}}
+
+    made = admin.create(group_limits=limits | {"batch": {}})
+    changed = admin.update(made["id"], group_limits={"token_count": {"requests_per_minute": 1}})
+    cleared = admin.update(made["id"], group_limits=None)
+
+    assert made["group_limits"] == limits
+    assert changed["group_limits"] == {"token_count": {"requests_per_minute": 1}}
+    assert cleared["group_limits"] == {}
+    status, told = admin.refused(name="CI", group_limits={"unseen": {"requests_per_minute": 1}})
+    assert (status, "unseen" in told.partition("expected")[2]) == (400, False)
+    assert told.startswith("group_limits.unseen: there is no model group 'unseen'")
+    assert (
+        AuditEntry.objects.get(target_id=made["id"], action="api_key.created").details["group_limits"]
+        == limits
+    )
+
+
+def test_limits_of_a_group_that_is_not_to_be_had_any_more_can_be_kept(
+    admin: Admin, committed_people: Cast
+) -> None:
+    model_groups.upsert(actor=SYSTEM, name="large")
+    models.upsert(actor=SYSTEM, name="big", routes=[RouteTo("simulator", "big")], group="large")
+    made = admin.create(group_limits={"large": {"requests_per_minute": 5}})
+    organizations.set_models(actor=SYSTEM, organization=committed_people.acme, denied=["big"])
+
+    kept = admin.update(made["id"], group_limits=made["group_limits"] | {"batch": {"tokens_per_day": 1}})
+
+    assert kept["group_limits"] == made["group_limits"] | {"batch": {"tokens_per_day": 1}}
+
+
 @pytest.mark.parametrize("status", ["inactive", "archived"])
 def test_a_key_that_is_switched_off_stops_within_a_second(admin: Admin, status: str) -> None:
     made = admin.create()
@@ -327,6 +365,13 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"allowed_ips": ["10.0.0.1"] * 101}, "allowed_ips: "),
     ({"limits": {"requests_per_minute": 0}}, "limits.requests_per_minute: "),
     ({"limits": {"lunch_breaks": 1}}, "limits.lunch_breaks: "),
+    ({"group_limits": {"batch": {"lunch_breaks": 1}}}, "group_limits.batch.lunch_breaks: "),
+    ({"group_limits": {"batch": {"tokens_per_day": True}}}, "group_limits.batch.tokens_per_day: "),
+    ({"group_limits": {"batch": []}}, "group_limits.batch: "),
+    (
+        {"group_limits": {"huge": {}}},
+        "group_limits.huge: there is no model group 'huge'; expected one of batch, ",
+    ),
     ({"spend_limit": {"amount": 5, "period": "daily"}}, "spend_limit.amount: "),
     ({"spend_limit": {"amount": "-5", "period": "daily"}}, "spend_limit.amount: "),
     ({"spend_limit": {"amount": "5", "period": "hourly"}}, "spend_limit.period: "),
@@ -353,6 +398,7 @@ def test_a_wrong_value_is_named_and_makes_no_key(
         ({"status": ["active"]}, "status: "),
         ({"workspace_id": "wrkspc_01x"}, "workspace_id: Extra inputs are not permitted"),
         ({"limits": {"l" * 10_000: 1}}, "limits.llll"),
+        ({"group_limits": {"l" * 10_000: {}}}, "group_limits.llll"),
         ({"allowed_ips": ["fe80::1%eth0"]}, "allowed_ips.0: "),
     ],
     ids=lambda value: str(value)[:40],

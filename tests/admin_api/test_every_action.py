@@ -17,6 +17,7 @@ from admin_api.actions import (
     api_keys,
     invites,
     memberships,
+    model_groups,
     models,
     operator_keys,
     organizations,
@@ -169,6 +170,7 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
                 name="Acme Inc.",
                 tier=it,
                 limits={"concurrent_requests": 1},
+                group_limits={"batch": {"tokens_per_day": 1}},
                 denied_models=["claude-opus-*"],
             )
         )
@@ -188,6 +190,13 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "organizations.set_limits": lambda people: (
         lambda: organizations.set_limits(
             actor=SYSTEM, organization=people.acme, limits={"concurrent_requests": 1}
+        )
+    ),
+    "organizations.set_group_limits": lambda people: (
+        lambda: organizations.set_group_limits(
+            actor=SYSTEM,
+            organization=people.acme,
+            group_limits={"batch": {"tokens_per_day": 1}},
         )
     ),
     "organizations.set_models": lambda people: (
@@ -241,6 +250,10 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "spend_limits.remove": lambda people: (
         lambda it: lambda: spend_limits.remove(actor=SYSTEM, spend_limit=it)
     )(spend_limit(people)),
+    "model_groups.upsert": lambda people: lambda: model_groups.upsert(actor=SYSTEM, name="g"),
+    "model_groups.remove": lambda people: (lambda it: lambda: model_groups.remove(actor=SYSTEM, group=it))(
+        model_groups.upsert(actor=SYSTEM, name="g").row
+    ),
     "tiers.upsert": lambda people: lambda: tier(),
     "tiers.remove": lambda people: (lambda it: lambda: tiers.remove(actor=SYSTEM, tier=it))(tier()),
     "users.create": lambda people: (
@@ -284,7 +297,7 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
 LINES = {
     "invites.accept": 3,  # the new user, the membership, the invite
     "organizations.set_up": 2,  # the organization, the invite
-    "organizations.update": 4,  # one for each thing that changes
+    "organizations.update": 5,  # one for each thing that changes
 }
 
 

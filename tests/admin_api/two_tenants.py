@@ -25,6 +25,7 @@ from django.utils import timezone
 from admin_api.actions import (
     api_keys,
     invites,
+    model_groups,
     models,
     operator_keys,
     organizations,
@@ -40,7 +41,7 @@ from admin_api.actions import (
 from admin_api.actor import SYSTEM
 from admin_api.authentication import CHOSEN_ORGANIZATION
 from admin_api.catalog import RouteTo
-from admin_api.queries.rate_limits import ALL_MODELS
+from admin_api.queries.rate_limits import rate_limits
 from gateway.ids import new_id
 from gateway.models import ApiKey, Membership, OperatorKey, Organization, ServiceAccount, User
 from tests.admin_api.door import admin_key
@@ -202,16 +203,17 @@ def furnished(organization: Organization) -> dict[str, str]:
         "spend_limit_id": limits[0].id,
         "request_id": wishes[0].id,
         "refused_request_id": refusals[0].request_id,
-        "rate_limit_id": ALL_MODELS.entry_id(organization),
+        "rate_limit_id": rate_limits(organization)[0].id,
     }
 
 
 def catalog() -> dict[str, str]:
     """What operators may remove; it belongs to nobody."""
     providers.upsert(actor=SYSTEM, name="p", dialect="anthropic", base_url="http://10.0.0.1")
+    model_groups.upsert(actor=SYSTEM, name="g")
     models.upsert(actor=SYSTEM, name="m", routes=[RouteTo("simulator", "m")])
     tiers.upsert(actor=SYSTEM, name="t", limits={})
-    return {"provider": "p", "model": "m", "tier": "t"}
+    return {"provider": "p", "model_group": "g", "model": "m", "tier": "t"}
 
 
 def with_key(name: str, secret: str, admin_api: Refusal | None, kind: str) -> Caller:

@@ -21,12 +21,14 @@ from gateway.declaration.apply import apply
 from gateway.declaration.document import DeclarationError
 from gateway.directory.change import CHANNEL
 from gateway.encryption import Vault
+from gateway.limiters import LIMIT_NAMES
 from gateway.models import (
     AuditEntry,
     Invite,
     Membership,
     Model,
     ModelAlias,
+    ModelGroup,
     Organization,
     Price,
     Provider,
@@ -60,8 +62,8 @@ def refused(text: str, *, prune: bool = False) -> list[str]:
 
 
 def everything() -> list[list[dict[str, object]]]:
-    tables = (Provider, ProviderKey, Model, ModelAlias, Route, Price, Tier, Organization, Invite, Membership)
-    return [list(table.objects.order_by("pk").values()) for table in (*tables, AuditEntry)]
+    tables = (Provider, ProviderKey, ModelGroup, Model, ModelAlias, Route, Price, Tier, Organization, Invite)
+    return [list(table.objects.order_by("pk").values()) for table in (*tables, Membership, AuditEntry)]
 
 
 def test_a_new_catalog_is_told_line_by_line_and_not_changed_again(db: None) -> None:
@@ -99,6 +101,7 @@ def test_the_example_of_the_project_applies(db: None) -> None:
 
     assert lines[:-1] == [
         "+ provider anthropic",
+        "+ model group sonnet",
         "+ model claude-sonnet-4-5",
         "+ organization Acme (tier pro)",
     ]
@@ -110,6 +113,22 @@ def test_the_example_of_the_project_applies(db: None) -> None:
     }
     assert Organization.objects.get(name="Acme").allowed_models == ["claude-*"]
     assert run(example, UPSTREAM_ANTHROPIC_API_KEY="sk-x") == []
+
+
+def test_the_limits_page_means_what_it_says(db: None) -> None:
+    page = (PROJECT_DIR / "docs" / "limits.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    run("providers: {anthropic: {preset: anthropic, api_key: sk-x}}")
+
+    run(example)
+
+    acme = Organization.objects.get(name="Acme")
+    in_every_pool = {"requests_per_minute": 500, "tokens_per_minute": 400_000}
+    assert acme.effective_limits() == acme.effective_limits("another group") == in_every_pool
+    assert acme.effective_limits("opus") == in_every_pool | {"requests_per_minute": 20}
+    assert acme.effective_limits("token_count") == {"requests_per_minute": 1000}
+    assert acme.effective_limits("batch") == {"concurrent_requests": 4}
+    assert {name for name in LIMIT_NAMES if f"\n| `{name}` |" in page} == set(LIMIT_NAMES)
 
 
 def test_what_a_file_does_not_name_stays(db: None) -> None:
@@ -400,6 +419,93 @@ def test_organizations_change_tier_and_limits(people: Cast) -> None:
         "~ organization Acme: limits.concurrent_requests 80 -> 90",
     ]
     assert run("organizations: {Acme: {}}") == []
+
+
+GROUPS = """
+model_groups: {large: {display_name: Large models}, small: {}}
+models: {x: {group: large, routes: [{provider: simulator}]}, y: {group: small, routes: [{provider: simulator}]}}
+tiers: {mine: {requests_per_minute: 9, group_limits: {large: {requests_per_minute: 3, tokens_per_day: null}}}}
+organizations: {Acme: {tier: mine, group_limits: {large: {requests_per_minute: 4}, batch: {tokens_per_day: 5}}}}
+"""
+
+
+def test_groups_are_made_filled_and_limited_once(people: Cast) -> None:
+    lines = run(GROUPS)
+
+    assert lines[:5] == [
+        "+ model group large",
+        "+ model group small",
+        "+ model x",
+        "+ model y",
+        "+ tier mine",
+    ]
+    assert lines[5:] == [
+        "~ organization Acme: tier pro -> mine",
+        "~ organization Acme: group_limits.batch.tokens_per_day the tier's -> 5",
+        "~ organization Acme: group_limits.large.requests_per_minute the tier's -> 4",
+    ]
+    assert run(GROUPS) == []
+    acme = Organization.objects.get(name="Acme")
+    assert Model.objects.get(name="x").group.display_name == "Large models"
+    assert acme.tier.group_limits == {"large": {"requests_per_minute": 3, "tokens_per_day": None}}
+    assert acme.effective_limits("large") == {"requests_per_minute": 4}
+    assert acme.effective_limits("batch") == {"tokens_per_day": 5}
+
+
+def test_groups_change_field_by_field_and_models_leave_them(people: Cast) -> None:
+    run(GROUPS)
+
+    assert run(
+        """
+        model_groups: {large: {display_name: Large}, small: {}}
+        models: {x: {group: null, routes: [{provider: simulator}]}, y: {group: large, routes: [{provider: simulator}]}}
+        tiers: {mine: {requests_per_minute: 9, group_limits: {large: {requests_per_minute: null}}}}
+        organizations: {Acme: {group_limits: {}}}
+        """
+    ) == [
+        "~ model group large: display_name Large models -> Large",
+        "~ model x: group large -> none",
+        "~ model y: group small -> large",
+        "~ tier mine: group_limits.large.requests_per_minute 3 -> no limit",
+        "~ tier mine: group_limits.large.tokens_per_day no limit -> as in limits",
+        "~ organization Acme: group_limits.batch.tokens_per_day 5 -> the tier's",
+        "~ organization Acme: group_limits.large.requests_per_minute 4 -> the tier's",
+    ]
+    run("models: {y: {routes: [{provider: simulator}]}}")
+    assert Model.objects.get(name="y").group.name == "large"
+
+
+def test_groups_that_do_not_exist_are_refused(db: None) -> None:
+    run("model_groups: {large: {}}")
+
+    assert refused(
+        """\
+        models: {x: {group: lage, routes: [{provider: simulator}]}}
+        tiers:
+          mine: {group_limits: {large: {}, huge: {requests_per_minute: 3}}}
+        organizations:
+          Acme: {group_limits: {batches: {}}}
+        """
+    ) == [
+        "1: models.x.group: there is no model group 'lage'; expected one of large",
+        "3: tiers.mine.group_limits.huge: there is no model group 'huge'; expected one of batch, default, large, "
+        "token_count",
+        "5: organizations.Acme.group_limits.batches: there is no model group 'batches'; expected one of batch, "
+        "default, large, token_count",
+    ]
+
+
+def test_prune_removes_groups_that_nothing_refers_to(people: Cast) -> None:
+    run(GROUPS)
+    run("model_groups: {unused: {}}")
+
+    assert run("models: {x: {routes: [{provider: simulator}]}}", prune=True) == [
+        "- model y",
+        "- model group small",
+        "- model group unused",
+    ]
+    assert run("tiers: {mine: {}}\norganizations: {Acme: {group_limits: {}}}", prune=True)[0] == "- model x"
+    assert not ModelGroup.objects.exists()
 
 
 def test_organizations_are_given_rules_about_models_and_lose_them_again(people: Cast) -> None:

@@ -13,6 +13,7 @@ from admin_api.provider_addresses import provider_address
 from gateway.declaration import reading
 from gateway.declaration.document import DeclarationError
 from gateway.declaration.shapes import Declaration
+from gateway.limiters import LIMIT_NAMES
 from gateway.protocol.vendors import VENDORS, Vendor
 
 
@@ -36,9 +37,13 @@ def test_a_whole_file_is_read() -> None:
             api_key: "${KEY}"
             timeouts: {connect: 2.5, idle: 30}
             on_disconnect: drain
+        model_groups:
+          large: {display_name: Large models}
+          small:
         models:
           claude-x:
             display_name: Claude X
+            group: large
             aliases: [x, anthropic/claude-x]
             max_input_tokens: 200_000
             max_output_tokens: null
@@ -47,12 +52,16 @@ def test_a_whole_file_is_read() -> None:
               - {provider: anthropic, model: claude-x-1, priority: 2, weight: 5}
               - provider: anthropic
         tiers:
-          small: {requests_per_minute: 5, reserve_worst_case: true}
+          small:
+            requests_per_minute: 5
+            reserve_worst_case: true
+            group_limits: {large: {tokens_per_day: 1_000}, token_count: {requests_per_minute: null}}
           open:
         organizations:
           Acme Inc.:
             tier: small
             limits: {concurrent_requests: 80, tokens_per_minute: null}
+            group_limits: {batch: {requests_per_minute: 1}}
             allow_models: [claude-x, "gpt-*"]
             deny_models: []
             admins: [Ada@Example.com]
@@ -71,6 +80,9 @@ def test_a_whole_file_is_read() -> None:
         200_000,
         None,
     )
+    groups = declaration.model_groups
+    assert (model.group.text, groups["large"].display_name) == ("large", "Large models")
+    assert groups["small"].display_name is UNSET
     assert [alias.text for alias in model.aliases] == ["x", "anthropic/claude-x"]
     assert model.price == Rates(Decimal(3), Decimal(15), Decimal("0.3"), Decimal(3), Decimal(3))
     assert [route.to for route in model.routes] == [
@@ -81,6 +93,13 @@ def test_a_whole_file_is_read() -> None:
     assert [declaration.tiers[name].reserve_worst_case for name in ("small", "open")] == [True, False]
     acme = declaration.organizations["Acme Inc."]
     assert acme.tier.text == "small"
+    assert [(one.pool.text, one.limits) for one in acme.group_limits] == [
+        ("batch", {"requests_per_minute": 1})
+    ]
+    assert [(one.pool.text, one.limits) for one in declaration.tiers["small"].group_limits] == [
+        ("large", {"tokens_per_day": 1000}),
+        ("token_count", {"requests_per_minute": None}),
+    ]
     assert acme.limits == {"tokens_per_minute": None, "concurrent_requests": 80}
     assert [name.text for name in acme.allow_models] == ["claude-x", "gpt-*"]
     assert acme.deny_models == ()
@@ -102,8 +121,10 @@ def test_what_is_not_named_is_unset() -> None:
         declaration.organizations["Acme"],
     )
     assert [provider.api_keys, provider.timeouts, provider.on_disconnect] == [UNSET] * 3
-    assert [model.display_name, model.aliases, model.price, model.max_input_tokens] == [UNSET] * 4
-    assert [acme.tier, acme.limits, acme.allow_models, acme.deny_models] == [UNSET] * 4
+    assert [model.display_name, model.aliases, model.group, model.price, model.max_input_tokens] == [
+        UNSET
+    ] * 5
+    assert [acme.tier, acme.limits, acme.group_limits, acme.allow_models, acme.deny_models] == [UNSET] * 5
 
 
 def test_a_preset_stands_for_dialect_and_address() -> None:
@@ -201,7 +222,7 @@ def test_keys_that_are_not_such_a_list_are_refused_without_being_shown() -> None
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "providers:\nmodels:\n", "{}"])
 def test_an_empty_file_declares_nothing(text: str) -> None:
-    assert read(text) == Declaration({}, {}, {}, {})
+    assert read(text) == Declaration({}, {}, {}, {}, {})
 
 
 def test_all_problems_are_told_at_once_with_line_path_and_what_is_expected() -> None:
@@ -229,7 +250,7 @@ def test_all_problems_are_told_at_once_with_line_path_and_what_is_expected() -> 
         "3: providers.b.dialect: is missing; expected one of anthropic, openai, simulator",
         "4: providers.c.base_url: is missing; expected an http:// or https:// address",
         "7: models.claude-x.diplay_name: unknown field (did you mean display_name?); expected one of display_name, "
-        "aliases, max_input_tokens, max_output_tokens, price, routes",
+        "aliases, group, max_input_tokens, max_output_tokens, price, routes",
         "8: models.claude-x.max_output_tokens: expected a number of tokens, 1 or more, not '-1'",
         "9: models.claude-x.price.input: expected dollars per million tokens, a number from 0 with at most 10 decimal "
         "places, not 'three'",
@@ -240,11 +261,39 @@ def test_all_problems_are_told_at_once_with_line_path_and_what_is_expected() -> 
         "10: models.claude-x.routes[0].weight: expected a whole number from 1 to 1000000, not '0'",
         "11: models.claude-y.routes: is missing; expected a list of routes, each {provider, model, priority, weight}",
         "12: models.claude-z.routes: expected at least one route",
-        "13: tires: unknown field (did you mean tiers?); expected one of providers, models, tiers, organizations",
+        "13: tires: unknown field (did you mean tiers?); expected one of providers, model_groups, models, "
+        "tiers, organizations",
         "15: organizations.Acme.admins[0]: expected an e-mail address, not 'ada'",
         "15: organizations.Acme.limits.request_per_minute: unknown field (did you mean requests_per_minute?); expected "
-        "one of requests_per_minute, tokens_per_minute, input_tokens_per_minute, output_tokens_per_minute, "
-        "concurrent_requests",
+        "one of " + ", ".join(LIMIT_NAMES),
+    ]
+
+
+def test_what_is_wrong_with_groups_is_told_by_name() -> None:
+    assert problems(
+        """\
+        model_groups:
+          batch: {}
+          big models: {}
+          large: {display_name: 5, models: [m]}
+        models:
+          m: {group: [large], routes: [{provider: simulator}]}
+        tiers:
+          t: {group_limits: {large: 5, batch: {requests: 1}, default: {requests_per_minute: 0}}}
+        organizations:
+          Acme: {group_limits: [large]}
+        """
+    ) == [
+        "2: model_groups.batch: is always there, and no group of models",
+        "3: model_groups.big models: expected a name of 1 to 64 characters without spaces",
+        "4: model_groups.large.display_name: expected text of 1 to 200 characters, not '5'",
+        "4: model_groups.large.models: unknown field; expected one of display_name",
+        "6: models.m.group: expected the name of a model group, or null, not a list",
+        "8: tiers.t.group_limits.batch.requests: unknown field; expected one of " + ", ".join(LIMIT_NAMES),
+        "8: tiers.t.group_limits.default.requests_per_minute: expected a whole number from 1 to 1000000000000, not '0'",
+        "8: tiers.t.group_limits.large: expected a mapping with " + ", ".join(LIMIT_NAMES) + ", not '5'",
+        "10: organizations.Acme.group_limits: expected a mapping of limits by model group, default, batch and "
+        "token_count, not a list",
     ]
 
 
@@ -256,8 +305,14 @@ def test_all_problems_are_told_at_once_with_line_path_and_what_is_expected() -> 
         ("a: 1\n---\nb: 2", "2: not valid YAML: but found another document"),
         ("a: \x01", "1: not valid YAML: special characters are not allowed"),
         ("x: *there", "1: not valid YAML: found undefined alias 'there'"),
-        ("- a", "1: expected a mapping with providers, models, tiers, organizations, not a list"),
-        ("just text", "1: expected a mapping with providers, models, tiers, organizations, not 'just text'"),
+        (
+            "- a",
+            "1: expected a mapping with providers, model_groups, models, tiers, organizations, not a list",
+        ),
+        (
+            "just text",
+            "1: expected a mapping with providers, model_groups, models, tiers, organizations, not 'just text'",
+        ),
         ("[" * 5000, "1: not valid YAML: nested too deeply"),
         (
             "models: {a: {routes: [{provider: p}]}}\nmodels: {}",

@@ -14,7 +14,7 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 from pytest_django.plugin import DjangoDbBlocker
 
-from admin_api.actions import api_keys, models, organizations, providers, workspaces
+from admin_api.actions import api_keys, model_groups, models, organizations, providers, workspaces
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo, WeightedKey
 from admin_api.residency import Residency
@@ -120,6 +120,22 @@ def test_a_model_carries_the_price_in_force() -> None:
     assert dataclasses.asdict(priced.price) | dataclasses.asdict(price) == dataclasses.asdict(priced.price)
     assert priced.price_version == priced.price.id == last.pk
     assert (unpriced.price, unpriced.price_version) == (None, None)
+
+
+def test_a_model_counts_in_its_group_and_without_one_in_the_default_pool() -> None:
+    model_groups.upsert(actor=SYSTEM, name="large")
+    routes = [RouteTo("simulator", "m")]
+    models.upsert(actor=SYSTEM, name="big", routes=routes, group="large", aliases=["b"])
+    models.upsert(actor=SYSTEM, name="small", routes=routes)
+
+    found = catalog()
+
+    assert {name: found.names[name].group for name in ("big", "b", "simulator/big", "small")} == {
+        "big": "large",
+        "b": "large",
+        "simulator/big": "large",
+        "small": "default",
+    }
 
 
 def test_the_simulators_models_have_targets_without_keys() -> None:

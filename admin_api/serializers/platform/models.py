@@ -72,6 +72,7 @@ class PlatformModelSerializer(serializers.Serializer):
     origin = serializers.ChoiceField(Origin.choices)
     display_name = serializers.CharField()
     aliases = serializers.SerializerMethodField()
+    group = serializers.CharField(source="group.name", default=None, allow_null=True)
     routes = RouteSerializer(many=True)
     max_input_tokens = serializers.IntegerField(allow_null=True)
     max_output_tokens = serializers.IntegerField(allow_null=True)
@@ -128,6 +129,12 @@ class PlatformModelBody(Body):
     routes = serializers.ListField(child=RouteBody(), allow_empty=False, max_length=MOST_ROUTES)
     display_name = Text(required=False, max_length=LONGEST_TITLE)
     aliases = serializers.ListField(child=ModelName(), required=False, max_length=MOST_ALIASES)
+    group = Text(
+        required=False,
+        allow_null=True,
+        max_length=LONGEST_NAME,
+        help_text="The name of a model group, whose models are limited together; null is none.",
+    )
     max_input_tokens = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MOST_TOKENS
     )

@@ -8,20 +8,23 @@ from rest_framework import serializers
 
 from admin_api.catalog_checks import LONGEST_MODEL, LONGEST_NAME
 from admin_api.serializers.base import Body, Constant, IdQuery, Text
-from admin_api.serializers.platform.limits import OwnLimitsBody
+from admin_api.serializers.limits import GroupLimitsField, GroupLimitsShown, OwnLimitsBody
 
 MOST_RULES = 1000
 USUAL_TIER = "basic"
 
 
 class PlatformOrganizationSerializer(serializers.Serializer):
-    """An `Organization` with its tier. `limits` are its own; in `effective_limits` they stand over the tier's."""
+    """An `Organization` with its tier. `limits` and `group_limits` are its own; in `effective_limits` they stand over
+    the tier's, for models without a group.
+    """
 
     id = serializers.UUIDField()
     type = Constant("organization")
     name = serializers.CharField()
     tier = serializers.CharField(source="tier.name")
     limits = serializers.DictField(child=serializers.IntegerField(allow_null=True))
+    group_limits = GroupLimitsShown()
     effective_limits = serializers.DictField(child=serializers.IntegerField())
     allowed_models = serializers.ListField(child=serializers.CharField())
     denied_models = serializers.ListField(child=serializers.CharField())
@@ -57,13 +60,14 @@ class RuleNames(serializers.ListField):
         super().__init__(child=names, required=False, allow_null=True, max_length=MOST_RULES)
 
 
-EMPTY: dict[str, object] = {"limits": {}, "allowed_models": [], "denied_models": []}
+EMPTY: dict[str, object] = {"limits": {}, "group_limits": {}, "allowed_models": [], "denied_models": []}
 
 
 class PlatformOrganizationBody(Body):
     """What a new organization and a changed one have in common; null clears."""
 
     limits = OwnLimitsBody(required=False, allow_null=True, help_text="Null is none.")
+    group_limits = GroupLimitsField(allow_null=True)
     allowed_models = RuleNames()
     denied_models = RuleNames()
 
@@ -82,7 +86,7 @@ class PlatformOrganizationCreate(PlatformOrganizationBody):
 
 
 class PlatformOrganizationUpdate(PlatformOrganizationBody):
-    """What changes; what is absent stays. `limits` and the lists of models are whole."""
+    """What changes; what is absent stays. `limits`, `group_limits` and the lists of models are whole."""
 
     name = Text(max_length=200, required=False, help_text="No other organization has it.")
     tier = Text(max_length=LONGEST_NAME, required=False, help_text="The name of a tier.")

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from admin_api.actions.tiers import STANDARD
 from admin_api.serializers.base import Body, Constant
-from admin_api.serializers.platform.limits import LimitsBody
+from admin_api.serializers.limits import GroupLimitsField, GroupLimitsShown, LimitsBody
 from gateway.models import Tier
 
 
@@ -16,6 +16,7 @@ class PlatformTierSerializer(serializers.Serializer):
     type = Constant("tier")
     name = serializers.CharField()
     limits = serializers.DictField(child=serializers.IntegerField())
+    group_limits = GroupLimitsShown()
     reserve_worst_case = serializers.BooleanField()
     is_standard = serializers.SerializerMethodField(help_text="Such a tier cannot be removed.")
 
@@ -27,6 +28,7 @@ class PlatformTierBody(Body):
     """All of a tier."""
 
     limits = LimitsBody()
+    group_limits = GroupLimitsField()
     reserve_worst_case = serializers.BooleanField(
         default=False, help_text="Whether a request reserves all of its `max_tokens`."
     )

@@ -57,6 +57,7 @@ def test_a_model_is_made_under_any_name_with_all_it_has(operator: httpx.Client) 
         "origin": "configured",
         "display_name": "Llama 4",
         "aliases": ["best/llama:4", "llama"],
+        "group": None,
         "routes": [
             {"provider": "mine", "model": "llama-4-maverick", "priority": 0, "weight": 100},
             {"provider": "simulator", "model": name, "priority": 2, "weight": 7},

@@ -53,6 +53,7 @@ def test_an_organization_is_shown_with_its_tier_and_what_counts_in_the_end(
         "name": "Acme",
         "tier": "pro",
         "limits": {"concurrent_requests": 7},
+        "group_limits": {},
         "effective_limits": acme.tier.limits | {"concurrent_requests": 7},
         "allowed_models": [],
         "denied_models": [],

@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from admin_api.actions import organizations, tiers
 from admin_api.actor import SYSTEM
-from admin_api.serializers.platform.limits import LimitsBody, OwnLimitsBody
+from admin_api.serializers.limits import LimitsBody, OwnLimitsBody
 from gateway.limiters import LIMIT_NAMES
 from gateway.models import AuditEntry, Tier
 from tests.admin_api.platform.operator import (
