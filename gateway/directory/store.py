@@ -15,10 +15,10 @@ from cryptography.fernet import InvalidToken
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
+from gateway.directory.catalog import Catalog, CatalogModel, NextPrice, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
 from gateway.model_rules import rules_of
-from gateway.price import Rates
+from gateway.price import Rates, rates_of
 from gateway.principal import Principal, Workspace, geography_of, networks_of, scopes_of
 
 log = structlog.get_logger(__name__)
@@ -46,15 +46,25 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.workspace_id, k.allowed
 
 MODELS: LiteralString = """
 SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens, m.max_output_tokens,
-       p.id AS price_version, p.input, p.output, p.cache_read, p.cache_write_5m, p.cache_write_1h,
        (SELECT coalesce(array_agg(a.alias ORDER BY a.alias), '{}') FROM gateway_modelalias a WHERE a.model_id = m.id
        ) AS aliases
   FROM gateway_model m
-  LEFT JOIN LATERAL (
-       SELECT * FROM gateway_price p WHERE p.model_id = m.id AND p.effective_at <= now()
-        ORDER BY p.effective_at DESC, p.id DESC LIMIT 1) p ON true
  WHERE m.origin <> 'simulator' OR %s
  ORDER BY m.name
+"""
+
+# Of each model the price in force, if any, and those that follow; of two that begin at once the later row counts.
+PRICES: LiteralString = """
+SELECT * FROM (
+    SELECT DISTINCT ON (model_id) *, true AS begun FROM gateway_price
+     WHERE model_id IS NOT NULL AND effective_at <= now()
+     ORDER BY model_id, effective_at DESC, id DESC) AS current
+UNION ALL
+SELECT * FROM (
+    SELECT DISTINCT ON (model_id, effective_at) *, false AS begun FROM gateway_price
+     WHERE model_id IS NOT NULL AND effective_at > now()
+     ORDER BY model_id, effective_at, id DESC) AS next
+ ORDER BY model_id, effective_at
 """
 
 ROUTES: LiteralString = """
@@ -94,6 +104,15 @@ class Credential:
     share: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prices:
+    """What a model costs now, and what it is going to cost."""
+
+    current: Rates | None = None
+    following: tuple[NextPrice, ...] = ()
+
+
+UNPRICED = Prices()
 NO_CREDENTIAL = [Credential("", "", 1.0)]
 
 
@@ -144,17 +163,25 @@ class DirectoryStore:
             model: tuple(_targets(rows, credentials))
             for model, rows in itertools.groupby(routes, key=lambda row: row["model_id"])
         }
+        prices = await self._prices()
         configured: list[CatalogModel] = []
         simulated: list[CatalogModel] = []
         for row in models:
             group = simulated if row["origin"] == "simulator" else configured
-            group.append(_model(row, targets.get(row["id"], ())))
+            group.append(_model(row, targets.get(row["id"], ()), prices.get(row["id"], UNPRICED)))
         return catalog_of(configured, simulated)
 
     async def provider(self, name: str) -> tuple[Target, ...]:
         """The provider with each of its keys, for models that no route names: `upstream_model` is empty."""
         rows = await self._rows(PROVIDER, name)
         return tuple(_targets(rows, await self._all_credentials()))
+
+    async def _prices(self) -> dict[Any, Prices]:
+        """By the id of the model."""
+        rows = await self._rows(PRICES)
+        return {
+            model: _prices(list(own)) for model, own in itertools.groupby(rows, lambda row: row["model_id"])
+        }
 
     async def _all_credentials(self) -> dict[Any, list[Credential]]:
         """By the id of the provider."""
@@ -277,25 +304,22 @@ def _target(row: dict[str, Any], credential: Credential) -> Target:
     )
 
 
-def _model(row: dict[str, Any], targets: tuple[Target, ...]) -> CatalogModel:
+def _prices(rows: list[dict[str, Any]]) -> Prices:
+    """Of one model, the first one in time first."""
+    current = [rates_of(row) for row in rows if row["begun"]]
+    following = [NextPrice(row["effective_at"], rates_of(row)) for row in rows if not row["begun"]]
+    return Prices(current[0] if current else None, tuple(following))
+
+
+def _model(row: dict[str, Any], targets: tuple[Target, ...], prices: Prices) -> CatalogModel:
     return CatalogModel(
         name=row["name"],
         display_name=row["display_name"],
         created_at=row["created_at"],
         max_input_tokens=row["max_input_tokens"],
         max_output_tokens=row["max_output_tokens"],
-        price=_price(row) if row["price_version"] is not None else None,
+        price=prices.current,
+        next_prices=prices.following,
         targets=targets,
         aliases=tuple(row["aliases"]),
-    )
-
-
-def _price(row: dict[str, Any]) -> Rates:
-    return Rates(
-        id=row["price_version"],
-        input=row["input"],
-        output=row["output"],
-        cache_read=row["cache_read"],
-        cache_write_5m=row["cache_write_5m"],
-        cache_write_1h=row["cache_write_1h"],
     )

@@ -36,12 +36,16 @@ def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
         yield
 
 
+def unopened() -> DirectoryStore:
+    parameters = connection.get_connection_params()
+    address = make_conninfo(**{name: parameters[name] for name in ("host", "dbname", "user")})
+    vault = Vault([key.get_secret_value() for key in settings.CONFIGURATION.data_encryption_keys])
+    return DirectoryStore(address, vault=vault, simulator=True)
+
+
 def asked(question: Callable[[DirectoryStore], Awaitable[T]]) -> T:
     async def ask() -> T:
-        parameters = connection.get_connection_params()
-        address = make_conninfo(**{name: parameters[name] for name in ("host", "dbname", "user")})
-        vault = Vault([key.get_secret_value() for key in settings.CONFIGURATION.data_encryption_keys])
-        store = DirectoryStore(address, vault=vault, simulator=True)
+        store = unopened()
         await store.open()
         try:
             return await question(store)
