@@ -71,7 +71,9 @@ class Directory:
         """Read the catalog again when it is announced as changed, every minute, and each second until it is there."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stale.wait(), REREAD_SECONDS if self.loaded else 1.0)
+                # Not `wait_for`, which forgets that it was cancelled when what it waits for comes at the same time.
+                async with asyncio.timeout(REREAD_SECONDS if self.loaded else 1.0):
+                    await self._stale.wait()
             self._stale.clear()
             await self._reload()
 
