@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from decimal import Decimal
+
+from gateway.price import BATCH_FACTOR, CLASSES, LongContext
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,10 +41,26 @@ class RouteTo:
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """US dollars per million tokens, at most ten decimal places each."""
+    """A whole price: US dollars per million tokens and per thousand web searches, at most ten decimal places each.
+
+    `effective_at` is when it begins; None means now.
+    """
 
     input: Decimal
     output: Decimal
     cache_read: Decimal
     cache_write_5m: Decimal
     cache_write_1h: Decimal
+    batch_factor: Decimal = BATCH_FACTOR
+    web_search: Decimal = Decimal(0)
+    long_context: LongContext | None = None
+    effective_at: datetime.datetime | None = None
+
+    def columns(self) -> dict[str, Decimal | int | None]:
+        """Of `models.Price`, without the time."""
+        long = self.long_context
+        return {
+            **{name: getattr(self, name) for name in (*CLASSES, "batch_factor", "web_search")},
+            "long_context_threshold": long and long.threshold,
+            **{f"long_context_{name}": long and getattr(long, name) for name in CLASSES},
+        }

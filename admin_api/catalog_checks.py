@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from decimal import Decimal
 
 DIALECTS = ("anthropic", "openai", "simulator")
@@ -18,6 +19,9 @@ RATE_PLACES = 10
 NAME = "a name of 1 to {} characters without spaces"
 KEY = f"the provider's key: up to {LONGEST_KEY} printable characters without spaces"
 RATE = f"dollars per million tokens, a number from 0 with at most {RATE_PLACES} decimal places"
+FACTOR = "a number from 0 to 1 with at most ten decimal places"
+MOMENT = "a time such as 2027-01-01T00:00:00Z, of the years 2000 to 2199; without a zone it is UTC"
+SEARCHES = f"dollars per thousand searches, a number from 0 with at most {RATE_PLACES} decimal places"
 SECONDS = f"seconds, a number above 0 and up to {MOST_SECONDS}"
 
 
@@ -40,6 +44,16 @@ def is_key(text: str) -> bool:
 def is_rate(rate: Decimal) -> bool:
     """A price that the table holds exactly."""
     return 0 <= rate < 10**10 and rate == round(rate, RATE_PLACES)
+
+
+def is_factor(factor: Decimal) -> bool:
+    """What part of a price is charged."""
+    return 0 <= factor <= 1 and is_rate(factor)
+
+
+def is_moment(at: datetime.datetime) -> bool:
+    """A time that every program can count with, whatever its zone."""
+    return at.tzinfo is not None and 2000 <= at.year < 2200
 
 
 def is_timeout(seconds: float | Decimal) -> bool:

@@ -274,6 +274,7 @@ _CHARGED = ", ".join(
     f"{rate} * {tokens} * 0.000001 * CASE tier WHEN 'batch' THEN 0.5 ELSE 1 END AS {name}"
     for name, (rate, tokens) in _RATES.items()
 )
+_CHARGED += ", 0::numeric AS web_search_cost"
 _EVENTS = f"""
 INSERT INTO {{partition}} (day, attempt_id, at, request_id, organization_id, workspace_id, api_key_id, endpoint,
     attempt, model_requested, model, provider, upstream_model, stream, status, error_type, stop_reason, usage_source,

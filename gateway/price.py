@@ -5,9 +5,14 @@ from __future__ import annotations
 import dataclasses
 import decimal
 import functools
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from gateway.token_usage import TokenUsage
+
+# The classes of tokens, as rates and columns are named after them.
+CLASSES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 
 PER_MILLION = Decimal("0.000001")
 PER_THOUSAND = Decimal("0.001")
@@ -75,6 +80,20 @@ class Charges:
 
 
 FREE = Charges(*[_NOTHING] * 6)
+
+
+def rates_of(row: Mapping[str, Any]) -> Rates:
+    """From the columns of `models.Price`, as they are named there."""
+    threshold = row["long_context_threshold"]
+    return Rates(
+        id=row["id"],
+        **{name: row[name] for name in CLASSES},
+        batch_factor=row["batch_factor"],
+        web_search=row["web_search"],
+        long_context=None
+        if threshold is None
+        else LongContext(threshold, **{name: row[f"long_context_{name}"] for name in CLASSES}),
+    )
 
 
 def charges(

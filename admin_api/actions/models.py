@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models.functions import Now
 from msgspec import UNSET, UnsetType
 
 from admin_api import audit
+from admin_api.actions import prices
 from admin_api.actor import Actor
 from admin_api.catalog import Rates, RouteTo
 from admin_api.changes import Change, Upserted, differences
@@ -17,7 +16,7 @@ from admin_api.limits import no_such_pool
 from admin_api.locks import hold_catalog
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
-from gateway.models import Model, ModelAlias, ModelGroup, Price, Provider, Route
+from gateway.models import Model, ModelAlias, ModelGroup, Provider, Route
 from gateway.models.catalog import Origin
 
 
@@ -37,7 +36,7 @@ def upsert(
     """Makes the configured model or changes what differs; what is not given keeps its value.
 
     `routes` and `aliases` are whole lists. `group` is the name of a model group, None is none. A changed price is a
-    further row; earlier ones stay as they were.
+    further row, from now on or from its `effective_at`; earlier ones stay as they were.
     """
     hold_catalog()
     found = Model.objects.select_for_update().filter(name=name, origin=Origin.CONFIGURED).first()
@@ -52,7 +51,7 @@ def upsert(
     if aliases is not UNSET:
         changes += _set_aliases(row, aliases)
     if price is not UNSET:
-        changes += _set_price(row, price)
+        changes += prices.set_price(row, price)
     changes += _set_routes(row, routes)
     outcome = Upserted(row, created=found is None, changes=changes)
     if outcome.created or changes:
@@ -133,17 +132,6 @@ def _refuse_claimed(field: str, name: str, row: Model) -> None:
     )
     if other is not None or (row.pk and row.name == name):
         raise InvalidRequest(f"{field}: the name {name!r} is taken by model {(other or row).name!r}")
-
-
-def _set_price(row: Model, price: Rates) -> list[Change]:
-    # The database's clock on both sides, since it is the one that the data plane reads prices by.
-    current = row.prices.filter(effective_at__lte=Now()).order_by("-effective_at", "-id").first()
-    rates = dataclasses.asdict(price)
-    old = {kind: getattr(current, kind) for kind in rates} if current else {}
-    changes = differences(old, rates)
-    if changes:
-        Price.objects.create(model=row, model_name=row.name, effective_at=Now(), **rates)
-    return [Change(f"price.{change.field}", change.old, change.new) for change in changes]
 
 
 def _set_routes(row: Model, routes: Sequence[RouteTo]) -> list[Change]:

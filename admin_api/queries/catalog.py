@@ -25,19 +25,22 @@ def models() -> QuerySet[Model]:
     there are none of its own.
 
     Each with its group, with `aliases.all()`, with `routes.all()` and their providers in the order they are tried
-    in, and with the price of now, if any, in `current_prices`.
+    in, with the price of now, if any, in `current_prices`, and with those that follow in `scheduled_prices`, the first
+    one first.
     """
     configured = Model.objects.filter(name=OuterRef("name"), origin=Origin.CONFIGURED)
     served = Q(origin=Origin.CONFIGURED)
     if settings.CONFIGURATION.simulator:
         served |= ~Exists(configured)
-    prices = Price.objects.filter(effective_at__lte=Now()).order_by("model", "-effective_at", "-id")
+    current = Price.objects.filter(effective_at__lte=Now()).order_by("model", "-effective_at", "-id")
+    scheduled = Price.objects.filter(effective_at__gt=Now()).order_by("model", "effective_at", "-id")
     return (
         Model.objects.filter(served)
         .select_related("group")
         .prefetch_related(
             "aliases",
             Prefetch("routes", Route.objects.select_related("provider").order_by("priority", "id")),
-            Prefetch("prices", prices.distinct("model"), to_attr="current_prices"),
+            Prefetch("prices", current.distinct("model"), to_attr="current_prices"),
+            Prefetch("prices", scheduled.distinct("model", "effective_at"), to_attr="scheduled_prices"),
         )
     )

@@ -66,7 +66,8 @@ class LimitBlockSerializer(serializers.Serializer):
     def get_group(self, block: LimitBlock) -> dict[str, str] | None:
         if not block.pool or block.kind != "rate_limit":
             return None
-        return {"type": "model_group", "id": Group(block.pool, "model_group", block.pool).id}
+        group = Group(block.pool)
+        return {"type": group.type, "id": group.id}
 
     def get_spend_limit_id(self, block: LimitBlock) -> str | None:
         return block.spend_limit_id or None

@@ -7,6 +7,7 @@ never a float and `on` is a name like any other. `${NAME}` in a value is replace
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import difflib
 import functools
 import re
@@ -25,6 +26,7 @@ _TAGS = {
 _NULL = "tag:yaml.org,2002:null"
 _BOOL = "tag:yaml.org,2002:bool"
 _TEXT = "tag:yaml.org,2002:str"
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
 _WHOLE = re.compile(r"0|[1-9]\d*(_\d+)*", re.ASCII)
 _DECIMAL = re.compile(r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _VARIABLE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<bad>\$\{)")
@@ -151,6 +153,15 @@ class Value:
         if self.node.tag != _BOOL:
             self.wrong(f"expected true or false, not {self.shown()}")
         return bool(yaml.SafeLoader.bool_values[self.node.value.lower()])
+
+    def moment(self, expected: str) -> datetime.datetime:
+        """A time or a date as ISO 8601 has them, quoted or not; without a zone it is UTC."""
+        written = self.node.tag in (_TEXT, _TIMESTAMP) and isinstance(self.node, yaml.ScalarNode)
+        try:
+            at = datetime.datetime.fromisoformat(self._substituted() if written else "")
+        except ValueError:
+            self.wrong(f"expected {expected}, not {self.shown()}")
+        return at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
 
     def one_of(self, choices: Sequence[str]) -> str:
         expected = "one of " + ", ".join(choices)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from msgspec import UNSET, UnsetType
 
-from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey
+from admin_api.catalog import RouteTo, Timeouts, WeightedKey
 from admin_api.catalog_checks import (
     DIALECTS,
     KEY,
@@ -22,17 +21,16 @@ from admin_api.catalog_checks import (
     MOST_WEIGHT,
     NAME,
     ON_DISCONNECT,
-    RATE,
     SECONDS,
     is_key,
     is_name,
-    is_rate,
     is_timeout,
     is_title,
 )
 from admin_api.limits import LARGEST as LARGEST_LIMIT
 from admin_api.provider_addresses import provider_address
 from gateway.declaration.document import DeclarationError, Document, Fields, Value
+from gateway.declaration.prices import price_of
 from gateway.declaration.shapes import (
     Declaration,
     ModelEntry,
@@ -52,7 +50,6 @@ T = TypeVar("T")
 
 SECTIONS = ("providers", "model_groups", "models", "tiers", "organizations")
 ADDRESS = "an http:// or https:// address"
-RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
 KEYS = "a list of keys, each {key, weight}"
 ROUTES = "a list of routes, each {provider, model, priority, weight}"
 
@@ -231,7 +228,7 @@ def _model(name: str, value: Value) -> ModelEntry:
         group=fields.read("group", _group, UNSET),
         max_input_tokens=fields.read("max_input_tokens", _tokens, UNSET),
         max_output_tokens=fields.read("max_output_tokens", _tokens, UNSET),
-        price=fields.read("price", _price, UNSET),
+        price=fields.read("price", price_of, UNSET),
         routes=fields.read("routes", lambda field: _routes(field, name), ()),
     )
 
@@ -269,26 +266,6 @@ def _model_name(value: Value) -> str:
 
 def _tokens(value: Value) -> int | None:
     return None if value.is_null else value.whole("a number of tokens, 1 or more", least=1, most=MOST_TOKENS)
-
-
-def _price(value: Value) -> Rates:
-    fields = value.fields(RATES, {"input": RATE, "output": RATE})
-    zero = Decimal(0)
-    price = fields.read("input", _rate, zero)
-    return Rates(
-        input=price,
-        output=fields.read("output", _rate, zero),
-        cache_read=fields.read("cache_read", _rate, price),
-        cache_write_5m=fields.read("cache_write_5m", _rate, price),
-        cache_write_1h=fields.read("cache_write_1h", _rate, price),
-    )
-
-
-def _rate(value: Value) -> Decimal:
-    rate = value.number(RATE)
-    if not is_rate(rate):
-        value.wrong(f"expected {RATE}, not {value.shown()}")
-    return rate
 
 
 def _routes(value: Value, own_name: str) -> tuple[RouteEntry, ...]:

@@ -76,10 +76,18 @@ def _anywhere(target: Target) -> float:
     return 1.0 - random.random()  # never 0
 
 
+class NextPrice(msgspec.Struct, frozen=True):
+    """A version that is in force from `at` on."""
+
+    at: datetime.datetime
+    rates: Rates
+
+
 class CatalogModel(msgspec.Struct, frozen=True):
     """A model by its catalog name and its other names; `price` is the version in force, null while there is none.
 
-    `group` is the pool of limits that its requests count in.
+    `group` is the pool of limits that its requests count in. `next_prices` are those that are known to follow, the
+    first one first.
     """
 
     name: str
@@ -91,6 +99,7 @@ class CatalogModel(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     aliases: tuple[str, ...] = ()
     group: str = DEFAULT
+    next_prices: tuple[NextPrice, ...] = ()
 
     @property
     def price_version(self) -> int | None:
@@ -101,6 +110,15 @@ class CatalogModel(msgspec.Struct, frozen=True):
     def names(self) -> tuple[str, ...]:
         """What rules about models are held against, however the model was asked for."""
         return (self.name, *self.aliases)
+
+    def priced_at(self, now: datetime.datetime) -> CatalogModel:
+        """The model at the price of `now`, which is not earlier than that of its own."""
+        begun = [one for one in self.next_prices if one.at <= now]
+        if not begun:
+            return self
+        return msgspec.structs.replace(
+            self, price=begun[-1].rates, next_prices=self.next_prices[len(begun) :]
+        )
 
     def ordered_targets(self, draw: Callable[[Target], float] | None = None) -> list[Target]:
         """Lower priority first; within one priority likelier first with more weight.
@@ -135,6 +153,22 @@ class Catalog(msgspec.Struct, frozen=True):
         if found is None and (version := _VERSION.search(name)) is not None:
             found = self.names.get(name[: version.start()])
         return found
+
+    @property
+    def next_price_at(self) -> datetime.datetime | None:
+        """When a price changes next, as far as anybody knows."""
+        return min((model.next_prices[0].at for model in self.models if model.next_prices), default=None)
+
+    def priced_at(self, now: datetime.datetime) -> Catalog:
+        """The catalog at the prices of `now`."""
+        if self.next_price_at is None or self.next_price_at > now:
+            return self
+        priced = {id(model): model.priced_at(now) for model in (*self.names.values(), *self.models)}
+        return msgspec.structs.replace(
+            self,
+            names={name: priced[id(model)] for name, model in self.names.items()},
+            models=tuple(priced[id(model)] for model in self.models),
+        )
 
 
 EMPTY = Catalog({}, ())

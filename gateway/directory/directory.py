@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import uuid
 
 import structlog
@@ -16,7 +17,7 @@ from gateway.directory.store import DirectoryStore, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-REREAD_SECONDS = 60.0  # a price becomes effective without anybody announcing it
+REREAD_SECONDS = 60.0  # for what nobody announced
 
 
 class Directory:
@@ -30,6 +31,7 @@ class Directory:
         self._redis_url = redis_url
         self._stale = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._next_price: asyncio.TimerHandle | None = None
 
     async def start(self) -> None:
         """Read the catalog once if Postgres answers; else the keeper goes on trying."""
@@ -45,6 +47,8 @@ class Directory:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._next_price is not None:
+            self._next_price.cancel()
         await self.store.close()
 
     def hearing(self, hears: bool) -> None:
@@ -67,14 +71,16 @@ class Directory:
         """Read the catalog again when it is announced as changed, every minute, and each second until it is there."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stale.wait(), REREAD_SECONDS if self.loaded else 1.0)
+                # Not `wait_for`, which forgets that it was cancelled when what it waits for comes at the same time.
+                async with asyncio.timeout(REREAD_SECONDS if self.loaded else 1.0):
+                    await self._stale.wait()
             self._stale.clear()
             await self._reload()
 
     async def _reload(self) -> None:
         """A catalog that cannot be read leaves the last one in force; the keeper must outlive any reason."""
         try:
-            self.catalog = await self.store.catalog()
+            self._put_in_force(await self.store.catalog())
             self.loaded = True
         except StoreUnavailable as problem:
             log.warning("catalog_not_read", error=str(problem))
@@ -82,6 +88,20 @@ class Directory:
         except Exception:
             log.exception("catalog_not_understood")
             await self._retry_soon()
+
+    def _put_in_force(self, catalog: Catalog) -> None:
+        """With the prices of now. When the next one begins, the same again: nobody announces it, and it begins
+        whether or not Postgres answers just then."""
+        now = datetime.datetime.now(datetime.UTC)
+        self.catalog = catalog.priced_at(now)
+        if self._next_price is not None:
+            self._next_price.cancel()
+        if (at := self.catalog.next_price_at) is not None:
+            loop = asyncio.get_running_loop()
+            self._next_price = loop.call_later((at - now).total_seconds(), self._reprice)
+
+    def _reprice(self) -> None:
+        self._put_in_force(self.catalog)
 
     async def _retry_soon(self) -> None:
         if self.loaded:  # before that the keeper tries each second anyway

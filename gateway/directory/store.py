@@ -18,11 +18,11 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from gateway.budgets import CREDIT, NANODOLLARS_A_CENT, Budget, Budgets
 from gateway.directory import spending
-from gateway.directory.catalog import Catalog, CatalogModel, Target, Timeouts, catalog_of
+from gateway.directory.catalog import Catalog, CatalogModel, NextPrice, Target, Timeouts, catalog_of
 from gateway.encryption import Vault
 from gateway.limit_pools import merged
 from gateway.model_rules import rules_of
-from gateway.price import Rates
+from gateway.price import Rates, rates_of
 from gateway.principal import Principal, Workspace, geography_of, networks_of
 from gateway.scopes import Holder, Pools
 
@@ -84,16 +84,25 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
 MODELS: LiteralString = """
 SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens, m.max_output_tokens,
        coalesce(g.name, 'default') AS model_group,
-       p.id AS price_version, p.input, p.output, p.cache_read, p.cache_write_5m, p.cache_write_1h,
        (SELECT coalesce(array_agg(a.alias ORDER BY a.alias), '{}') FROM gateway_modelalias a WHERE a.model_id = m.id
        ) AS aliases
-  FROM gateway_model m
-  LEFT JOIN gateway_modelgroup g ON g.id = m.group_id
-  LEFT JOIN LATERAL (
-       SELECT * FROM gateway_price p WHERE p.model_id = m.id AND p.effective_at <= now()
-        ORDER BY p.effective_at DESC, p.id DESC LIMIT 1) p ON true
+  FROM gateway_model m LEFT JOIN gateway_modelgroup g ON g.id = m.group_id
  WHERE m.origin <> 'simulator' OR %s
  ORDER BY m.name
+"""
+
+# Of each model the price in force, if any, and those that follow; of two that begin at once the later row counts.
+PRICES: LiteralString = """
+SELECT * FROM (
+    SELECT DISTINCT ON (model_id) *, true AS begun FROM gateway_price
+     WHERE model_id IS NOT NULL AND effective_at <= now()
+     ORDER BY model_id, effective_at DESC, id DESC) AS current
+UNION ALL
+SELECT * FROM (
+    SELECT DISTINCT ON (model_id, effective_at) *, false AS begun FROM gateway_price
+     WHERE model_id IS NOT NULL AND effective_at > now()
+     ORDER BY model_id, effective_at, id DESC) AS next
+ ORDER BY model_id, effective_at
 """
 
 ROUTES: LiteralString = """
@@ -133,6 +142,15 @@ class Credential:
     share: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prices:
+    """What a model costs now, and what it is going to cost."""
+
+    current: Rates | None = None
+    following: tuple[NextPrice, ...] = ()
+
+
+UNPRICED = Prices()
 NO_CREDENTIAL = [Credential("", "", 1.0)]
 
 
@@ -183,11 +201,12 @@ class DirectoryStore:
             model: tuple(_targets(rows, credentials))
             for model, rows in itertools.groupby(routes, key=lambda row: row["model_id"])
         }
+        prices = await self._prices()
         configured: list[CatalogModel] = []
         simulated: list[CatalogModel] = []
         for row in models:
             group = simulated if row["origin"] == "simulator" else configured
-            group.append(_model(row, targets.get(row["id"], ())))
+            group.append(_model(row, targets.get(row["id"], ()), prices.get(row["id"], UNPRICED)))
         return catalog_of(configured, simulated)
 
     async def provider(self, name: str) -> tuple[Target, ...]:
@@ -207,6 +226,13 @@ class DirectoryStore:
                     await connection.execute("ROLLBACK")
         except (TimeoutError, psycopg.OperationalError, PoolTimeout, PoolClosed) as problem:
             raise StoreUnavailable(str(problem) or "no answer in time") from problem
+
+    async def _prices(self) -> dict[Any, Prices]:
+        """By the id of the model."""
+        rows = await self._rows(PRICES)
+        return {
+            model: _prices(list(own)) for model, own in itertools.groupby(rows, lambda row: row["model_id"])
+        }
 
     async def _all_credentials(self) -> dict[Any, list[Credential]]:
         """By the id of the provider."""
@@ -361,26 +387,23 @@ def _target(row: dict[str, Any], credential: Credential) -> Target:
     )
 
 
-def _model(row: dict[str, Any], targets: tuple[Target, ...]) -> CatalogModel:
+def _prices(rows: list[dict[str, Any]]) -> Prices:
+    """Of one model, the first one in time first."""
+    current = [rates_of(row) for row in rows if row["begun"]]
+    following = [NextPrice(row["effective_at"], rates_of(row)) for row in rows if not row["begun"]]
+    return Prices(current[0] if current else None, tuple(following))
+
+
+def _model(row: dict[str, Any], targets: tuple[Target, ...], prices: Prices) -> CatalogModel:
     return CatalogModel(
         name=row["name"],
         display_name=row["display_name"],
         created_at=row["created_at"],
         max_input_tokens=row["max_input_tokens"],
         max_output_tokens=row["max_output_tokens"],
-        price=_price(row) if row["price_version"] is not None else None,
+        price=prices.current,
+        next_prices=prices.following,
         targets=targets,
         aliases=tuple(row["aliases"]),
         group=row["model_group"],
-    )
-
-
-def _price(row: dict[str, Any]) -> Rates:
-    return Rates(
-        id=row["price_version"],
-        input=row["input"],
-        output=row["output"],
-        cache_read=row["cache_read"],
-        cache_write_5m=row["cache_write_5m"],
-        cache_write_1h=row["cache_write_1h"],
     )

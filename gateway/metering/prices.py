@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import dict_row
 
-from gateway.price import Rates
+from gateway.price import Rates, rates_of
 
 
 class PriceBook:
@@ -26,10 +26,6 @@ class PriceBook:
     def learn(self, connection: psycopg.Connection, versions: Iterable[int]) -> None:
         """Read those versions that are not known yet, in one query."""
         unknown = sorted(set(versions) - self._rates.keys())
-        with connection.cursor(row_factory=class_row(Rates)) as cursor:
-            cursor.execute(
-                "SELECT id, input, output, cache_read, cache_write_5m, cache_write_1h"
-                " FROM gateway_price WHERE id = ANY(%s)",
-                [unknown],
-            )
-            self._rates.update((rates.id, rates) for rates in cursor)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute("SELECT * FROM gateway_price WHERE id = ANY(%s)", [unknown])
+            self._rates.update((row["id"], rates_of(row)) for row in cursor)

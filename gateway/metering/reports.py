@@ -33,7 +33,8 @@ class Row:
     """Sums over attempts. `cost` is in US dollars, times are sums in milliseconds.
 
     `errors` are attempts with a status of 400 or more; `first_tokens` are those that have a time to first
-    token, so that the mean is `time_to_first_token_ms / first_tokens`.
+    token, so that the mean is `time_to_first_token_ms / first_tokens`. `unpriced_requests` used something while
+    their model had no price.
     """
 
     dimensions: dict[str, str]
@@ -49,6 +50,7 @@ class Row:
     latency_ms: int
     time_to_first_token_ms: int
     first_tokens: int
+    unpriced_requests: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -25,10 +25,10 @@ TABLES = {Width.MINUTE: "usage_minute", Width.HOUR: "usage_hour", Width.DAY: "us
 _PERIOD = {Width.MINUTE: "minute", Width.HOUR: "hour", Width.DAY: "day"}
 
 # Each column of a rollup and what it is of a ledger row: those that name it, then those that are summed.
-_LONG_CONTEXT = (
-    "CASE WHEN input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens > 200000"
-    " THEN '200k-1M' ELSE '0-200k' END"
-)
+_PROMPT = "input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens"
+_LONG_CONTEXT = f"CASE WHEN {_PROMPT} > 200000 THEN '200k-1M' ELSE '0-200k' END"
+# What used something while its model had no price, and so is charged to nobody.
+_UNPRICED = f"price_version IS NULL AND {_PROMPT} + output_tokens + web_search_requests > 0"
 DIMENSIONS = {
     "workspace_id": "workspace_id",
     "api_key_id": "api_key_id",
@@ -38,8 +38,15 @@ DIMENSIONS = {
     "context_window": _LONG_CONTEXT,
     "inference_geo": "inference_geo",
 }
-# What `cost` is made of, one for each class of tokens.
-COSTS = ("input_cost", "cache_read_cost", "cache_write_5m_cost", "cache_write_1h_cost", "output_cost")
+# What `cost` is made of: one for each class of tokens, and web searches.
+COSTS = (
+    "input_cost",
+    "cache_read_cost",
+    "cache_write_5m_cost",
+    "cache_write_1h_cost",
+    "output_cost",
+    "web_search_cost",
+)
 SUMS = {
     "requests": "count(*)",
     "errors": "count(*) FILTER (WHERE status >= 400)",
@@ -54,6 +61,7 @@ SUMS = {
     "latency_ms": "sum(latency_ms)",
     "time_to_first_token_ms": "coalesce(sum(time_to_first_token_ms), 0)",
     "first_tokens": "count(time_to_first_token_ms)",
+    "unpriced_requests": f"count(*) FILTER (WHERE {_UNPRICED})",
 }
 
 

@@ -60,6 +60,7 @@ class LedgerRow(msgspec.Struct, frozen=True):
     cache_write_5m_cost: Decimal
     cache_write_1h_cost: Decimal
     output_cost: Decimal
+    web_search_cost: Decimal
     latency_ms: int
     time_to_first_token_ms: int | None
     user_agent: str
@@ -71,7 +72,8 @@ def row_from_event(event: UsageEvent, book: PriceBook, now: datetime.datetime) -
     at = _began(event.attempt_id, now)
     usage = event.usage
     _check_counts(event)
-    charges = price.charges(_rates(event.price_version, book), usage, event.service_tier)
+    rates = _rates(event.price_version, book)
+    charges = price.charges(rates, usage, event.service_tier, event.web_search_requests)
     return LedgerRow(
         day=at.date(),
         attempt_id=event.attempt_id,
@@ -106,6 +108,7 @@ def row_from_event(event: UsageEvent, book: PriceBook, now: datetime.datetime) -
         cache_write_5m_cost=charges.cache_write_5m,
         cache_write_1h_cost=charges.cache_write_1h,
         output_cost=charges.output,
+        web_search_cost=charges.web_search,
         latency_ms=event.latency_ms,
         time_to_first_token_ms=event.time_to_first_token_ms,
         user_agent=_cut(event.user_agent, 200),

@@ -23,7 +23,7 @@ CREATE TRIGGER credit_entry_no_truncate BEFORE TRUNCATE ON credit_entry
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0009_model_groups"),
+        ("gateway", "0010_prices"),
     ]
 
     operations = [

@@ -6,6 +6,9 @@ origin `configured` come from operators and win where both claim a name.
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 
@@ -117,14 +120,17 @@ class Route(models.Model):
         ]
 
 
-def _rate() -> models.DecimalField:
-    return models.DecimalField(max_digits=20, decimal_places=10)
+def _rate(**options: Any) -> models.DecimalField:
+    return models.DecimalField(max_digits=20, decimal_places=10, **options)
 
 
 class Price(models.Model):
     """One version of a model's price, in US dollars per million tokens; the row's id is the version.
 
-    Rows are never changed: usage events point at the version that they were charged by.
+    Rows are never changed: usage events point at the version that they were charged by. Of two that begin at the
+    same moment the later row counts. `web_search` is of a thousand searches, `batch_factor` what tokens of a batch
+    cost of the price. Above `long_context_threshold` input tokens, cached or not, a request is charged by the
+    `long_context_` rates; all of these are null or none.
     """
 
     model = models.ForeignKey(Model, null=True, on_delete=models.SET_NULL, related_name="prices")
@@ -135,3 +141,11 @@ class Price(models.Model):
     cache_read = _rate()
     cache_write_5m = _rate()
     cache_write_1h = _rate()
+    batch_factor = _rate(default=Decimal("0.5"), db_default=Decimal("0.5"))
+    web_search = _rate(default=0, db_default=0)
+    long_context_threshold = models.PositiveIntegerField(null=True)
+    long_context_input = _rate(null=True)
+    long_context_output = _rate(null=True)
+    long_context_cache_read = _rate(null=True)
+    long_context_cache_write_5m = _rate(null=True)
+    long_context_cache_write_1h = _rate(null=True)

@@ -17,11 +17,17 @@ def _cost() -> models.DecimalField:
     return models.DecimalField(max_digits=30, decimal_places=16, default=0)
 
 
+def _later_cost() -> models.DecimalField:
+    """With a default in the database: a drain of the version before knows no such cost, and its sums are right
+    without it."""
+    return models.DecimalField(max_digits=30, decimal_places=16, default=0, db_default=0)
+
+
 class UsageEvent(models.Model):
     """One attempt at one provider. `at` is when it began, read from the attempt id, as `day` is.
 
     `usage_source` is `reported` (the provider's figures), `estimated` or `unknown`; `cost` is in US dollars, and
-    exactly the sum of the costs of the five token classes.
+    exactly the sum of the costs of the five token classes and of web searches.
     """
 
     pk = models.CompositePrimaryKey("day", "attempt_id")
@@ -58,6 +64,7 @@ class UsageEvent(models.Model):
     cache_write_5m_cost = _cost()
     cache_write_1h_cost = _cost()
     output_cost = _cost()
+    web_search_cost = _later_cost()
     latency_ms = models.IntegerField()
     time_to_first_token_ms = models.IntegerField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
@@ -108,9 +115,11 @@ class Rollup(models.Model):
     cache_write_5m_cost = _cost()
     cache_write_1h_cost = _cost()
     output_cost = _cost()
+    web_search_cost = _later_cost()
     latency_ms = models.BigIntegerField(default=0)
     time_to_first_token_ms = models.BigIntegerField(default=0)
     first_tokens = models.BigIntegerField(default=0)
+    unpriced_requests = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         abstract = True

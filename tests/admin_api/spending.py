@@ -56,6 +56,7 @@ def _row(key: ApiKey, cost: Decimal, at: datetime.datetime) -> LedgerRow:
         cache_write_5m_cost=Decimal(0),
         cache_write_1h_cost=Decimal(0),
         output_cost=cost,
+        web_search_cost=Decimal(0),
         latency_ms=1,
         time_to_first_token_ms=None,
         user_agent="",

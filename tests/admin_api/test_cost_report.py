@@ -66,6 +66,28 @@ def test_by_description_each_class_of_tokens_is_told_apart(our: Office) -> None:
     assert found == by_workspace
 
 
+def test_web_searches_are_told_apart_whatever_model_made_them(our: Office) -> None:
+    price = our.ledger.price(web_search=10)
+    for model, workspace, searches in (("a", our.lab, 1), ("b", our.lab, 2), ("a", our.default, 4)):
+        our.use(
+            usage=TokenUsage(),
+            model=model,
+            workspace_id=workspace.id,
+            web_search_requests=searches,
+            price_version=price,
+        )
+
+    found = results(our.walk(COST, starting_at=MONDAY, group_by=["description", "workspace_id"]))
+
+    nothing = dict.fromkeys(["model", "token_type", "service_tier", "context_window", "inference_geo"])
+    common = {"currency": "USD", "cost_type": "web_search", "description": "Web searches", **nothing}
+    expected = {None: "4", our.lab.id: "3"}
+    assert {one.pop("workspace_id"): one.pop("amount") for one in found} == expected
+    assert found == [common] * 2
+    (whole,) = results(our.walk(COST, starting_at=MONDAY))
+    assert (whole["amount"], whole["cost_type"]) == ("7", None)
+
+
 def test_an_amount_is_a_plain_decimal_however_small_or_large(our: Office) -> None:
     rates = {"m0": "0.0000000001", "m1": "100", "m2": "9999999999"}
     for model, rate in rates.items():

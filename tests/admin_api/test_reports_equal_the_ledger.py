@@ -35,7 +35,13 @@ TOKEN_TYPES = {
     "output_tokens": "output",
 }
 # Odd last places, which a float would lose, and a rounding would show where a batch halves them.
-CROOKED = {"input": "3.0000000001", "output": "0.0000000007", "cache_read": "0.1", "cache_write_5m": "1e-10"}
+CROOKED = {
+    "input": "3.0000000001",
+    "output": "0.0000000007",
+    "cache_read": "0.1",
+    "cache_write_5m": "1e-10",
+    "web_search": "9.9999999999",
+}
 
 moments = st.integers(-86_400_000, 86_400_000 - 1).map(
     lambda milliseconds: TODAY - DAY + datetime.timedelta(milliseconds=milliseconds)
@@ -226,7 +232,7 @@ def expected_cost(rows: list[Row], cost_by: set[str]) -> list[tuple[str, str]]:
     if "description" not in cost_by:
 
         def whole(rows: list[Row]) -> Row | None:
-            used = sum(row[f"{name}_tokens"] for row in rows for name in TOKEN_TYPES.values())
+            used = sum(row[name] for row in rows for name in SUMMED)
             return charged(nothing, sum(row["cost"] for row in rows)) if used else None
 
         return summed(rows, DAY, workspace, whole, nothing)
@@ -241,7 +247,14 @@ def expected_cost(rows: list[Row], cost_by: set[str]) -> list[tuple[str, str]]:
 
         dimensions = ["model", "service_tier", "context_window", "inference_geo", *workspace]
         found += summed(rows, DAY, dimensions, part, nothing)
-    return sorted(found)
+
+    def searches(rows: list[Row]) -> Row | None:
+        if not any(row["web_search_requests"] for row in rows):
+            return None
+        amount = sum(row["web_search_cost"] for row in rows)
+        return charged(nothing, amount) | {"cost_type": "web_search"}
+
+    return sorted(found + summed(rows, DAY, workspace, searches, nothing))
 
 
 def charged(nothing: Row, dollars: Any) -> Row:

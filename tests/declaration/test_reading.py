@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import textwrap
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from gateway.declaration import reading
 from gateway.declaration.document import DeclarationError
 from gateway.declaration.shapes import Declaration
 from gateway.limiters import LIMIT_NAMES
+from gateway.price import LongContext
 from gateway.protocol.vendors import VENDORS, Vendor
 
 
@@ -347,6 +349,72 @@ def test_a_limit_is_a_whole_number(value: str) -> None:
     assert problem.startswith(
         "1: tiers.t.requests_per_minute: expected a whole number from 1 to 1000000000000, not "
     )
+
+
+@pytest.mark.parametrize(
+    "written", ["2027-01-01T00:00:00Z", "2027-01-01", '"2027-01-01 01:00+01:00"', "2027-01-01T00:00:00"]
+)
+def test_a_whole_price_is_read(written: str) -> None:
+    declaration = reading.read(
+        f"""
+models:
+  m:
+    price:
+      input: 3
+      output: 15
+      batch_factor: 0.25
+      web_search: 10
+      long_context: {{threshold: 200_000, input: 6, output: 22.5, cache_read: 0.6}}
+      effective_at: {written}
+    routes: [{{provider: p}}]
+""",
+        {},
+    )
+
+    three, six = Decimal(3), Decimal(6)
+    assert declaration.models["m"].price == Rates(
+        *(three, Decimal(15), three, three, three),
+        batch_factor=Decimal("0.25"),
+        web_search=Decimal(10),
+        long_context=LongContext(200_000, six, Decimal("22.5"), Decimal("0.6"), six, six),
+        effective_at=datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "said"),
+    [
+        ("batch_factor: 1.5", "batch_factor: expected a number from 0 to 1 with at most ten decimal places"),
+        ("web_search: ten", "web_search: expected dollars per thousand searches, a number from 0"),
+        ("web_search: 1e-11", "web_search: expected dollars per thousand searches, a number from 0"),
+        (
+            "long_context: {input: 1, output: 1}",
+            "long_context.threshold: is missing; expected a number of tokens",
+        ),
+        (
+            "long_context: {threshold: 0, input: 1, output: 1}",
+            "long_context.threshold: expected a number of tokens",
+        ),
+        (
+            "long_context: {threshold: 9, output: 1}",
+            "long_context.input: is missing; expected dollars per million",
+        ),
+        (
+            "long_context: {threshold: 9, input: 1, output: 1, web_search: 1}",
+            "long_context.web_search: unknown",
+        ),
+        ("effective_at: tomorrow", "effective_at: expected a time such as 2027-01-01T00:00:00Z"),
+        ("effective_at: 5", "effective_at: expected a time such as 2027-01-01T00:00:00Z"),
+        ("effective_at: 1999-12-31", "effective_at: expected a time such as 2027-01-01T00:00:00Z"),
+        ("effective_at: [1]", "effective_at: expected a time such as 2027-01-01T00:00:00Z"),
+    ],
+)
+def test_what_no_price_can_be_is_told_by_its_place(price: str, said: str) -> None:
+    (problem,) = problems(
+        f"models: {{m: {{price: {{input: 1, output: 1, {price}}}, routes: [{{provider: p}}]}}}}"
+    )
+
+    assert str(problem).startswith(f"1: models.m.price.{said}")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from decimal import Decimal
 
+import msgspec
 import pytest
 
-from gateway.directory.catalog import CatalogModel, Target, catalog_of, permitted
+from gateway.directory.catalog import CatalogModel, NextPrice, Target, catalog_of, permitted
 from gateway.model_rules import rules_of
+from gateway.price import Rates
 from gateway.principal import Workspace
 
 
@@ -172,3 +175,44 @@ def test_the_order_is_that_of_the_numbers_drawn_for_each_target() -> None:
 def test_for_a_single_target_nothing_is_drawn() -> None:
     only = target("only")
     assert model("claude-a", only).ordered_targets(lambda _: 1 / 0) == [only]
+
+
+NOON = datetime.datetime(2026, 12, 1, 12, tzinfo=datetime.UTC)
+HOUR = datetime.timedelta(hours=1)
+OLD, NEW, NEWER = (Rates(version, *[Decimal(version)] * 5) for version in (1, 2, 3))
+
+
+def test_prices_change_at_their_moment_however_a_model_is_asked_for() -> None:
+    steps = (NextPrice(NOON, NEW), NextPrice(NOON + 2 * HOUR, NEWER))
+    priced = msgspec.structs.replace(
+        model("claude-a", target("one"), target("two"), aliases=("a",)), price=OLD, next_prices=steps
+    )
+    catalog = catalog_of([priced, model("claude-b")])
+    names = ("claude-a", "a", "one/claude-a", "two/a", "claude-a-20260101")
+
+    def prices_at(now: datetime.datetime) -> set[Rates | None]:
+        return {found.price for name in names if (found := catalog.priced_at(now).find(name))}
+
+    assert catalog.next_price_at == NOON
+    assert catalog.priced_at(NOON - HOUR) is catalog
+    assert [prices_at(NOON + shift) for shift in (-HOUR, 0 * HOUR, HOUR, 2 * HOUR, 9 * HOUR)] == [
+        {OLD},
+        {NEW},
+        {NEW},
+        {NEWER},
+        {NEWER},
+    ]
+    assert catalog.priced_at(NOON).next_price_at == NOON + 2 * HOUR
+    assert catalog.priced_at(NOON + 3 * HOUR).next_price_at is None
+    assert catalog.priced_at(NOON).models[1] is not priced
+    assert [found.name for found in catalog.priced_at(NOON).models] == [
+        found.name for found in catalog.models
+    ]
+
+
+def test_a_model_may_get_its_first_price_later() -> None:
+    unpriced = msgspec.structs.replace(model("claude-a"), next_prices=(NextPrice(NOON, NEW),))
+    catalog = catalog_of([unpriced])
+
+    assert unpriced.price_version is None
+    assert catalog.priced_at(NOON).models[0].price_version == NEW.id

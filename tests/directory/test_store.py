@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
 from typing import TypeVar
@@ -23,6 +22,7 @@ from gateway.directory.catalog import Catalog, Target
 from gateway.directory.store import DirectoryStore
 from gateway.encryption import Vault
 from gateway.models import Organization, Price, ProviderKey, Tier
+from gateway.price import CLASSES
 from gateway.principal import Geography, Principal, denied_by
 from tests.committed import committed
 
@@ -36,12 +36,16 @@ def rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
         yield
 
 
+def unopened() -> DirectoryStore:
+    parameters = connection.get_connection_params()
+    address = make_conninfo(**{name: parameters[name] for name in ("host", "dbname", "user")})
+    vault = Vault([key.get_secret_value() for key in settings.CONFIGURATION.data_encryption_keys])
+    return DirectoryStore(address, vault=vault, simulator=True)
+
+
 def asked(question: Callable[[DirectoryStore], Awaitable[T]]) -> T:
     async def ask() -> T:
-        parameters = connection.get_connection_params()
-        address = make_conninfo(**{name: parameters[name] for name in ("host", "dbname", "user")})
-        vault = Vault([key.get_secret_value() for key in settings.CONFIGURATION.data_encryption_keys])
-        store = DirectoryStore(address, vault=vault, simulator=True)
+        store = unopened()
         await store.open()
         try:
             return await question(store)
@@ -117,7 +121,7 @@ def test_a_model_carries_the_price_in_force() -> None:
     priced, unpriced = found.names["priced"], found.names["unpriced"]
     last = Price.objects.latest("id")
     assert priced.price is not None
-    assert dataclasses.asdict(priced.price) | dataclasses.asdict(price) == dataclasses.asdict(priced.price)
+    assert [getattr(priced.price, name) for name in CLASSES] == [getattr(price, name) for name in CLASSES]
     assert priced.price_version == priced.price.id == last.pk
     assert (unpriced.price, unpriced.price_version) == (None, None)
 

@@ -59,10 +59,10 @@ class Ledger:
             "cache_write_1h": 6,
             **rates,
         }
+        names = ", ".join(given)
         row = self.connection.execute(
-            "INSERT INTO gateway_price (model_name, effective_at, input, output, cache_read, cache_write_5m,"
-            " cache_write_1h) VALUES ('metering-test', now(), %(input)s, %(output)s, %(cache_read)s,"
-            " %(cache_write_5m)s, %(cache_write_1h)s) RETURNING id",
+            f"INSERT INTO gateway_price (model_name, effective_at, {names})"
+            f" VALUES ('metering-test', now(), {', '.join(f'%({name})s' for name in given)}) RETURNING id".encode(),
             given,
         ).fetchone()
         assert row is not None

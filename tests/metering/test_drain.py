@@ -23,7 +23,9 @@ YESTERDAY_LATE = NOON.replace(hour=23, minute=59, second=59, microsecond=999_000
 
 
 def test_an_event_becomes_a_row_of_the_ledger_with_its_cost(ledger: Ledger) -> None:
-    price = ledger.price(input=3, output=15, cache_read="0.3", cache_write_5m="3.75", cache_write_1h=6)
+    price = ledger.price(
+        input=3, output=15, cache_read="0.3", cache_write_5m="3.75", cache_write_1h=6, web_search=10
+    )
     sent = usage_event(
         YESTERDAY_LATE,
         usage=TokenUsage(1, 10, 100, 1000, 10_000),
@@ -68,12 +70,13 @@ def test_an_event_becomes_a_row_of_the_ledger_with_its_cost(ledger: Ledger) -> N
         "service_tier": "standard",
         "inference_geo": "us",
         "price_version": price,
-        "cost": Decimal("0.156381"),
+        "cost": Decimal("0.176381"),
         "input_cost": Decimal("0.000003"),
         "cache_read_cost": Decimal("0.000003"),
         "cache_write_5m_cost": Decimal("0.000375"),
         "cache_write_1h_cost": Decimal("0.006"),
         "output_cost": Decimal("0.15"),
+        "web_search_cost": Decimal("0.02"),
         "latency_ms": 1500,
         "time_to_first_token_ms": 300,
         "user_agent": "anthropic-sdk",

@@ -8,7 +8,9 @@ import itertools
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from gateway.metering import reports
 from gateway.metering.event import UsageEvent
 from gateway.metering.reports import Bucket, Row, Width
-from gateway.metering.rollups import DIMENSIONS
+from gateway.metering.rollups import COSTS, DIMENSIONS
 from gateway.token_usage import TokenUsage
 from tests.metering.ledger import ACME, UMBRELLA, Ledger, attempt_at, usage_event
 
@@ -29,7 +31,15 @@ LENGTHS = {Width.MINUTE: MINUTE, Width.HOUR: HOUR, Width.DAY: DAY}
 # A dollar for each thousand tokens: costs that are easy to add in the head, for any class.
 FLAT = dict.fromkeys(("input", "output", "cache_read", "cache_write_5m", "cache_write_1h"), 1000)
 # Odd last places, which a float would lose.
-CROOKED = {"input": "3.0000000001", "output": "0.0000000007", "cache_read": "0.1"}
+CROOKED = {
+    "input": "3.0000000001",
+    "output": "0.0000000007",
+    "cache_read": "0.1",
+    "batch_factor": "0.3333333333",
+    "web_search": "10.0000000001",
+    "long_context_threshold": 200_000,
+    **{f"long_context_{name}": f"{n}.000000000{n}" for n, name in enumerate(FLAT, 1)},
+}
 
 moments = st.one_of(
     st.integers(-2 * 86_400_000, 86_400_000 - 1),
@@ -92,7 +102,53 @@ def test_rollups_and_reports_are_the_sums_of_the_events(
     assert reports.has_usage(ACME) == any(one.organization_id == ACME for one in sent)
 
 
-def test_streamed_and_json_twins_cost_the_same(ledger: Ledger) -> None:
+rate = st.decimals(min_value=0, max_value=1000, places=10).map(str)
+prices = st.fixed_dictionaries(
+    dict.fromkeys((*FLAT, "web_search"), rate),
+    optional={"batch_factor": st.sampled_from(["0", "0.5", "0.3333333333"])},
+)
+long_prices = st.fixed_dictionaries(
+    {"long_context_threshold": st.integers(0, 400_000)} | {f"long_context_{name}": rate for name in FLAT}
+)
+HALF_AND_PLAIN = st.sampled_from(["standard", "batch"])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(prices, st.just({}) | long_prices, usages, HALF_AND_PLAIN, st.integers(0, 1000))
+def test_streamed_and_json_twins_cost_the_same_at_any_price(
+    ledger: Ledger,
+    rates: dict[str, str],
+    long_context: dict[str, str | int],
+    usage: TokenUsage,
+    tier: str,
+    searches: int,
+) -> None:
+    ledger.empty()
+    price = ledger.price(**rates, **long_context)
+    same = {"usage": usage, "price_version": price, "service_tier": tier, "web_search_requests": searches}
+    ledger.record(*(usage_event(stream=stream, **same) for stream in (True, False)))
+
+    columns = ", ".join((*COSTS, "cost"))
+    rows = ledger.connection.execute(f"SELECT {columns} FROM usage_event ORDER BY stream".encode()).fetchall()
+
+    assert len(rows) == 2 and rows[0] == rows[1]
+    *parts, whole = rows[0]
+    assert sum(map(Fraction, parts)) == Fraction(whole)
+
+
+def test_what_had_no_price_is_counted_unless_it_used_nothing(ledger: Ledger) -> None:
+    price = ledger.price()
+    ledger.record(
+        usage_event(price_version=None, usage=TokenUsage(output_tokens=1)),
+        usage_event(price_version=None, usage=TokenUsage(), web_search_requests=1),
+        usage_event(price_version=None, usage=TokenUsage(), status=529),
+        usage_event(price_version=price),
+    )
+
+    assert reports.totals(ACME, start=MIDNIGHT - DAY, end=MIDNIGHT + DAY).unpriced_requests == 2
+
+
+def test_streamed_and_json_twins_are_the_same_in_reports(ledger: Ledger) -> None:
     price = ledger.price(**CROOKED)
     usage = TokenUsage(7, 11, 13, 17, 19)
     ledger.send(
@@ -273,6 +329,10 @@ def dimension(one: UsageEvent, name: str) -> str:
     return "0-200k" if size <= 200_000 else "200k-1M"
 
 
+def used(one: UsageEvent) -> bool:
+    return any(msgspec.structs.astuple(one.usage)) or one.web_search_requests > 0
+
+
 def summed(dimensions: dict[str, str], group: list[UsageEvent], cost_of: dict[uuid.UUID, Decimal]) -> Row:
     first = [one.time_to_first_token_ms for one in group if one.time_to_first_token_ms is not None]
     return Row(
@@ -289,4 +349,5 @@ def summed(dimensions: dict[str, str], group: list[UsageEvent], cost_of: dict[uu
         latency_ms=sum(one.latency_ms for one in group),
         time_to_first_token_ms=sum(first),
         first_tokens=len(first),
+        unpriced_requests=sum(one.price_version is None and used(one) for one in group),
     )

@@ -8,13 +8,13 @@ from django.db import connection
 from psycopg import sql
 
 from gateway.metering import partitions
-from gateway.metering.rollups import COSTS
 from gateway.price import Rates, charges
 from gateway.token_usage import TokenUsage
 from tests.metering.ledger import ACME, attempt_at
 from tests.metering.test_reports import MIDNIGHT
 from tests.migrations.test_provider_keys import migrate
 
+COSTS = ("input_cost", "cache_read_cost", "cache_write_5m_cost", "cache_write_1h_cost", "output_cost")
 BEFORE, AFTER = "0006_admin_api", "0007_usage_costs"
 
 RATES = Rates(0, *map(Decimal, ("3.0000000001", "15.0000000003", "0.3", "3.75", "6.0000000007")))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from admin_api.catalog import Rates
 from admin_api.catalog_checks import (
     LONGEST_MODEL,
     LONGEST_NAME,
@@ -17,42 +14,16 @@ from admin_api.catalog_checks import (
     MOST_TOKENS,
     MOST_WEIGHT,
     NAME,
-    RATE_PLACES,
     is_name,
     is_title,
 )
-from admin_api.changes import shown
 from admin_api.serializers.base import Body, Constant, Text
+from admin_api.serializers.platform.prices import PriceBody, PriceSerializer
 from gateway.models import Model
 from gateway.models.catalog import Origin
 
 MOST_ROUTES = 100
 MOST_ALIASES = 1000
-_RATE = rf"\d{{1,10}}(\.\d{{1,{RATE_PLACES}}})?"
-_DOLLARS = {"type": "string", "pattern": f"^{_RATE}$", "examples": ["3", "0.075"]}
-
-
-@extend_schema_field(_DOLLARS)
-class Dollars(serializers.Field):
-    """US dollars per million tokens: a string with at most ten digits on each side of the point."""
-
-    def to_internal_value(self, data: object) -> Decimal:
-        if not isinstance(data, str) or not re.fullmatch(_RATE, data, re.ASCII):
-            raise serializers.ValidationError('Input should be a decimal number in a string, such as "0.075"')
-        return Decimal(data)
-
-    def to_representation(self, value: Decimal) -> str:
-        return shown(value)
-
-
-class PriceSerializer(serializers.Serializer):
-    """A `Price`."""
-
-    input = Dollars()
-    output = Dollars()
-    cache_read = Dollars()
-    cache_write_5m = Dollars()
-    cache_write_1h = Dollars()
 
 
 class RouteSerializer(serializers.Serializer):
@@ -76,14 +47,15 @@ class PlatformModelSerializer(serializers.Serializer):
     routes = RouteSerializer(many=True)
     max_input_tokens = serializers.IntegerField(allow_null=True)
     max_output_tokens = serializers.IntegerField(allow_null=True)
-    price = serializers.SerializerMethodField()
+    price = serializers.SerializerMethodField(help_text="In force now; null: what is used costs nothing.")
+    scheduled_prices = PriceSerializer(many=True, help_text="Prices that follow, the first one first.")
     created_at = serializers.DateTimeField()
 
     def get_aliases(self, model: Model) -> list[str]:
         return sorted(alias.alias for alias in model.aliases.all())
 
     @extend_schema_field(PriceSerializer(allow_null=True))
-    def get_price(self, model: Any) -> dict[str, str] | None:
+    def get_price(self, model: Any) -> dict[str, Any] | None:
         return PriceSerializer(model.current_prices[0]).data if model.current_prices else None
 
 
@@ -113,16 +85,6 @@ class RouteBody(Body):
     )
 
 
-class PriceBody(Body):
-    """A whole price; what is not given for the cache costs as much as input."""
-
-    input = Dollars()
-    output = Dollars()
-    cache_read = Dollars(required=False)
-    cache_write_5m = Dollars(required=False)
-    cache_write_1h = Dollars(required=False)
-
-
 class PlatformModelBody(Body):
     """`routes` and `aliases` are whole lists; of the others what is absent stays."""
 
@@ -141,7 +103,7 @@ class PlatformModelBody(Body):
     max_output_tokens = serializers.IntegerField(
         required=False, allow_null=True, min_value=1, max_value=MOST_TOKENS
     )
-    price = PriceBody(required=False, help_text="Counts from now on; usage keeps what it was charged by.")
+    price = PriceBody(required=False, help_text="A whole price; usage keeps what it was charged by.")
 
     def validate_display_name(self, value: str) -> str:
         if not is_title(value):
@@ -152,10 +114,6 @@ class PlatformModelBody(Body):
         if len(set(value)) < len(value):
             raise serializers.ValidationError("a name stands here twice")
         return value
-
-    def validate_price(self, value: dict[str, Decimal]) -> Rates:
-        usual = dict.fromkeys(("cache_read", "cache_write_5m", "cache_write_1h"), value["input"])
-        return Rates(**usual | value)
 
 
 class PlatformModelRemovedSerializer(serializers.Serializer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from admin_api.actions import models, providers
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
 from gateway.models import AuditEntry, Model, Price
+from gateway.price import CLASSES
 from tests.admin_api.platform.operator import (
     PLATFORM,
     operator_key,
@@ -26,6 +28,7 @@ from tests.admin_api.platform.operator import (
 LIST = "/models"
 MINE = f"{LIST}/mine"
 HERE = {"routes": [{"provider": "simulator"}]}
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 RATES = Rates(*[Decimal(1)] * 5)
 
 
@@ -50,7 +53,8 @@ def test_a_model_is_made_under_any_name_with_all_it_has(operator: httpx.Client) 
 
     shown = told(operator.post(f"{LIST}/{name}", json=body))
 
-    created_at = shown.pop("created_at")
+    created_at, effective_at = shown.pop("created_at"), shown["price"].pop("effective_at")
+    assert MOMENT.fullmatch(effective_at)
     assert shown == {
         "type": "model",
         "name": name,
@@ -70,9 +74,15 @@ def test_a_model_is_made_under_any_name_with_all_it_has(operator: httpx.Client) 
             "cache_read": "0",
             "cache_write_5m": "0.0000000001",
             "cache_write_1h": "0.0000000001",
+            "batch_factor": "0.5",
+            "web_search": "0",
+            "long_context": None,
         },
+        "scheduled_prices": [],
     }
-    assert told(operator.get(f"{LIST}/{name}")) == shown | {"created_at": created_at}
+    again = told(operator.get(f"{LIST}/{name}"))
+    assert again["price"].pop("effective_at") == effective_at
+    assert again == shown | {"created_at": created_at}
     assert Price.objects.get(model__name=name).output == Decimal("9999999999.9999999999")
     (line,) = [line for line in lines() if line.target_type == "model"]
     assert (line.action, line.target_id) == ("model.created", name)
@@ -101,6 +111,45 @@ def test_a_new_price_counts_from_now_on_and_the_old_one_stays(operator: httpx.Cl
         Decimal(2),
         Decimal("0.075"),
     ]
+
+
+FULL = {
+    **{name: str(n) for n, name in enumerate(CLASSES, 1)},
+    "batch_factor": "0.25",
+    "web_search": "10",
+    "long_context": {"threshold": 200_000, **{name: f"{n}.5" for n, name in enumerate(CLASSES, 1)}},
+}
+
+
+def test_a_price_of_everything_is_told_as_it_was_set(operator: httpx.Client) -> None:
+    shown = told(operator.post(MINE, json=HERE | {"price": FULL}))["price"]
+
+    assert MOMENT.fullmatch(shown.pop("effective_at"))
+    assert shown == FULL
+    short = {"threshold": 7, "input": "2", "output": "3"}
+    price = {"input": "1", "output": "1", "long_context": short}
+    long = told(operator.post(MINE, json=HERE | {"price": price}))["price"]["long_context"]
+    assert long == short | dict.fromkeys(("cache_read", "cache_write_5m", "cache_write_1h"), "2")
+
+
+def test_a_price_of_the_future_is_told_beside_that_of_now(operator: httpx.Client) -> None:
+    price = {"input": "1", "output": "1"}
+    first = told(operator.post(MINE, json=HERE | {"price": price}))
+    future = {"price": price | {"input": "2", "effective_at": "2199-01-01T00:00:00+01:00"}}
+
+    shown = told(operator.post(MINE, json=HERE | future))
+
+    assert shown == first | {"scheduled_prices": shown["scheduled_prices"]}
+    (scheduled,) = shown["scheduled_prices"]
+    assert (scheduled["input"], scheduled["effective_at"]) == ("2", "2198-12-31T23:00:00Z")
+    assert told(operator.post(MINE, json=HERE | future)) == shown
+    assert len(lines()) == 2
+
+
+def test_a_model_without_a_price_says_so(operator: httpx.Client) -> None:
+    assert told(operator.post(MINE, json=HERE))["price"] is None
+    (mine,) = [one for one in operator.get(LIST).json()["data"] if one["name"] == "mine"]
+    assert mine["price"] is None
 
 
 NOT_DECIMAL = 'Input should be a decimal number in a string, such as "0.075"'
@@ -154,6 +203,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (HERE | {"price": {"input": "1", "output": "1.12345678901"}}, f"price.output: {NOT_DECIMAL}"),
     (HERE | {"price": {"input": "1", "output": "10000000000"}}, f"price.output: {NOT_DECIMAL}"),
     (HERE | {"price": None}, "price: Input should not be null"),
+    (
+        HERE | {"price": {"input": "1", "output": "1", "batch_factor": "1.1"}},
+        "price.batch_factor: Input should be less than or equal to 1",
+    ),
+    (
+        HERE | {"price": {"input": "1", "output": "1", "long_context": {"threshold": 0}}},
+        "price.long_context.threshold: Input should be greater than or equal to 1",
+    ),
+    (
+        HERE | {"price": {"input": "1", "output": "1", "effective_at": "9999-01-01T00:00:00Z"}},
+        "price.effective_at: expected a time such as 2027-01-01T00:00:00Z, of the years 2000 to 2199; without a"
+        " zone it is UTC",
+    ),
     (HERE | {"origin": "simulator"}, "origin: Extra inputs are not permitted"),
 ]
 
@@ -250,7 +312,8 @@ def test_a_page_costs_as_many_queries_however_long_it_is(
             actor=SYSTEM, name=f"m{number}", routes=routes, aliases=[f"a{number}", f"b{number}"], price=RATES
         )
 
-    with django_assert_num_queries(5):  # the key, the page, and its aliases, routes with providers, prices
+    # the key, the page, and its aliases, routes with providers, prices of now, prices to come
+    with django_assert_num_queries(6):
         page = Client().get(f"{PLATFORM}{LIST}?limit=30", headers=headers).json()
 
     assert len(page["data"]) == 30 and page["has_more"]
