@@ -233,9 +233,15 @@ _PLATFORM: dict[str, Scenario] = {
         )
     ),
     "GET organizations/<organization_id>": READ,
-    "POST organizations/<organization_id>": Scenario((lambda ids: {"name": "Renamed", "limits": _LIMITS},)),
+    "POST organizations/<organization_id>": Scenario(
+        (lambda ids: {"name": "Renamed", "limits": _LIMITS, "prepaid": True},)
+    ),
     "POST organizations/<organization_id>/suspend": NOTHING,
     "POST organizations/<organization_id>/resume": NOTHING,
+    "GET organizations/<organization_id>/credit": READ,
+    "POST organizations/<organization_id>/credit": Scenario(
+        (lambda ids: {"amount": "5000", "note": "Invoice 7"}, lambda ids: {"amount": "-5000"})
+    ),
     "GET organizations/<organization_id>/admin_keys": READ,
     "POST organizations/<organization_id>/admin_keys": Scenario((lambda ids: {"name": "New"},)),
     "POST organizations/<organization_id>/admin_keys/<api_key_id>/revoke": Scenario(

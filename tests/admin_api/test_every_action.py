@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from admin_api import actions
 from admin_api.actions import (
     api_keys,
+    credit,
     invites,
     memberships,
     models,
@@ -38,6 +39,7 @@ from gateway.models import (
     AuditEntry,
     Membership,
     Model,
+    Organization,
     Provider,
     ServiceAccount,
     ServiceAccountWorkspace,
@@ -46,6 +48,7 @@ from gateway.models import (
     Tier,
     Workspace,
 )
+from tests.admin_api.spending import spent
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -54,6 +57,13 @@ RATES = Rates(*[Decimal(1)] * 5)
 
 def key(people: Cast) -> ApiKey:
     return api_keys.create(actor=SYSTEM, organization=people.acme, name="old")[0]
+
+
+def prepaid(people: Cast) -> Organization:
+    """Acme, which has spent a dollar of what it paid."""
+    begun = credit.begin(actor=SYSTEM, organization=people.acme)
+    spent(key(people), "1")
+    return begun
 
 
 def invitation(people: Cast) -> str:
@@ -124,6 +134,13 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "api_keys.rotate": lambda people: (
         lambda it: lambda: api_keys.rotate(actor=SYSTEM, key=it, overlap=datetime.timedelta(hours=1))
     )(key(people)),
+    "credit.adjust": lambda people: (
+        lambda: credit.adjust(actor=SYSTEM, organization=people.acme, amount=-7, note="refund")
+    ),
+    "credit.begin": lambda people: lambda: credit.begin(actor=SYSTEM, organization=people.acme),
+    "credit.end": lambda people: (lambda it: lambda: credit.end(actor=SYSTEM, organization=it))(
+        prepaid(people)
+    ),
     "invites.create": lambda people: lambda: invitation(people),
     "invites.accept": lambda people: (
         lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)

@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from admin_api.actions import (
     api_keys,
+    credit,
     invites,
     models,
     operator_keys,
@@ -186,6 +187,8 @@ def furnished(organization: Organization) -> dict[str, str]:
         spend_limit_increase_requests.create(actor=SYSTEM, membership=user.memberships.get(), period="daily")
         for user in (member, other)
     ]
+    for amount in (5000, -100):
+        credit.adjust(**of(amount=amount))
     return {
         "organization_id": str(organization.id),
         "user_id": member.id,
