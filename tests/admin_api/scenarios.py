@@ -204,6 +204,32 @@ _ADMIN_API |= {
     "GET spend_limit_increase_requests/<request_id>": READ,
     "POST spend_limit_increase_requests/<request_id>/approve": Scenario((lambda ids: {"amount": "900"},)),
     "POST spend_limit_increase_requests/<request_id>/deny": NOTHING,
+    # --- Webhooks ---
+    "GET webhooks": READ,
+    "POST webhooks": Scenario(
+        (
+            lambda ids: {
+                "url": "https://1.1.1.1/hook",
+                "enabled_events": ["spend_limit.threshold_reached"],
+                "name": "Finance",
+                "description": "New",
+            },
+        )
+    ),
+    "GET webhooks/<webhook_endpoint_id>": READ,
+    "POST webhooks/<webhook_endpoint_id>": Scenario(
+        (
+            lambda ids: {
+                "url": "https://8.8.8.8/hook",
+                "enabled_events": ["credit.threshold_reached"],
+                "name": "Renamed",
+                "description": "Changed",
+                "state": "disabled",
+            },
+        )
+    ),
+    "DELETE webhooks/<webhook_endpoint_id>": READ,
+    "POST webhooks/<webhook_endpoint_id>/regenerate_signing_secret": NOTHING,
     # --- Reports ---
     "GET usage_report/messages": Scenario(
         filters=lambda ids: {

@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from admin_api import actions
+from admin_api import actions, webhook_events
 from admin_api.actions import (
     api_keys,
     credit,
@@ -29,6 +29,7 @@ from admin_api.actions import (
     spend_limits,
     tiers,
     users,
+    webhook_endpoints,
     workspace_members,
     workspaces,
 )
@@ -46,6 +47,7 @@ from gateway.models import (
     SpendLimit,
     SpendLimitIncreaseRequest,
     Tier,
+    WebhookEndpoint,
     Workspace,
 )
 from tests.admin_api.spending import spent
@@ -115,6 +117,12 @@ def spend_limit(people: Cast, amount: int | None = 5) -> SpendLimit:
 
 def increase_request(people: Cast) -> SpendLimitIncreaseRequest:
     return spend_limit_increase_requests.create(actor=SYSTEM, membership=membership(people), period="monthly")
+
+
+def endpoint(people: Cast) -> WebhookEndpoint:
+    return webhook_endpoints.create(
+        actor=SYSTEM, organization=people.acme, url="https://1.1.1.1/", enabled_events=webhook_events.TYPES
+    )[0]
 
 
 def tier() -> Tier:
@@ -263,6 +271,19 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "users.create": lambda people: (
         lambda: users.create(actor=SYSTEM, email="new@example.com", password=PASSWORD)
     ),
+    "webhook_endpoints.create": lambda people: lambda: endpoint(people),
+    "webhook_endpoints.update": lambda people: (
+        lambda it: lambda: webhook_endpoints.update(actor=SYSTEM, endpoint=it, name="n", state="disabled")
+    )(endpoint(people)),
+    "webhook_endpoints.disable": lambda people: (
+        lambda it: lambda: webhook_endpoints.disable(actor=SYSTEM, endpoint=it, reason="gone")
+    )(endpoint(people)),
+    "webhook_endpoints.regenerate_secret": lambda people: (
+        lambda it: lambda: webhook_endpoints.regenerate_secret(actor=SYSTEM, endpoint=it)
+    )(endpoint(people)),
+    "webhook_endpoints.remove": lambda people: (
+        lambda it: lambda: webhook_endpoints.remove(actor=SYSTEM, endpoint=it)
+    )(endpoint(people)),
     "workspace_members.add": lambda people: (
         lambda it: (
             lambda: workspace_members.add(

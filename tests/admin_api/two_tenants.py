@@ -22,6 +22,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from admin_api import webhook_events
 from admin_api.actions import (
     api_keys,
     credit,
@@ -35,6 +36,7 @@ from admin_api.actions import (
     spend_limit_increase_requests,
     spend_limits,
     tiers,
+    webhook_endpoints,
     workspace_members,
     workspaces,
 )
@@ -189,6 +191,12 @@ def furnished(organization: Organization) -> dict[str, str]:
     ]
     for amount in (5000, -100):
         credit.adjust(**of(amount=amount))
+    endpoints = [
+        webhook_endpoints.create(**of(url=f"https://1.0.0.{n}/{name}", enabled_events=webhook_events.TYPES))[
+            0
+        ]
+        for n in (1, 2)
+    ]
     return {
         "organization_id": str(organization.id),
         "user_id": member.id,
@@ -202,6 +210,7 @@ def furnished(organization: Organization) -> dict[str, str]:
         "admin_key_id": admin_key(organization)[0].id,
         "spend_limit_id": limits[0].id,
         "request_id": wishes[0].id,
+        "webhook_endpoint_id": endpoints[0].id,
         "rate_limit_id": ALL_MODELS.entry_id(organization),
     }
 
