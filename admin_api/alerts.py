@@ -75,8 +75,8 @@ def _claimed(found: Sequence[Crossing]) -> list[Crossing]:
 def _notices(one: Crossing, readers: Readers) -> list[notices.Notice]:
     """To those who look after the organization's money, and to the member whose limit it is."""
     addresses = list(readers.addresses.get(one.organization_id, []))
-    if one.scope == "user" and one.scope_id in readers.members:
-        addresses.append(readers.members[one.scope_id])
+    if (one.organization_id, one.scope_id) in readers.members:
+        addresses.append(readers.members[one.organization_id, one.scope_id])
     subject, text = notices.of_crossing(one, readers)
     return [
         notices.Notice(one.organization_id, address, subject, text) for address in dict.fromkeys(addresses)

@@ -19,8 +19,9 @@ from gateway.models import Delivery
 D = TypeVar("D", bound=Delivery)
 State = Delivery.State
 
-# Minutes after each attempt; after the last one it is given up: three days in all.
-PAUSES = (1, 2, 5, 15, 60, 180, 360, 720, 1440, 1440)
+# Minutes after each attempt, the first longer than any attempt takes. After the last one it is given up: three days
+# in all.
+PAUSES = (2, 5, 15, 60, 180, 360, 720, 1440, 1440)
 KEPT = datetime.timedelta(days=30)
 
 

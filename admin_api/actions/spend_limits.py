@@ -96,8 +96,10 @@ def write(
     if not created and old != amount:
         row.amount, row.updated_at = amount, timezone.now()
         row.save(update_fields=["amount", "updated_at"])
-    publish.organization_changed(organization.pk)
-    return Written(row, created, old)
+    written = Written(row, created, old)
+    if written.changed:
+        publish.organization_changed(organization.pk)
+    return written
 
 
 def _hold(organization_id: object) -> None:

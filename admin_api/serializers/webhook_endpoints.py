@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from admin_api.serializers.base import Body, Choice, Constant, Text
+from admin_api.serializers.base import Body, Choice, Constant, IdQuery, Text
 from admin_api.webhook_addresses import LONGEST, checked_address
 from admin_api.webhook_events import TYPES
 from gateway.models import WebhookEndpoint
@@ -54,6 +54,10 @@ class WebhookUrl(Text):
             return checked_address(text)
         except ValueError as problem:
             raise serializers.ValidationError(str(problem)) from None
+
+
+class WebhookEndpointListQuery(IdQuery):
+    order = Choice(["desc"], required=False, help_text="The newest first; there is no other order here.")
 
 
 class WebhookEndpointCreate(Body):

@@ -7,9 +7,10 @@ from admin_api import access, pages
 from admin_api.actions import webhook_endpoints as actions
 from admin_api.operation import id_page_of, operation
 from admin_api.queries.webhook_endpoints import webhook_endpoints
-from admin_api.serializers.base import EmptyBody, IdQuery
+from admin_api.serializers.base import EmptyBody
 from admin_api.serializers.webhook_endpoints import (
     WebhookEndpointCreate,
+    WebhookEndpointListQuery,
     WebhookEndpointMadeSerializer,
     WebhookEndpointRemovedSerializer,
     WebhookEndpointSerializer,
@@ -22,11 +23,13 @@ from admin_api.views.base import AdminApiView, id_page
 class WebhookEndpointsView(AdminApiView):
     """`/v1/organizations/webhooks`."""
 
-    @operation(query=IdQuery, answer=id_page_of(WebhookEndpointSerializer), refusals=())
+    @operation(query=WebhookEndpointListQuery, answer=id_page_of(WebhookEndpointSerializer), refusals=())
     def get(self, request: Request) -> Response:
         """List the webhook endpoints of the organization, the newest first."""
         rows = webhook_endpoints(self.organization)
-        return id_page(pages.by_id(rows, self.query(IdQuery), among=rows), WebhookEndpointSerializer)
+        return id_page(
+            pages.by_id(rows, self.query(WebhookEndpointListQuery), among=rows), WebhookEndpointSerializer
+        )
 
     @operation(body=WebhookEndpointCreate, answer=WebhookEndpointMadeSerializer, refusals=())
     def post(self, request: Request) -> Response:

@@ -273,6 +273,16 @@ def test_mails_go_to_admins_to_billing_and_to_the_member_concerned(people: Cast)
     )
 
 
+def test_who_left_the_organization_is_told_nothing_any_more(people: Cast) -> None:
+    spent(key_of(people.acme, people.dev), "0.60")
+    SpendLimit.objects.create(organization=people.acme, user=people.dev, period="daily", amount=100)
+    people.dev.memberships.all().delete()
+
+    alerts.tell()
+
+    assert set(Mail.objects.values_list("recipient", flat=True)) == {"ada@example.com", "bill@example.com"}
+
+
 def test_an_event_holds_what_a_program_needs(people: Cast) -> None:
     hook(people.acme)
     weekly = limit(people.acme, 100, "weekly", user=people.dev)
@@ -346,7 +356,7 @@ def test_of_many_processes_that_look_one_tells(committed_people: Cast) -> None:
         thread.join()
 
     assert sum(counts) == SpendAlert.objects.count() == WebhookEvent.objects.count() == 90
-    assert Mail.objects.count() == 90 * 3  # Ada, Bill and the member
+    assert Mail.objects.count() == 90 * 2  # Ada and Bill: the users are no members
 
 
 def test_ten_thousand_limits_take_a_fraction_of_a_second(people: Cast) -> None:

@@ -81,7 +81,9 @@ def test_a_signing_secret_is_replaced(client: anthropic.Anthropic) -> None:
 def test_endpoints_are_listed_newest_first_and_page_by_page(client: anthropic.Anthropic) -> None:
     ids = [made(client).id for _ in range(3)]
 
-    assert [one.id for one in client.beta.organization.webhooks.list(limit=2)] == ids[::-1]
+    assert [one.id for one in client.beta.organization.webhooks.list(limit=2, order="desc")] == ids[::-1]
+    with pytest.raises(anthropic.BadRequestError, match="order: "):
+        client.beta.organization.webhooks.list(order="asc")
 
 
 def test_an_organization_has_at_most_thirty_two(client: anthropic.Anthropic, committed_people: Cast) -> None:
