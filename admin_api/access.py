@@ -15,6 +15,7 @@ from admin_api.queries import catalog, service_accounts
 from admin_api.queries.api_keys import api_keys
 from admin_api.queries.spend_limit_increase_requests import increase_requests
 from admin_api.queries.spend_limits import spend_limits
+from admin_api.queries.webhook_endpoints import webhook_endpoints
 from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
 from gateway.models import (
@@ -31,6 +32,7 @@ from gateway.models import (
     SpendLimitIncreaseRequest,
     Tier,
     User,
+    WebhookEndpoint,
     Workspace,
 )
 
@@ -169,6 +171,13 @@ def spend_limit_increase_request(organization: Organization, request_id: str) ->
     """What a member of the organization asked for, decided or not, with the user."""
     rows, absent = increase_requests(organization), "Spend limit increase request not found."
     found: SpendLimitIncreaseRequest = _row(rows, absent, id=request_id)
+    return found
+
+
+def webhook_endpoint(organization: Organization, endpoint_id: str) -> WebhookEndpoint:
+    """A webhook endpoint of the organization, enabled or not."""
+    rows = webhook_endpoints(organization)
+    found: WebhookEndpoint = _row(rows, "Webhook endpoint not found.", id=endpoint_id)
     return found
 
 

@@ -31,8 +31,8 @@ def leaves() -> bool:
 
 def send_invitation(invite: Invite, link: str) -> None:
     """Raises `Unavailable` where the mail server does not take it."""
-    organization = _one_line(invite.organization.name)
-    inviter = _one_line(invite.invited_by.name) if invite.invited_by else "An administrator"
+    organization = one_line(invite.organization.name)
+    inviter = one_line(invite.invited_by.name) if invite.invited_by else "An administrator"
     text = INVITATION.format(
         inviter=inviter or "An administrator",
         organization=organization,
@@ -48,6 +48,6 @@ def send_invitation(invite: Invite, link: str) -> None:
         raise Unavailable("The invitation could not be sent, so it was not made. Please try again.") from None
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """Names are typed by people, and a header ends with its line."""
     return " ".join(text.split())

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from admin_api.views.platform.admin_keys import AdminKeyRevokeView, AdminKeysView
+from admin_api.views.platform.credit import CreditView
 from admin_api.views.platform.model_groups import ModelGroupsView, ModelGroupView
 from admin_api.views.platform.models import ModelsView, ModelView
 from admin_api.views.platform.organizations import (
@@ -19,6 +20,7 @@ urlpatterns = [
     path("organizations/<str:organization_id>", OrganizationView.as_view()),
     path("organizations/<str:organization_id>/suspend", OrganizationSuspendView.as_view()),
     path("organizations/<str:organization_id>/resume", OrganizationResumeView.as_view()),
+    path("organizations/<str:organization_id>/credit", CreditView.as_view()),
     path("organizations/<str:organization_id>/admin_keys", AdminKeysView.as_view()),
     path(
         "organizations/<str:organization_id>/admin_keys/<str:api_key_id>/revoke", AdminKeyRevokeView.as_view()

@@ -27,6 +27,11 @@ from admin_api.views.spend_limit_increase_requests import (
 )
 from admin_api.views.spend_limits import EffectiveSpendLimitsView, SpendLimitsView, SpendLimitView
 from admin_api.views.users import UsersView, UserView
+from admin_api.views.webhook_endpoints import (
+    WebhookEndpointsView,
+    WebhookEndpointView,
+    WebhookSigningSecretView,
+)
 from admin_api.views.workspace_members import WorkspaceMembersView, WorkspaceMemberView
 from admin_api.views.workspaces import WorkspaceArchiveView, WorkspacesView, WorkspaceView
 
@@ -41,6 +46,9 @@ urlpatterns = [
     path("spend_limit_increase_requests/<str:request_id>", IncreaseRequestView.as_view()),
     path("spend_limit_increase_requests/<str:request_id>/approve", IncreaseRequestApproveView.as_view()),
     path("spend_limit_increase_requests/<str:request_id>/deny", IncreaseRequestDenyView.as_view()),
+    path("webhooks", WebhookEndpointsView.as_view()),
+    path("webhooks/<str:webhook_endpoint_id>", WebhookEndpointView.as_view()),
+    path("webhooks/<str:webhook_endpoint_id>/regenerate_signing_secret", WebhookSigningSecretView.as_view()),
     path("cost_report", CostReportView.as_view()),
     path("usage_report/claude_code", ClaudeCodeReportView.as_view()),
     path("usage_report/messages", UsageReportView.as_view()),

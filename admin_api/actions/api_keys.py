@@ -24,7 +24,7 @@ from gateway import credentials
 from gateway.directory import publish
 from gateway.errors import InvalidRequest
 from gateway.limit_pools import GroupLimits
-from gateway.models import ApiKey, Organization, ServiceAccount, SpendLimit, User, Workspace
+from gateway.models import ApiKey, Organization, ServiceAccount, User, Workspace
 
 MOST_ACTIVE = 10_000
 MOST_ACTIVE_IN_WORKSPACE = 2_000
@@ -190,10 +190,13 @@ def _hold(organization_id: uuid.UUID) -> None:
 
 
 def _set_cap(key: ApiKey, cap: Cap | None) -> None:
-    key.spend_limits.all().delete()
+    """A limit of the same period stays the same one: what was told of it is not told again."""
+    key.spend_limits.exclude(period=cap.period if cap is not None else None).delete()
     if cap is not None:
-        SpendLimit.objects.create(
-            organization=key.organization, api_key=key, amount=cap.amount, period=cap.period
+        key.spend_limits.update_or_create(
+            organization_id=key.organization_id,
+            period=cap.period,
+            defaults={"amount": cap.amount, "updated_at": timezone.now()},
         )
 
 

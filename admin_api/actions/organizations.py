@@ -10,7 +10,7 @@ from django.utils import timezone
 from msgspec import UNSET, UnsetType
 
 from admin_api import audit
-from admin_api.actions import invites
+from admin_api.actions import credit, invites
 from admin_api.actor import Actor
 from admin_api.limits import check_group_limits, check_limits
 from admin_api.locks import hold_catalog
@@ -95,10 +95,11 @@ def update(
     group_limits: GroupLimits | UnsetType = UNSET,
     allowed_models: Sequence[str] | UnsetType = UNSET,
     denied_models: Sequence[str] | UnsetType = UNSET,
+    prepaid: bool | UnsetType = UNSET,
 ) -> Organization:
     """Changes what is given and differs: all of it or nothing, with one audit line for each such thing.
 
-    `limits`, `group_limits` and the lists of models are whole.
+    `limits`, `group_limits` and the lists of models are whole; `prepaid` says whether it is held to its credit.
     """
     hold_catalog()
     held = _held(organization)
@@ -113,6 +114,9 @@ def update(
     allowed, denied = _other(allowed_models, held.allowed_models), _other(denied_models, held.denied_models)
     if allowed is not UNSET or denied is not UNSET:
         set_models(actor=actor, organization=held, allowed=allowed, denied=denied)
+    if prepaid is not UNSET:
+        turned = (credit.begin if prepaid else credit.end)(actor=actor, organization=held)
+        held.prepaid_since = turned.prepaid_since
     return held
 
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Sequence
 
 from cryptography.fernet import InvalidToken
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from msgspec import UNSET, UnsetType
@@ -16,6 +15,7 @@ from admin_api.actor import Actor
 from admin_api.catalog import Timeouts, WeightedKey
 from admin_api.changes import SECRET, Change, Upserted, differences
 from admin_api.locks import hold_catalog
+from admin_api.vault import vault
 from gateway.directory import publish
 from gateway.encryption import Vault
 from gateway.errors import InvalidRequest, NotFound
@@ -112,9 +112,9 @@ def _set_keys(row: Provider, wanted: Sequence[WeightedKey]) -> list[Change]:
     if len({one.key for one in wanted}) < len(wanted):
         raise InvalidRequest("api_keys: a key stands here twice")
     before = list(row.keys.select_for_update())
-    vault = _vault()
-    kept = {secret: key for key in before if (secret := _secret(vault, key)) is not None}
-    after = [kept.get(one.key) or _new_key(row, vault, one.key) for one in wanted]
+    encryption = vault()
+    kept = {secret: key for key in before if (secret := _secret(encryption, key)) is not None}
+    after = [kept.get(one.key) or _new_key(row, encryption, one.key) for one in wanted]
     weights = [key.weight for key in before]
     ProviderKey.objects.filter(pk__in={key.pk for key in before} - {key.pk for key in after}).delete()
     for position, (key, one) in enumerate(zip(after, wanted, strict=True)):
@@ -138,10 +138,6 @@ def _new_key(row: Provider, vault: Vault, secret: str) -> ProviderKey:
     long_enough = len(secret) >= 4 * HINT_LENGTH  # a hint must not give a short key away
     hint = secret[-HINT_LENGTH:] if long_enough else ""
     return ProviderKey(provider=row, encrypted_api_key=vault.encrypt(secret), api_key_hint=hint)
-
-
-def _vault() -> Vault:
-    return Vault([key.get_secret_value() for key in settings.CONFIGURATION.data_encryption_keys])
 
 
 def _record(actor: Actor, action: str, outcome: Upserted[Provider]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from admin_api import audit
+from admin_api import audit, notices
 from admin_api.actions import spend_limits
 from admin_api.actor import Actor
 from gateway.errors import Conflict, InvalidRequest, NotFound
@@ -20,7 +20,10 @@ Status = SpendLimitIncreaseRequest.Status
 def create(
     *, actor: Actor, membership: Membership, period: str, reason: str = ""
 ) -> SpendLimitIncreaseRequest:
-    """A pending request. Raises `Conflict` where one of this member and period is pending already."""
+    """A pending request, of which admins get a mail.
+
+    Raises `Conflict` where one of this member and period is pending already.
+    """
     spend_limits.check_period(period)
     _hold(membership.organization_id)
     if not Membership.objects.filter(pk=membership.pk).exists():
@@ -30,16 +33,22 @@ def create(
         raise Conflict(f"user_id: a {period} request of this member is pending already")
     made = SpendLimitIncreaseRequest.objects.create(reason=reason, **asked)
     _record(actor, "spend_limit_increase_request.created", made, {"new": Status.PENDING})
+    notices.increase_asked(made)
     return made
 
 
 @transaction.atomic
 def approve(
-    *, actor: Actor, request: SpendLimitIncreaseRequest, amount: int, period: str | None = None
+    *,
+    actor: Actor,
+    request: SpendLimitIncreaseRequest,
+    amount: int,
+    period: str | None = None,
+    notify: bool = True,
 ) -> tuple[SpendLimitIncreaseRequest, SpendLimit]:
     """Gives the member a limit of their own: `amount` US cents in the period asked for, unless told another.
 
-    Raises `Conflict` where the request is decided.
+    The member gets a mail, unless `notify` is False. Raises `Conflict` where the request is decided.
     """
     held = _held(request)
     if held.status != Status.PENDING:
@@ -55,12 +64,19 @@ def approve(
         "spend_limit_id": written.row.id,
     }
     _record(actor, "spend_limit_increase_request.approved", held, details)
+    if notify:
+        notices.increase_decided(held, written.row)
     return held, written.row
 
 
 @transaction.atomic
-def deny(*, actor: Actor, request: SpendLimitIncreaseRequest) -> SpendLimitIncreaseRequest:
-    """Changes no limit. What is denied stays so; raises `InvalidRequest` for what is approved."""
+def deny(
+    *, actor: Actor, request: SpendLimitIncreaseRequest, notify: bool = True
+) -> SpendLimitIncreaseRequest:
+    """Changes no limit; the member gets a mail as in `approve`.
+
+    What is denied stays so; raises `InvalidRequest` for what is approved.
+    """
     held = _held(request)
     if held.status == Status.APPROVED:
         raise InvalidRequest("This request has been approved already and cannot be denied.")
@@ -68,6 +84,8 @@ def deny(*, actor: Actor, request: SpendLimitIncreaseRequest) -> SpendLimitIncre
         _resolve(actor, held, Status.DENIED)
         change = {"old": Status.PENDING, "new": Status.DENIED}
         _record(actor, "spend_limit_increase_request.denied", held, change)
+        if notify:
+            notices.increase_decided(held, None)
     return held
 
 

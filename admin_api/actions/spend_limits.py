@@ -11,6 +11,7 @@ from django.utils import timezone
 from admin_api import audit
 from admin_api.actions.workspaces import held_live
 from admin_api.actor import Actor
+from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
 from gateway.models import Membership, Organization, SpendLimit, User, Workspace
 from gateway.models.spend_limits import Period
@@ -64,6 +65,7 @@ def remove(*, actor: Actor, spend_limit: SpendLimit) -> None:
         raise NotFound("Spend limit not found.")
     _record(actor, "spend_limit.removed", held, {"old": _text(held.amount)})
     held.delete()
+    publish.organization_changed(spend_limit.organization_id)
 
 
 def write(
@@ -94,7 +96,10 @@ def write(
     if not created and old != amount:
         row.amount, row.updated_at = amount, timezone.now()
         row.save(update_fields=["amount", "updated_at"])
-    return Written(row, created, old)
+    written = Written(row, created, old)
+    if written.changed:
+        publish.organization_changed(organization.pk)
+    return written
 
 
 def _hold(organization_id: object) -> None:

@@ -45,6 +45,7 @@ CHAPTERS = [
         ADMIN + "spend_limits",
         "Amounts per day, week or month that spending is reported against.",
     ),
+    ("Webhooks", ADMIN + "webhooks", "Where the organization is told of thresholds that are reached."),
     ("Usage report", ADMIN + "usage_report", "Tokens by time, model, key, workspace and more."),
     ("Cost report", ADMIN + "cost_report", "What was spent, in cents, by day."),
     ("Platform: organizations", PLATFORM + "organizations", "Every organization here. For operator keys."),

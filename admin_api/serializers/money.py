@@ -15,12 +15,13 @@ _CENTS = re.compile(rf"[0-9]{{1,{MOST_DIGITS}}}")
 class Cents(Text):
     """Whole US cents as a string of digits: "50000" is 500 dollars. Inside an int."""
 
+    pattern = _CENTS
     default_error_messages = {  # noqa: RUF012 - DRF's own attribute
         "invalid": f"Input should be a string of 1 to {MOST_DIGITS} digits: whole cents"
     }
 
     def to_internal_value(self, data: object) -> int:  # type: ignore[override]
-        if not isinstance(data, str) or not _CENTS.fullmatch(data):
+        if not isinstance(data, str) or not self.pattern.fullmatch(data):
             self.fail("invalid")
         return int(str(data))
 

@@ -100,7 +100,7 @@ class IncreaseRequestCreate(Body):
 
 class IncreaseRequestDeny(Body):
     suppress_notification = serializers.BooleanField(
-        default=False, help_text="Accepted; nobody is notified yet in either case."
+        default=False, help_text="True: the member gets no mail of the decision."
     )
 
 

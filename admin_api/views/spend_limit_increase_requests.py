@@ -66,6 +66,7 @@ class IncreaseRequestApproveView(AdminApiView):
             request=access.spend_limit_increase_request(self.organization, request_id),
             amount=asked["amount"],
             period=asked["period"],
+            notify=not asked["suppress_notification"],
         )
         (petition,) = queries.petitions(self.organization, [row])
         summary = spend_summary(self.organization, row.user, limit.period)
@@ -79,9 +80,9 @@ class IncreaseRequestDenyView(AdminApiView):
     @operation(body=IncreaseRequestDeny, answer=IncreaseRequestSerializer)
     def post(self, request: Request, request_id: str) -> Response:
         """Deny a request. One that is denied stays so; one that is approved cannot be denied."""
-        self.body(IncreaseRequestDeny)
+        notify = not self.body(IncreaseRequestDeny)["suppress_notification"]
         row = access.spend_limit_increase_request(self.organization, request_id)
-        return _shown(self, actions.deny(actor=self.actor, request=row))
+        return _shown(self, actions.deny(actor=self.actor, request=row, notify=notify))
 
 
 def _shown(view: AdminApiView, row: SpendLimitIncreaseRequest) -> Response:

@@ -29,6 +29,12 @@ class Period(models.TextChoices):
             return midnight - datetime.timedelta(days=midnight.weekday())
         return midnight.replace(day=1) if self is Period.MONTHLY else midnight
 
+    def end(self, start: datetime.datetime) -> datetime.datetime:
+        """When the window ends that began at `start`: the next one begins."""
+        if self is Period.MONTHLY:
+            return self.start(start + datetime.timedelta(days=32))
+        return start + datetime.timedelta(days=7 if self is Period.WEEKLY else 1)
+
 
 class SpendLimit(models.Model):
     """A cap on the spend of one scope within one period, in whole US cents; null says "no limit" aloud.

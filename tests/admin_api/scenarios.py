@@ -214,6 +214,32 @@ _ADMIN_API |= {
     "GET spend_limit_increase_requests/<request_id>": READ,
     "POST spend_limit_increase_requests/<request_id>/approve": Scenario((lambda ids: {"amount": "900"},)),
     "POST spend_limit_increase_requests/<request_id>/deny": NOTHING,
+    # --- Webhooks ---
+    "GET webhooks": READ,
+    "POST webhooks": Scenario(
+        (
+            lambda ids: {
+                "url": "https://1.1.1.1/hook",
+                "enabled_events": ["spend_limit.threshold_reached"],
+                "name": "Finance",
+                "description": "New",
+            },
+        )
+    ),
+    "GET webhooks/<webhook_endpoint_id>": READ,
+    "POST webhooks/<webhook_endpoint_id>": Scenario(
+        (
+            lambda ids: {
+                "url": "https://8.8.8.8/hook",
+                "enabled_events": ["credit.threshold_reached"],
+                "name": "Renamed",
+                "description": "Changed",
+                "state": "disabled",
+            },
+        )
+    ),
+    "DELETE webhooks/<webhook_endpoint_id>": READ,
+    "POST webhooks/<webhook_endpoint_id>/regenerate_signing_secret": NOTHING,
     # --- Reports ---
     "GET usage_report/messages": Scenario(
         filters=lambda ids: {
@@ -245,10 +271,21 @@ _PLATFORM: dict[str, Scenario] = {
     ),
     "GET organizations/<organization_id>": READ,
     "POST organizations/<organization_id>": Scenario(
-        (lambda ids: {"name": "Renamed", "limits": _LIMITS, "group_limits": GROUP_LIMITS},)
+        (
+            lambda ids: {
+                "name": "Renamed",
+                "limits": _LIMITS,
+                "group_limits": GROUP_LIMITS,
+                "prepaid": True,
+            },
+        )
     ),
     "POST organizations/<organization_id>/suspend": NOTHING,
     "POST organizations/<organization_id>/resume": NOTHING,
+    "GET organizations/<organization_id>/credit": READ,
+    "POST organizations/<organization_id>/credit": Scenario(
+        (lambda ids: {"amount": "5000", "note": "Invoice 7"}, lambda ids: {"amount": "-5000"})
+    ),
     "GET organizations/<organization_id>/admin_keys": READ,
     "POST organizations/<organization_id>/admin_keys": Scenario((lambda ids: {"name": "New"},)),
     "POST organizations/<organization_id>/admin_keys/<api_key_id>/revoke": Scenario(

@@ -12,9 +12,10 @@ from decimal import Decimal
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from admin_api import actions
+from admin_api import actions, webhook_events
 from admin_api.actions import (
     api_keys,
+    credit,
     invites,
     memberships,
     model_groups,
@@ -29,6 +30,7 @@ from admin_api.actions import (
     spend_limits,
     tiers,
     users,
+    webhook_endpoints,
     workspace_members,
     workspaces,
 )
@@ -39,14 +41,17 @@ from gateway.models import (
     AuditEntry,
     Membership,
     Model,
+    Organization,
     Provider,
     ServiceAccount,
     ServiceAccountWorkspace,
     SpendLimit,
     SpendLimitIncreaseRequest,
     Tier,
+    WebhookEndpoint,
     Workspace,
 )
+from tests.admin_api.spending import spent
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -55,6 +60,13 @@ RATES = Rates(*[Decimal(1)] * 5)
 
 def key(people: Cast) -> ApiKey:
     return api_keys.create(actor=SYSTEM, organization=people.acme, name="old")[0]
+
+
+def prepaid(people: Cast) -> Organization:
+    """Acme, which has spent a dollar of what it paid."""
+    begun = credit.begin(actor=SYSTEM, organization=people.acme)
+    spent(key(people), "1")
+    return begun
 
 
 def invitation(people: Cast) -> str:
@@ -108,6 +120,12 @@ def increase_request(people: Cast) -> SpendLimitIncreaseRequest:
     return spend_limit_increase_requests.create(actor=SYSTEM, membership=membership(people), period="monthly")
 
 
+def endpoint(people: Cast) -> WebhookEndpoint:
+    return webhook_endpoints.create(
+        actor=SYSTEM, organization=people.acme, url="https://1.1.1.1/", enabled_events=webhook_events.TYPES
+    )[0]
+
+
 def tier() -> Tier:
     return tiers.upsert(actor=SYSTEM, name="t", limits={}).row
 
@@ -125,6 +143,13 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "api_keys.rotate": lambda people: (
         lambda it: lambda: api_keys.rotate(actor=SYSTEM, key=it, overlap=datetime.timedelta(hours=1))
     )(key(people)),
+    "credit.adjust": lambda people: (
+        lambda: credit.adjust(actor=SYSTEM, organization=people.acme, amount=-7, note="refund")
+    ),
+    "credit.begin": lambda people: lambda: credit.begin(actor=SYSTEM, organization=people.acme),
+    "credit.end": lambda people: (lambda it: lambda: credit.end(actor=SYSTEM, organization=it))(
+        prepaid(people)
+    ),
     "invites.create": lambda people: lambda: invitation(people),
     "invites.accept": lambda people: (
         lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)
@@ -259,6 +284,19 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "users.create": lambda people: (
         lambda: users.create(actor=SYSTEM, email="new@example.com", password=PASSWORD)
     ),
+    "webhook_endpoints.create": lambda people: lambda: endpoint(people),
+    "webhook_endpoints.update": lambda people: (
+        lambda it: lambda: webhook_endpoints.update(actor=SYSTEM, endpoint=it, name="n", state="disabled")
+    )(endpoint(people)),
+    "webhook_endpoints.disable": lambda people: (
+        lambda it: lambda: webhook_endpoints.disable(actor=SYSTEM, endpoint=it, reason="gone")
+    )(endpoint(people)),
+    "webhook_endpoints.regenerate_secret": lambda people: (
+        lambda it: lambda: webhook_endpoints.regenerate_secret(actor=SYSTEM, endpoint=it)
+    )(endpoint(people)),
+    "webhook_endpoints.remove": lambda people: (
+        lambda it: lambda: webhook_endpoints.remove(actor=SYSTEM, endpoint=it)
+    )(endpoint(people)),
     "workspace_members.add": lambda people: (
         lambda it: (
             lambda: workspace_members.add(

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from admin_api.actions import api_keys, memberships, spend_limits, workspaces
 from admin_api.actor import SYSTEM
+from gateway.directory.change import Change
 from gateway.errors import NotFound
 from gateway.models import AuditEntry, Membership, Organization, SpendLimit, Workspace
 from tests.admin_api.door import Door, admin_key
@@ -171,6 +172,24 @@ def test_who_left_a_moment_ago_gets_no_limit(people: Cast) -> None:
 
 
 # --- List and remove ---
+
+
+def test_each_change_is_told_to_the_processes_that_serve(
+    people: Cast, django_capture_on_commit_callbacks: Any
+) -> None:
+    def told(act: Callable[[], object]) -> list[tuple[object, ...]]:
+        with django_capture_on_commit_callbacks() as callbacks:
+            act()
+        return [callback.args for callback in callbacks]
+
+    def set_to(amount: int | None) -> list[tuple[object, ...]]:
+        of = {"organization": people.acme, "user": people.dev, "period": "daily"}
+        return told(lambda: spend_limits.set_amount(actor=SYSTEM, amount=amount, **of))
+
+    changed = [(Change("organization", str(people.acme.id)),)]
+    assert [set_to(amount) for amount in (5, 5, 6, None)] == [changed, [], changed, changed]
+    limit = SpendLimit.objects.get()
+    assert told(lambda: spend_limits.remove(actor=SYSTEM, spend_limit=limit)) == changed
 
 
 def test_the_list_is_filtered_by_scope_and_workspace(

@@ -22,8 +22,10 @@ from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
+from admin_api import webhook_events
 from admin_api.actions import (
     api_keys,
+    credit,
     invites,
     model_groups,
     models,
@@ -35,6 +37,7 @@ from admin_api.actions import (
     spend_limit_increase_requests,
     spend_limits,
     tiers,
+    webhook_endpoints,
     workspace_members,
     workspaces,
 )
@@ -189,6 +192,14 @@ def furnished(organization: Organization) -> dict[str, str]:
         spend_limit_increase_requests.create(actor=SYSTEM, membership=user.memberships.get(), period="daily")
         for user in (member, other)
     ]
+    for amount in (5000, -100):
+        credit.adjust(**of(amount=amount))
+    endpoints = [
+        webhook_endpoints.create(**of(url=f"https://1.0.0.{n}/{name}", enabled_events=webhook_events.TYPES))[
+            0
+        ]
+        for n in (1, 2)
+    ]
     return {
         "organization_id": str(organization.id),
         "user_id": member.id,
@@ -203,6 +214,7 @@ def furnished(organization: Organization) -> dict[str, str]:
         "spend_limit_id": limits[0].id,
         "request_id": wishes[0].id,
         "refused_request_id": refusals[0].request_id,
+        "webhook_endpoint_id": endpoints[0].id,
         "rate_limit_id": rate_limits(organization)[0].id,
     }
 

@@ -30,6 +30,7 @@ class PlatformOrganizationSerializer(serializers.Serializer):
     denied_models = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
     suspended_at = serializers.DateTimeField(allow_null=True)
+    prepaid_since = serializers.DateTimeField(allow_null=True)
 
 
 class PlatformOrganizationMadeSerializer(PlatformOrganizationSerializer):
@@ -90,3 +91,6 @@ class PlatformOrganizationUpdate(PlatformOrganizationBody):
 
     name = Text(max_length=200, required=False, help_text="No other organization has it.")
     tier = Text(max_length=LONGEST_NAME, required=False, help_text="The name of a tier.")
+    prepaid = serializers.BooleanField(
+        required=False, help_text="Whether it is held to its credit: refused once that is empty."
+    )

@@ -59,6 +59,7 @@ def test_an_organization_is_shown_with_its_tier_and_what_counts_in_the_end(
         "denied_models": [],
         "created_at": created_at,
         "suspended_at": None,
+        "prepaid_since": None,
     }
 
 
