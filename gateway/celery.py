@@ -23,6 +23,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "make-partitions": {"task": "gateway.metering.tasks.make_partitions", "schedule": 600},
+        "drop-partitions": {"task": "gateway.metering.tasks.drop_partitions", "schedule": 600},
     },
 )
 app.autodiscover_tasks(["gateway.metering"])

@@ -8,7 +8,7 @@ from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
-from gateway.models.usage import UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
+from gateway.models.usage import PartitionHorizon, UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
 from gateway.models.users import Membership, User
 from gateway.models.workspaces import Workspace, WorkspaceMember
 
@@ -21,6 +21,7 @@ __all__ = [
     "ModelAlias",
     "OperatorKey",
     "Organization",
+    "PartitionHorizon",
     "Price",
     "Provider",
     "ProviderKey",
