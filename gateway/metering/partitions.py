@@ -103,6 +103,14 @@ def drop(cursor: Cursor, day: datetime.date, table: str = EVENTS, patience: str 
     cursor.execute(f"DROP TABLE IF EXISTS {_name(day, table)}")
 
 
+def keep(cursor: Cursor, day: datetime.date, table: str = EVENTS) -> None:
+    """Let nobody drop a day's partition before this transaction ends.
+
+    Raises `psycopg.errors.UndefinedTable` where there is none.
+    """
+    cursor.execute(f"LOCK TABLE {_name(day, table)} IN ACCESS SHARE MODE")
+
+
 def _missing(cursor: Cursor, days: list[datetime.date], table: str) -> list[datetime.date]:
     cursor.execute(_MISSING, {"days": days, "table": table})
     return [day for (day,) in cursor.fetchall()]

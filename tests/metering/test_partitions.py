@@ -8,19 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from django.db import connection
 
 from gateway.celery import app
 from gateway.configuration import PROJECT_DIR
 from gateway.metering import partitions, tasks
 from gateway.metering.tasks import drop_partitions, make_partitions
 from gateway.models import UsageDay
-from tests.metering.ledger import Ledger, until, usage_event
+from tests.metering.ledger import Ledger, committed, start, until, usage_event
 
 TODAY = datetime.datetime.now(datetime.UTC).date()
 FAR = [TODAY - datetime.timedelta(days=n) for n in range(390, 394)]
@@ -197,32 +196,6 @@ def test_another_table_by_day_is_made_ahead_and_dropped_as_the_ledger_is(
     finally:
         ledger.connection.execute("DROP TABLE by_day")
         ledger.connection.execute("DELETE FROM partition_horizon")
-
-
-def committed(task: Callable[[], list[str]]) -> list[str]:
-    """The task's answer, from a thread with a connection of its own: in the test's nothing would be committed."""
-    return start(task)()
-
-
-def start(task: Callable[[], list[str]]) -> Callable[[], list[str]]:
-    """Begin the task in such a thread; what is returned waits for its answer."""
-    answers: list[list[str]] = []
-
-    def work() -> None:
-        try:
-            answers.append(task())
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-
-    def answer() -> list[str]:
-        thread.join()
-        (told,) = answers
-        return told
-
-    return answer
 
 
 def _somebody_waits(ledger: Ledger) -> bool:
