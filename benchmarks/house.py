@@ -52,7 +52,7 @@ LIMITS = {
 
 
 # A partition that is made and filled in one transaction then needs no log: half of what is written otherwise.
-FILLED = {"wal_level": "minimal", "max_wal_senders": "0"}
+FILLED = {"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "4GB"}
 
 
 @dataclass

@@ -42,6 +42,9 @@ BYTES_OF_ROW = 1100  # with its indexes, its part of the sums, and the log of wr
 PER_SECOND = 2000
 OVERVIEW_MS = 200
 RANGES = ("1h", "24h", "7d", "30d")
+# A stream and what goes into it.
+Sent = tuple[str, bytes]
+
 LATEST = Path(__file__).parent / "results" / "scale-latest.json"
 
 
@@ -111,16 +114,16 @@ def _ingest(archives: Archives, archive: Archive, connection: psycopg.Connection
         _send(valkey, _events(connection, archive, count // 10))
         _wait_until_drained(valkey)
         before, used = _counted(connection), _seconds_used(drain)
-        payloads = list(_events(connection, archive, count))
+        events = list(_events(connection, archive, count))
         began = time.perf_counter()
-        _send(valkey, payloads)
+        _send(valkey, events)
         _wait_until_drained(valkey)
         seconds = time.perf_counter() - began
         mine, theirs = (after - before for after, before in zip(_seconds_used(drain), used, strict=True))
         return Ingest(count, _counted(connection) - before, seconds, mine, theirs)
 
 
-def _events(connection: psycopg.Connection, archive: Archive, count: int) -> Iterator[bytes]:
+def _events(connection: psycopg.Connection, archive: Archive, count: int) -> Iterator[Sent]:
     """Of now, from any of those who worked on the last day; half of them with Claude Code."""
     askers = connection.execute(
         "SELECT DISTINCT organization_id, workspace_id, api_key_id FROM usage_day WHERE bucket >= %s",
@@ -131,7 +134,8 @@ def _events(connection: psycopg.Connection, archive: Archive, count: int) -> Ite
     ).fetchall()
     chance = random.Random(count)
     for n in range(count):
-        yield encode(_event(chance.choice(askers), *chance.choice(models), claude_code=bool(n % 2)))
+        event = _event(chance.choice(askers), *chance.choice(models), claude_code=bool(n % 2))
+        yield STREAM, encode(event)
 
 
 def _event(asker: tuple[uuid.UUID, str, str], model: str, price: int, *, claude_code: bool) -> UsageEvent:
@@ -161,16 +165,16 @@ def _event(asker: tuple[uuid.UUID, str, str], model: str, price: int, *, claude_
     )
 
 
-def _send(valkey: redis.Redis, payloads: Iterable[bytes]) -> None:
-    for some in _batched(payloads, 1000):
+def _send(valkey: redis.Redis, events: Iterable[Sent]) -> None:
+    for some in _batched(events, 1000):
         with valkey.pipeline(transaction=False) as commands:
-            for payload in some:
-                commands.xadd(STREAM, {FIELD: payload})
+            for stream, payload in some:
+                commands.xadd(stream, {FIELD: payload})
             commands.execute()
 
 
-def _batched(payloads: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
-    rest = iter(payloads)
+def _batched(events: Iterable[Sent], size: int) -> Iterator[list[Sent]]:
+    rest = iter(events)
     return iter(lambda: list(islice(rest, size)), [])
 
 
