@@ -100,7 +100,19 @@ class Summary:
     @property
     def _within(self) -> str:
         of_day = "day = %(day)s" if self.moment == "day" else "bucket >= %(first)s AND bucket < %(last)s"
-        return f"{of_day} AND {_OF_ORGANIZATION}"
+        return f"{of_day} AND {_OF_ORGANIZATION} AND organization_id IN ({self._holders})"
+
+    @property
+    def _holders(self) -> str:
+        """Everybody who has a line here, found in as many steps as they are: every key begins with them, so that a
+        day is then a few lines of each instead of a walk through all days."""
+        next_one = f"SELECT organization_id FROM {self.table}{{after}} ORDER BY organization_id LIMIT 1"
+        after = next_one.format(after=" WHERE organization_id > holder.organization_id")
+        return (
+            f"WITH RECURSIVE holder AS (({next_one.format(after='')})"
+            f" UNION ALL SELECT ({after}) FROM holder WHERE holder.organization_id IS NOT NULL)"
+            " SELECT organization_id FROM holder"
+        )
 
     @cached_property
     def _raise(self) -> sql.SQL:
