@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up logs test test-agents fuzz lint format bench lock css browser
+.PHONY: help up logs test test-agents fuzz lint format bench scale lock css browser
 
 PYTHON ?= python3
 RUN := .venv/bin/python
@@ -52,6 +52,9 @@ format: .venv/.installed-dev ## Bring the code into its style
 
 bench: .venv/.installed-dev ## Measure what the gateway adds to a request
 	@exec $(RUN) -m benchmarks $(BENCH)
+
+scale: .venv/.installed-dev ## Measure drain and pages over 50 million usage events (SCALE_ROWS; an hour and 55 GB of disk)
+	@exec $(RUN) -m benchmarks.scale $(SCALE)
 
 lock: .venv/.installed-dev ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements.txt

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,10 @@ LIMITS = {
     "output_tokens_per_minute": PLENTY,
     "concurrent_requests": 100_000,
 }
+
+
+# A partition that is made and filled in one transaction then needs no log: half of what is written otherwise.
+FILLED = {"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "4GB"}
 
 
 @dataclass
@@ -127,20 +131,44 @@ def open_house(*, server: tuple[str, ...] = ("-m", "gateway.server")) -> Iterato
         )
 
 
+@dataclass(frozen=True)
+class Archives:
+    """A web process on stores of its own; `said` is the last line of who furnished them."""
+
+    port: int
+    said: str
+    environment: dict[str, str]
+    folder: Path
+
+    def manage(self, *arguments: str) -> str:
+        return _manage(self.environment, *arguments)
+
+    @contextlib.contextmanager
+    def drain(self, core: int) -> Iterator[int]:
+        """A drain that has that core; its process id."""
+        program = _Programs(self.folder, self.environment).python("drain", "manage.py", "drain")
+        with _on_core(core):
+            process = spawn(program)
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
 @contextlib.contextmanager
-def open_archive(*furnishing: str) -> Iterator[tuple[int, str]]:
-    """A web process on stores of its own: its port, and the last line of what `python -m furnishing...` said, which
-    ran on the migrated database before. Nothing is pinned to a core."""
+def open_archive(*furnishing: str) -> Iterator[Archives]:
+    """The archives once `python -m furnishing...` ran on the migrated database. Nothing is pinned to a core."""
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_scratch_folder())
-        environment = _start_stores(folder, stack)
+        environment = _start_stores(folder, stack, FILLED)
         _manage(environment, "migrate", "--verbosity=0")
         said = _run(environment, "-m", *furnishing).splitlines()[-1]
         gateway_socket = _listener(stack)
         web = _Programs(folder, environment).python("web", "-m", "gateway.server", listener=gateway_socket)
         worker = stack.enter_context(_running(web))
         _wait_until_ready(_port(gateway_socket), web, worker)
-        yield _port(gateway_socket), said
+        yield Archives(_port(gateway_socket), said, environment, folder)
 
 
 @contextlib.contextmanager
@@ -153,9 +181,11 @@ def _scratch_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start_stores(folder: Path, stack: contextlib.ExitStack) -> dict[str, str]:
-    """PostgreSQL and Valkey; the environment of a gateway that uses them."""
-    postgres, valkey = _stores(folder, stack)
+def _start_stores(
+    folder: Path, stack: contextlib.ExitStack, settings: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """PostgreSQL (with `settings`) and Valkey; the environment of a gateway that uses them."""
+    postgres, valkey = _stores(folder, stack, settings or {})
     for store in (postgres, valkey):
         program = store.program(
             stack=folder, log=folder / f"{type(store).__name__}.log", environment=os.environ
@@ -164,13 +194,16 @@ def _start_stores(folder: Path, stack: contextlib.ExitStack) -> dict[str, str]:
     return _environment(postgres, valkey, folder)
 
 
-def _stores(folder: Path, stack: contextlib.ExitStack) -> tuple[Postgres, Valkey]:
+def _stores(
+    folder: Path, stack: contextlib.ExitStack, settings: Mapping[str, str]
+) -> tuple[Postgres, Valkey]:
     place = find_place(folder)
     postgres = Postgres(
         data=place.data,
         sockets=_sockets("postgres", place.user, stack),
         binaries=place.binaries,
         user=place.user,
+        settings=settings,
     )
     postgres.initialize()
     if place.data.parent != folder:

@@ -1,8 +1,9 @@
-"""`python -m benchmarks.ledger`: a month of an installation that is used, in an empty database (`DATABASE_URL`).
+"""`python -m benchmarks.ledger`: a month (`--days`) of an installation that is used, in an empty database.
 
 One large organization with all the lists that the Admin API has, 400 small ones, and their usage: agents that work
-for 40 minutes at a time, five requests a minute, most of them by day. The last line of the output is JSON: an
-`Archive`. Times of the day, models and tokens are random, from a fixed seed; the number of events is exact.
+for 40 minutes at a time, five requests a minute, most of them by day. The database is that of `DATABASE_URL`; the last
+line of the output is JSON: an `Archive`. Times of the day, models and tokens are random, from a fixed seed; the number
+of events is exact.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import django
 import msgspec
 import psycopg
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.backends.db import SessionStore
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -29,7 +32,7 @@ django.setup()
 from admin_api.actions import api_keys, organizations  # noqa: E402 - Django has to be set up before
 from admin_api.actor import SYSTEM  # noqa: E402
 from admin_api.urls import urlpatterns  # noqa: E402
-from benchmarks.archive import EVENTS, Archive  # noqa: E402
+from benchmarks.archive import DAYS, EVENTS, Archive  # noqa: E402
 from gateway.metering import sessions  # noqa: E402
 from gateway.metering.rollups import COSTS, DIMENSIONS, SUMS  # noqa: E402
 from gateway.models import (  # noqa: E402
@@ -47,8 +50,6 @@ from gateway.models import (  # noqa: E402
     WorkspaceMember,
 )
 from gateway.models.spend_limits import Period  # noqa: E402
-
-DAYS = 30
 
 MEMBERS, KEYS, WORKSPACES, INVITES, SERVICE_ACCOUNTS = 1000, 2000, 100, 500, 100
 BUSY_KEYS, BUSY_WORKSPACES = 200, 20
@@ -72,19 +73,31 @@ class Asker(msgspec.Struct, frozen=True):
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ledger", description=__doc__)
     parser.add_argument("--events", type=int, default=EVENTS, help=f"how many events ({EVENTS:,})")
-    events = parser.parse_args().events
+    parser.add_argument(
+        "--days", type=int, default=DAYS, help=f"over how many days, up to yesterday ({DAYS})"
+    )
+    options = parser.parse_args()
     today = datetime.datetime.now(datetime.UTC).date()
-    days = [today - datetime.timedelta(days=n) for n in range(DAYS, 0, -1)]
-    large = _large_organization()
+    days = [today - datetime.timedelta(days=n) for n in range(options.days, 0, -1)]
+    large = _large_organization(days[0])
     askers = [*_busy(large), *_small_organizations()]
     with psycopg.connect(settings.CONFIGURATION.database_url, autocommit=True) as connection:
-        _prepare(connection, askers, events // EVENTS_OF_SESSION)
+        _prepare(connection, askers, options.events // EVENTS_OF_SESSION, options.days)
         for number, day in enumerate(days):
             _fill(connection, number, day)
-            print(f"  {day}", flush=True)
+            print(f"  {day}", file=sys.stderr, flush=True)
         rows = _settle(connection)
     _, secret = api_keys.create(actor=SYSTEM, organization=large, name="Benchmark", kind="admin")
-    archive = Archive(secret, _lists(large), days[0], days[-1], rows["usage_event"], rows)
+    archive = Archive(
+        organization_id=str(large.id),
+        admin_key=secret,
+        session=_session(large),
+        lists=_lists(large),
+        first_day=days[0],
+        last_day=days[-1],
+        events=rows["usage_event"],
+        rows=rows,
+    )
     print(msgspec.json.encode(archive).decode())
 
 
@@ -96,9 +109,22 @@ def _lists(large: Organization) -> list[str]:
     return [route for route in routes if "<" not in route and "_report" not in route and route != "me"]
 
 
-def _large_organization() -> Organization:
+def _session(large: Organization) -> str:
+    """An admin's, as signing in makes one."""
+    admin = User.objects.filter(
+        memberships__organization=large, memberships__role=Membership.Role.ADMIN
+    ).earliest("email")
+    session = SessionStore()
+    session[SESSION_KEY] = str(admin.pk)
+    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = admin.get_session_auth_hash()
+    session.create()
+    return str(session.session_key)
+
+
+def _large_organization(first_day: datetime.date) -> Organization:
     large = organizations.create(actor=SYSTEM, name="Large", tier=Tier.objects.get(name="enterprise"))
-    at = _moments()
+    at = _moments(first_day)
     users = User.objects.bulk_create(
         User(email=f"person{n}@large.example", name=f"Person {n}", password=make_password(None))
         for n in range(MEMBERS)
@@ -192,9 +218,9 @@ def _keys(
     )
 
 
-def _moments() -> Iterator[datetime.datetime]:
+def _moments(first_day: datetime.date) -> Iterator[datetime.datetime]:
     """One minute after another, so that lists have an order."""
-    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=DAYS)
+    start = datetime.datetime.combine(first_day, datetime.time(), datetime.UTC)
     return (start + datetime.timedelta(minutes=n) for n in itertools.count())
 
 
@@ -233,16 +259,16 @@ SELECT number, day, minute, asker.*, large OR n %% 2 = 0 AS claude_code,
     1 + (n * 7 + floor(power(random(), 3) * 3)::int) %% {MODELS} AS main,
     CASE WHEN random() < 0.05 THEN 'batch' ELSE 'standard' END AS tier, random() < 0.08 AS long
 FROM (
-    SELECT number, number %% {DAYS} AS day,
+    SELECT number, number %% %(days)s AS day,
         least(1439 - {MINUTES_OF_SESSION}, floor((random() + random() + random()) * 480))::int AS minute,
-        CASE WHEN number / {DAYS} %% 10 < {LARGE_IN_TEN} THEN 1 + floor(random() * {BUSY_KEYS})::int
+        CASE WHEN number / %(days)s %% 10 < {LARGE_IN_TEN} THEN 1 + floor(random() * {BUSY_KEYS})::int
             ELSE 1 + {BUSY_KEYS} + floor(random() * {SMALL_ORGANIZATIONS * SMALL_KEYS})::int END AS n
-    FROM generate_series(0, %s::int - 1) AS number
+    FROM generate_series(0, %(sessions)s::int - 1) AS number
 ) AS chosen JOIN asker USING (n)
 """
 
 
-def _prepare(connection: psycopg.Connection, askers: Iterable[Asker], sessions_: int) -> None:
+def _prepare(connection: psycopg.Connection, askers: Iterable[Asker], sessions_: int, days: int) -> None:
     connection.execute("SELECT setseed(0.5)")
     connection.execute("SET synchronous_commit = off")
     connection.execute(
@@ -258,7 +284,7 @@ def _prepare(connection: psycopg.Connection, askers: Iterable[Asker], sessions_:
         f"CREATE TEMP TABLE model AS SELECT row_number() OVER (ORDER BY model_name) AS n, gateway_price.*"
         f" FROM gateway_price ORDER BY model_name LIMIT {MODELS}"
     )
-    connection.execute(_SESSIONS.encode(), [sessions_])
+    connection.execute(_SESSIONS.encode(), {"sessions": sessions_, "days": days})
     connection.execute("CREATE INDEX ON session (day)")
     connection.execute("ANALYZE session, asker, model")
 
@@ -308,10 +334,11 @@ FROM (
 def _fill(connection: psycopg.Connection, number: int, day: datetime.date) -> None:
     """A day's events and what they add to the rollups. The indexes of the partition are made when it is full."""
     partition = f"usage_event_{day:%Y%m%d}"
-    connection.execute(
-        f"CREATE TABLE {partition} (LIKE usage_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS)".encode()
-    )
-    connection.execute(_EVENTS.format(partition=partition, day=day, number=number).encode())
+    with connection.transaction():
+        connection.execute(
+            f"CREATE TABLE {partition} (LIKE usage_event INCLUDING DEFAULTS INCLUDING CONSTRAINTS)".encode()
+        )
+        connection.execute(_EVENTS.format(partition=partition, day=day, number=number).encode())
     until = day + datetime.timedelta(days=1)
     connection.execute(
         f"ALTER TABLE usage_event ATTACH PARTITION {partition} FOR VALUES FROM ('{day}') TO ('{until}')".encode()

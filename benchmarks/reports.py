@@ -70,14 +70,15 @@ def main() -> int:
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     console.print(f"Making a month of {options.events:,} events; ten million take some minutes ...")
-    with open_archive("benchmarks.ledger", "--events", str(options.events)) as (port, said):
-        archive = msgspec.json.decode(said, type=Archive)
-        timings = [_timing(port, archive.admin_key, page, options.times) for page in pages(archive)]
+    with open_archive("benchmarks.ledger", "--events", str(options.events)) as archives:
+        archive = msgspec.json.decode(archives.said, type=Archive)
+        headers = {"x-api-key": archive.admin_key}
+        timings = [timing(archives.port, headers, page, options.times) for page in pages(archive)]
     taken_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     options.output.write_bytes(
         msgspec.json.format(msgspec.json.encode(Timings(taken_at, archive.rows, timings)))
     )
-    console.print(_table(archive, timings))
+    console.print(table(archive, timings))
     return 1 if any(one.fault for one in timings) else 0
 
 
@@ -114,40 +115,47 @@ def _report(path: str, name: str, query: dict[str, object], group_by: tuple[str,
     return Page(name, f"/v1/organizations/{path}?{urlencode(asked)}", REPORT_MS)
 
 
-def _timing(port: int, key: str, page: Page, times: int) -> Timing:
+def timing(port: int, headers: dict[str, str], page: Page, times: int) -> Timing:
+    """`times` after once."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     took = []
     for _ in range(1 + times):
         began = time.perf_counter()
-        connection.request("GET", page.path, headers={"x-api-key": key})
+        connection.request("GET", page.path, headers=headers)
         answer = connection.getresponse()
         body = answer.read()
         took.append((time.perf_counter() - began) * 1000)
     connection.close()
     fault = None if answer.status == 200 else answer.status
-    data = json.loads(body).get("data", [])
-    results = sum(len(one["results"]) if "results" in one else 1 for one in data)
     return Timing(
         name=page.name,
         median=round(statistics.median(took[1:]), 1),
         most=round(max(took[1:]), 1),
         target=page.target,
-        results=results,
+        results=_results(body),
         kilobytes=len(body) // 1000,
         fault=fault,
     )
 
 
-def _table(archive: Archive, timings: list[Timing]) -> Table:
+def _results(body: bytes) -> int:
+    """How many an answer of the Admin API holds; of a page for people none."""
+    if not body.startswith(b"{"):
+        return 0
+    data = json.loads(body).get("data", [])
+    return sum(len(one["results"]) if "results" in one else 1 for one in data)
+
+
+def table(archive: Archive, timings: list[Timing]) -> Table:
     title = ", ".join(f"{count:,} in {name}" for name, count in archive.rows.items())
-    table = Table("page", "median ms", "max ms", "target", "results", "kB", title=title)
+    told = Table("page", "median ms", "max ms", "target", "results", "kB", title=title)
     for one in timings:
         colour = "red" if one.fault or one.median > one.target else "green"
         met = f"[{colour}]{'status ' + str(one.fault) if one.fault else one.target}[/]"
-        table.add_row(
+        told.add_row(
             one.name, f"{one.median:,.1f}", f"{one.most:,.1f}", met, f"{one.results:,}", f"{one.kilobytes:,}"
         )
-    return table
+    return told
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "make-partitions": {"task": "gateway.metering.tasks.make_partitions", "schedule": 600},
-        "turn-limit-blocks": {"task": "gateway.metering.tasks.turn_limit_blocks", "schedule": 600},
         "tell-alerts": _often("admin_api.tasks.tell_alerts", 30),
         "deliver-mail": _often("admin_api.tasks.deliver_mail", 10),
         "deliver-webhooks": _often("admin_api.tasks.deliver_webhooks", 10),
         "forget-told": {"task": "admin_api.tasks.forget_told", "schedule": 3600},
+        "drop-partitions": {"task": "gateway.metering.tasks.drop_partitions", "schedule": 600},
     },
 )
 app.autodiscover_tasks(["gateway.metering", "admin_api"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +10,11 @@ from django.db import OperationalError, ProgrammingError
 from psycopg.errors import LockNotAvailable, UndefinedTable
 
 from gateway.errors import GatewayError
+
+
+def date(word: str) -> datetime.date:
+    """`2026-01-31`, as argparse wants it: it tells of a word that is none by this function's name."""
+    return datetime.date.fromisoformat(word)
 
 
 class OperatorCommand(BaseCommand):

@@ -7,8 +7,13 @@ between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import datetime
+import uuid
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -16,6 +21,34 @@ from psycopg import sql
 NONE = "[]"
 
 _FROM_JSON = "json_populate_recordset(NULL::usage_event, %s::json)"
+_OF_ORGANIZATION = "(%(organization)s::uuid IS NULL OR organization_id = %(organization)s)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """A UTC day, of one organization or of all."""
+
+    day: datetime.date
+    organization: uuid.UUID | None = None
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        midnight = datetime.datetime.combine(self.day, datetime.time(), datetime.UTC)
+        return {
+            "day": self.day,
+            "first": midnight,
+            "last": midnight + datetime.timedelta(days=1),
+            "organization": self.organization,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """A line of `table` that is not what the ledger says: by how much each of its sums would have to be raised."""
+
+    table: str
+    key: dict[str, Any]
+    missing: dict[str, int | Decimal]
 
 
 class Summary:
@@ -37,6 +70,49 @@ class Summary:
             return
         cursor.execute(self._correct, [rows, replaced])
         cursor.execute(self._forget, [replaced])
+
+    def differences(self, cursor: psycopg.Cursor, span: Span) -> Iterator[Difference]:
+        """Where the sums are not those of the ledger. One statement sees one moment: drains may write beside it."""
+        cursor.execute(sql.SQL(self._missing), span.parameters, prepare=False)
+        for line in cursor:
+            key = dict(zip(self.key, line, strict=False))
+            sums = dict(zip(self.sums, line[len(key) :], strict=True))
+            yield Difference(self.table, key, {name: value for name, value in sums.items() if value})
+
+    def rebuild(self, cursor: psycopg.Cursor, span: Span) -> int:
+        """Raise by what is missing, as of one moment, the sums as they then are; returns how many lines that were.
+
+        What drains raise meanwhile is in neither side of the difference, and so is kept. Two rebuilds of one day
+        would both see the same difference: the caller lets only one of them be.
+        """
+        cursor.execute(self._upsert(self._missing), span.parameters, prepare=False)
+        raised = cursor.rowcount
+        forget = f"DELETE FROM {self.table} WHERE {self._zero} AND {self._within}"
+        cursor.execute(sql.SQL(forget), span.parameters, prepare=False)
+        return raised
+
+    @cached_property
+    def _missing(self) -> str:
+        events = self._summed("usage_event", which=f"usage_event.day = %(day)s AND {_OF_ORGANIZATION}")
+        held = ", ".join((*self.key, *(f"-{name}" for name in self.sums)))
+        return self._difference(events, f"SELECT {held} FROM {self.table} WHERE {self._within}")
+
+    @property
+    def _within(self) -> str:
+        of_day = "day = %(day)s" if self.moment == "day" else "bucket >= %(first)s AND bucket < %(last)s"
+        return f"{of_day} AND {_OF_ORGANIZATION} AND organization_id IN ({self._holders})"
+
+    @property
+    def _holders(self) -> str:
+        """Everybody who has a line here, found in as many steps as they are: every key begins with them, so that a
+        day is then a few lines of each instead of a walk through all days."""
+        next_one = f"SELECT organization_id FROM {self.table}{{after}} ORDER BY organization_id LIMIT 1"
+        after = next_one.format(after=" WHERE organization_id > holder.organization_id")
+        return (
+            f"WITH RECURSIVE holder AS (({next_one.format(after='')})"
+            f" UNION ALL SELECT ({after}) FROM holder WHERE holder.organization_id IS NOT NULL)"
+            " SELECT organization_id FROM holder"
+        )
 
     @cached_property
     def _raise(self) -> sql.SQL:
@@ -67,11 +143,11 @@ class Summary:
             f" ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {raised}"
         )
 
-    def _summed(self, rows: str, sign: str = "") -> str:
+    def _summed(self, rows: str, *, sign: str = "", which: str = "true") -> str:
         """The sums over ledger rows, one line for each key."""
         key = [f"{expression} AS {name}" for name, expression in self.key.items()]
         sums = [f"{sign}({expression}) AS {name}" for name, expression in self.sums.items()]
-        return f"SELECT {', '.join((*key, *sums))} FROM {rows} WHERE {self.counted} GROUP BY {self._places}"
+        return f"SELECT {', '.join((*key, *sums))} FROM {rows} WHERE {which} AND {self.counted} GROUP BY {self._places}"
 
     def _difference(self, more: str, less: str) -> str:
         """What two lists of sums, the second with its sign turned, come to where they are not equal."""

@@ -23,7 +23,7 @@ CREATE TRIGGER credit_entry_no_truncate BEFORE TRUNCATE ON credit_entry
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0010_prices"),
+        ("gateway", "0011_ledger"),
     ]
 
     operations = [

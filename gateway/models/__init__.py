@@ -12,7 +12,7 @@ from gateway.models.organizations import Organization, Tier
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
-from gateway.models.usage import UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
+from gateway.models.usage import PartitionHorizon, UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
 from gateway.models.users import Membership, User
 from gateway.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from gateway.models.workspaces import Workspace, WorkspaceMember
@@ -31,6 +31,7 @@ __all__ = [
     "ModelGroup",
     "OperatorKey",
     "Organization",
+    "PartitionHorizon",
     "Price",
     "Provider",
     "ProviderKey",

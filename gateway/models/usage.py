@@ -166,3 +166,17 @@ class UsageSession(models.Model):
 
     class Meta:
         db_table = "usage_session"
+
+
+class PartitionHorizon(models.Model):
+    """The first day of which a table partitioned by day still has everything; no row while nothing was dropped.
+
+    Moved in the transaction that drops a partition. An event of an earlier day is refused, since nobody could tell
+    whether it was counted before.
+    """
+
+    table_name = models.CharField(max_length=63, primary_key=True)
+    kept_from = models.DateField()
+
+    class Meta:
+        db_table = "partition_horizon"

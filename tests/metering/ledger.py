@@ -6,15 +6,17 @@ import contextlib
 import dataclasses
 import datetime
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import psycopg
 import redis
 from django.conf import settings
+from django.db import connection as django_connection
 
 from gateway.metering import event, sessions, store
 from gateway.metering.drain import Drain
@@ -26,6 +28,8 @@ from gateway.metering.stream import STREAMS, rejected_stream
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey
 from gateway.token_usage import TokenUsage
+
+Answer = TypeVar("Answer")
 
 ACME = uuid.UUID("00000000-0000-4000-8000-00000000ac3e")
 UMBRELLA = uuid.UUID("00000000-0000-4000-8000-0000000b4e11")
@@ -182,6 +186,32 @@ def usage_event(at: datetime.datetime | None = None, **changes: Any) -> UsageEve
         "time_to_first_token_ms": 300,
     }
     return UsageEvent(**{**given, **changes})
+
+
+def committed(work: Callable[[], Answer]) -> Answer:
+    """What `work` answers in a thread, which has a connection of its own: in the test's nothing is committed."""
+    return start(work)()
+
+
+def start(work: Callable[[], Answer]) -> Callable[[], Answer]:
+    """Begin `work` in such a thread; what is returned waits for its answer."""
+    answers: list[Answer] = []
+
+    def run() -> None:
+        try:
+            answers.append(work())
+        finally:
+            django_connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def answer() -> Answer:
+        thread.join()
+        (told,) = answers
+        return told
+
+    return answer
 
 
 def until(true: Callable[[], bool], seconds: float = 15) -> None:

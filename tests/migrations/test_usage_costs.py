@@ -32,6 +32,8 @@ MORE = {
 
 
 def test_old_rows_get_the_cost_of_each_class_and_keep_their_total(db: None) -> None:
+    with connection.cursor() as cursor:
+        partitions.ensure(cursor, [MIDNIGHT.date()])
     migrate(BEFORE)
     price = _insert("gateway_price", _price(), returning="id")
     standard, batch = (charges(RATES, USAGE, tier).total for tier in ("standard", "batch"))
@@ -65,8 +67,6 @@ def _price() -> dict[str, object]:
 
 
 def _event(**changes: object) -> None:
-    with connection.cursor() as cursor:
-        partitions.ensure(cursor, [MIDNIGHT.date()])
     texts = ("endpoint", "model_requested", "upstream_model", "error_type", "stop_reason", "request_id")
     plain = dict.fromkeys((*texts, "usage_source", "inference_geo", "user_agent", "session_id"), "")
     when = {"day": MIDNIGHT.date(), "at": MIDNIGHT, "attempt_id": attempt_at(MIDNIGHT)}
