@@ -16,6 +16,7 @@ import sys
 import uvicorn
 
 from gateway.asgi import application, front_door
+from gateway.http_connection import HttpConnection
 
 # What uvicorn adds to our own drain before it cancels tasks that we should have ended.
 MARGIN_SECONDS = 2
@@ -53,7 +54,7 @@ def main() -> None:
         host=configuration.host,
         port=configuration.port,
         loop="uvloop",
-        http="httptools",
+        http=HttpConnection,
         ws="none",
         lifespan="on",
         log_config=None,
