@@ -1,9 +1,13 @@
-"""uvicorn's HTTP connection, cut off once its client has taken nothing for a while.
+"""uvicorn's HTTP connection, with an end for clients that take nothing, and none for those that come late.
 
 uvicorn makes a sender wait while a client does not read, for as long as that takes: the provider's connection, a
 place under a concurrency limit and the client's own connection would be held by whoever wants to hold them. Cut
 here, where what waits to be sent can be seen, the request ends as with any client that left: it is settled, and the
 provider is cut off or heard out as its policy says.
+
+When the process stops, uvicorn closes at once what has no request under way. A connection that was taken a moment
+before has its request still on the way and would see a closed door; and a kept one may be closed just as its client
+asks again. So answers say `connection: close` from the beginning of the end on, and the fresh get a moment.
 """
 
 from __future__ import annotations
@@ -22,13 +26,37 @@ log = structlog.get_logger(__name__)
 STALL_SECONDS = 30.0
 LOOKS = 6  # within that time
 
+# For the first request of a connection that was taken just before the end.
+FRESH_SECONDS = 0.5
+
 
 class HttpConnection(HttpToolsProtocol):
     """One timer runs while more than uvicorn's 64 KB wait for the client, and none otherwise."""
 
+    ending = False  # for all connections of the process
     _look: asyncio.TimerHandle | None = None
     _waiting = 0  # unread bytes when they last became fewer
     _since = 0.0
+
+    @classmethod
+    def end(cls) -> None:
+        """The process is about to stop: no connection outlives its next answer."""
+        cls.ending = True
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        if self.ending and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        if self.cycle is None:
+            self.loop.call_later(FRESH_SECONDS, self._close_unless_asked)
+        else:
+            super().shutdown()
+
+    def _close_unless_asked(self) -> None:
+        if self.cycle is None:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
