@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from admin_api import actions
 from admin_api.actions import (
     api_keys,
+    encryption,
     invites,
     memberships,
     models,
@@ -124,6 +125,7 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "api_keys.rotate": lambda people: (
         lambda it: lambda: api_keys.rotate(actor=SYSTEM, key=it, overlap=datetime.timedelta(hours=1))
     )(key(people)),
+    "encryption.renew": lambda people: lambda: encryption.renew(actor=SYSTEM),
     "invites.create": lambda people: lambda: invitation(people),
     "invites.accept": lambda people: (
         lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)

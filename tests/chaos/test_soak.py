@@ -38,7 +38,7 @@ BEGUN = [Send(stream_head()), *map(Send, map(chunk, provider.frames()[:4]))]
 
 # After so many requests caches are warm; from there on so many megabytes per 1,000 requests.
 WARM_REQUESTS, MEGABYTES = 2000, 1.0
-SHORT_SECONDS, SHORT_WARM_REQUESTS, SHORT_MEGABYTES = 12.0, 600, 4.0
+SHORT_SECONDS, SHORT_WARM_REQUESTS, SHORT_MEGABYTES = 8.0, 400, 5.0
 
 
 @dataclass(frozen=True)

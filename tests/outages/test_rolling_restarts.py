@@ -26,10 +26,6 @@ def test_twenty_rolling_restarts_under_fifty_streams_refuse_nobody(site: Site) -
     _restart_in_turn(site, restarts=20, clients=50)
 
 
-def test_a_killed_process_harms_only_its_own_streams(site: Site) -> None:
-    _kill_in_turn(site, kills=1, every=3.0, clients=10)
-
-
 @pytest.mark.chaos
 def test_kills_for_five_minutes_harm_only_their_own_streams(site: Site) -> None:
     _kill_in_turn(site, kills=30, every=10.0, clients=50)

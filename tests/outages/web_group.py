@@ -28,10 +28,13 @@ Figures = dict[str, float]
 
 
 class WebGroup:
-    """Processes by their place, 0 to `count` - 1. Who ends one starts it again: nobody else does."""
+    """Processes by their place, 0 to `count` - 1. Who ends one starts it again: nobody else does.
+
+    What is changed in `environment` holds for those that are started afterwards.
+    """
 
     def __init__(self, environment: Mapping[str, str], logs: Path, count: int = 3) -> None:
-        self._environment = environment
+        self.environment = dict(environment)
         self._logs = logs
         self._count = count
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -73,7 +76,7 @@ class WebGroup:
             self._processes[place] = subprocess.Popen(
                 [sys.executable, "-m", "gateway.server"],
                 cwd=PROJECT,
-                env={**self._environment, **own},
+                env={**self.environment, **own},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
