@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up logs test test-agents fuzz lint format bench scale lock css browser
+.PHONY: help up logs test test-agents chaos soak scale fuzz lint format bench lock css browser
 
 PYTHON ?= python3
 RUN := .venv/bin/python
@@ -31,6 +31,12 @@ test: .venv/.installed-dev browser ## Run every test, with all that it needs
 
 test-agents: .venv/.installed-dev .agents/.installed ## Run Claude Code and Codex against the gateway (650 MB from npm)
 	@exec env AGENT_TESTS=1 $(RUN) -m pytest -m agents $(or $(TESTS),tests/agents)
+
+chaos: .venv/.installed-dev ## Kill, freeze and cut everything under load, many times (CHAOS_SEED, CHAOS_ROUNDS)
+	@exec env CHAOS_TESTS=1 CHAOS_SEED=$(CHAOS_SEED) CHAOS_ROUNDS=$(CHAOS_ROUNDS) $(RUN) -m pytest -q -s -m chaos $(or $(TESTS),tests/chaos/test_chaos.py tests/outages)
+
+soak: .venv/.installed-dev ## Fifty streams for SOAK_MINUTES (30), with faults: nothing may grow
+	@exec env CHAOS_TESTS=1 SOAK_MINUTES=$(SOAK_MINUTES) $(RUN) -m pytest -q -s -m chaos tests/chaos/test_soak.py
 
 fuzz: .venv/.installed-dev ## Ask every operation of the API for right and wrong things, many times (FUZZ_EXAMPLES, FUZZ_SEED)
 	@exec env FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) FUZZ_SEED=$(or $(FUZZ_SEED),$$(date +%s)) $(RUN) -m pytest -q tests/admin_api/test_any_request.py

@@ -6,6 +6,8 @@ A refusal reads as on the data plane, whose doors stand beside these.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -92,7 +94,19 @@ def _find(secret: str, address: str) -> ApiKey:
         key = ApiKey.objects.filter(current | before).select_related("organization").first()
     if key is None:
         raise wrong_key(address)
+    _bring_under_first_pepper(key, ("digest", "previous_digest"), digests)
     return key
+
+
+def _bring_under_first_pepper(
+    key: ApiKey | OperatorKey, names: Sequence[str], digests: Sequence[bytes]
+) -> None:
+    """A key that is used while the pepper is exchanged will be known without the older one."""
+    for name in names:
+        held = getattr(key, name)
+        if held is not None and bytes(held) in digests[1:]:
+            type(key)._default_manager.filter(pk=key.pk, **{name: held}).update(**{name: digests[0]})
+            setattr(key, name, digests[0])
 
 
 def _check_usable(key: ApiKey, address: str) -> None:
@@ -134,6 +148,7 @@ def _find_operator_key(secret: str, address: str) -> OperatorKey:
         key = OperatorKey.objects.filter(digest__in=digests).first()
     if key is None:
         raise wrong_key(address)
+    _bring_under_first_pepper(key, ("digest",), digests)
     status = key.status_at(timezone.now())
     if status != "active":
         log.info("operator_key_refused", key_id=key.id, why=status)

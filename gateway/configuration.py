@@ -22,6 +22,8 @@ from gateway.email_url import password_of, settings_of
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
+SHORTEST_SECRET = 32  # characters
+
 CommaList = Annotated[list[str], NoDecode]
 
 
@@ -38,9 +40,10 @@ class ConfigurationError(Exception):
 class Configuration(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, populate_by_name=True)
 
-    # Secrets. `manage.py up` makes what is missing; everywhere else a missing one is an error.
-    secret_key: SecretStr = Field(alias="SECRET_KEY", min_length=32)
-    key_pepper: SecretStr = Field(alias="GATEWAY_KEY_PEPPER", min_length=32)
+    # Secrets. `manage.py up` makes what is missing; everywhere else a missing one is an error. Each may be several
+    # with commas between, while one is exchanged: the first is used for what is new, all for what is there.
+    secret_key: SecretStr = Field(alias="SECRET_KEY")
+    key_pepper: SecretStr = Field(alias="GATEWAY_KEY_PEPPER")
     data_encryption_keys: Annotated[list[SecretStr], NoDecode] = Field(
         alias="GATEWAY_DATA_ENCRYPTION_KEYS", min_length=1
     )
@@ -88,6 +91,13 @@ class Configuration(BaseSettings):
         return (
             [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         )
+
+    @field_validator("secret_key", "key_pepper")
+    @classmethod
+    def _each_long_enough(cls, value: SecretStr) -> SecretStr:
+        if any(len(part) < SHORTEST_SECRET for part in _parts(value)):
+            raise ValueError(f"expected at least {SHORTEST_SECRET} characters, of each if there are several")
+        return value
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -148,7 +158,12 @@ class Configuration(BaseSettings):
     @cached_property
     def peppers(self) -> list[bytes]:
         """The key peppers: the first makes digests, all are tried; more than one only during a rotation."""
-        return [part.strip().encode() for part in self.key_pepper.get_secret_value().split(",")]
+        return [part.encode() for part in _parts(self.key_pepper)]
+
+    @cached_property
+    def secret_keys(self) -> list[str]:
+        """The first signs, all are believed."""
+        return _parts(self.secret_key)
 
     @property
     def https(self) -> bool:
@@ -157,12 +172,15 @@ class Configuration(BaseSettings):
     @property
     def secret_values(self) -> list[str]:
         """What no log line may ever show."""
-        keys = [self.secret_key, *self.data_encryption_keys]
-        given = [self.upstream_anthropic_api_key, self.upstream_openai_api_key]
+        given = [
+            *self.data_encryption_keys,
+            self.upstream_anthropic_api_key,
+            self.upstream_openai_api_key,
+        ]
         peppers = [pepper.decode() for pepper in self.peppers]
         mail = password_of(self.email_url.get_secret_value()) if self.email_url else ""
-        secrets = [secret.get_secret_value() for secret in (*keys, *given) if secret]
-        return [*secrets, *peppers, *([mail] if mail else [])]
+        secrets = [secret.get_secret_value() for secret in given if secret]
+        return [*self.secret_keys, *secrets, *peppers, *([mail] if mail else [])]
 
     @classmethod
     def settings_customise_sources(
@@ -194,6 +212,10 @@ def load() -> Configuration:
             )
         where = f"environment or {data_dir_from_environment()}"
         raise ConfigurationError("\n".join([f"The configuration ({where}) has errors:", *lines])) from None
+
+
+def _parts(secret: SecretStr) -> list[str]:
+    return [part.strip() for part in secret.get_secret_value().split(",")]
 
 
 def _told(error: Any) -> str:

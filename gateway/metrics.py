@@ -6,6 +6,7 @@ more than counting: a request costs under 3 us in all.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Callable
 
@@ -115,6 +116,17 @@ _open_circuits = Gauge(
     "Models of providers that are passed over for now because attempts there fail.",
     registry=REGISTRY,
 )
+
+
+def _open_tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:  # asked from outside of a loop
+        return 0
+
+
+_tasks = Gauge("gateway_tasks", "Tasks of the event loop.", registry=REGISTRY)
+_tasks.set_function(_open_tasks)
 _stream_entries = Gauge(
     "gateway_usage_stream_lag",
     "Usage events in Valkey that Postgres does not have yet.",

@@ -16,11 +16,13 @@ import sys
 import uvicorn
 
 from gateway.asgi import application, front_door
+from gateway.http_connection import HttpConnection
 
 # What uvicorn adds to our own drain before it cancels tasks that we should have ended.
 MARGIN_SECONDS = 2
 
-# While work is open, new requests are still taken for so long: a balancer has to see `/readyz` say no first.
+# While work is open, new requests are still taken for so long: a balancer has to see `/readyz` say no first. It is
+# half the drain at most, so that who comes last has time too.
 FAREWELL_SECONDS = 5.0
 
 
@@ -36,9 +38,11 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         draining = None
+        HttpConnection.end()
         if front_door.plane is not None:
-            draining = asyncio.create_task(front_door.plane.drain(front_door.configuration.drain_seconds))
-            await asyncio.wait({draining}, timeout=FAREWELL_SECONDS)
+            seconds = front_door.configuration.drain_seconds
+            draining = asyncio.create_task(front_door.plane.drain(seconds))
+            await asyncio.wait({draining}, timeout=min(FAREWELL_SECONDS, seconds / 2))
         await super().shutdown(sockets)
         if draining is not None:
             draining.cancel()
@@ -53,7 +57,7 @@ def main() -> None:
         host=configuration.host,
         port=configuration.port,
         loop="uvloop",
-        http="httptools",
+        http=HttpConnection,
         ws="none",
         lifespan="on",
         log_config=None,

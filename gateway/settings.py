@@ -16,7 +16,7 @@ except configuration.ConfigurationError as problem:
 
 BASE_DIR = configuration.PROJECT_DIR
 DEBUG = CONFIGURATION.debug
-SECRET_KEY = CONFIGURATION.secret_key.get_secret_value()
+SECRET_KEY, *SECRET_KEY_FALLBACKS = CONFIGURATION.secret_keys
 ALLOWED_HOSTS = list(CONFIGURATION.hosts)
 CSRF_TRUSTED_ORIGINS = [CONFIGURATION.base_url]
 APPEND_SLASH = False  # a redirect would turn an SDK's POST into a GET

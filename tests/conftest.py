@@ -71,6 +71,16 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Endurance runs take many minutes and stay out of `make test`."""
+    if os.environ.get("CHAOS_TESTS"):
+        return
+    skipped = pytest.mark.skip(reason="run by `make chaos` or `make soak`")
+    for item in items:
+        if item.get_closest_marker("chaos"):
+            item.add_marker(skipped)
+
+
 def _only_distributes(config: pytest.Config) -> bool:
     """Whether this process runs no test itself: its workers would inherit what it sets, and Django reads it first."""
     return bool(getattr(config.option, "numprocesses", None)) and not hasattr(config, "workerinput")

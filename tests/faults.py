@@ -3,7 +3,9 @@
     with FaultProxy("127.0.0.1:5432") as proxy:
         proxy.behave(latency=0.1)             # seconds, both ways
         proxy.behave(rate=10_000)             # bytes per second, towards the client
-        proxy.behave(silent=True)             # accepts and forwards nothing
+        proxy.behave(silent=True)             # accepts and reads nothing further: what is sent waits
+        proxy.behave(black_hole=True)         # accepts, reads all and forwards nothing: what is sent is gone
+        proxy.behave(corrupt=1000)            # flips a bit in one byte of about so many, towards the client
         proxy.behave(cut_after=100, how="reset")    # after so many bytes towards the client
         proxy.behave(refuse=True)             # closes what is open and listens no more
         proxy.behave()                        # healthy again
@@ -14,6 +16,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import struct
 from dataclasses import dataclass
@@ -31,6 +34,8 @@ class Behaviour:
     latency: float = 0
     rate: float = 0
     silent: bool = False
+    black_hole: bool = False
+    corrupt: int = 0
     refuse: bool = False
     cut_after: int | None = None
     how: How = "close"
@@ -39,10 +44,11 @@ class Behaviour:
 class FaultProxy:
     """Forwards to `target` (`host:port`, or the path of a unix socket) from `address`, of the same family."""
 
-    def __init__(self, target: str, *, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, target: str, *, listen: str = "127.0.0.1:0", seed: int = 1) -> None:
         self._target = target
         self._listen = listen
         self._behaviour = Behaviour()
+        self._chance = random.Random(seed)
         self._writers: set[asyncio.StreamWriter] = set()
         self._audible = asyncio.Event()
         self._audible.set()
@@ -63,12 +69,14 @@ class FaultProxy:
         latency: float = 0,
         rate: float = 0,
         silent: bool = False,
+        black_hole: bool = False,
+        corrupt: int = 0,
         refuse: bool = False,
         cut_after: int | None = None,
         how: How = "close",
     ) -> None:
         """Behave like this from now on, for open and for new connections."""
-        self._behaviour = Behaviour(latency, rate, silent, refuse, cut_after, how)
+        self._behaviour = Behaviour(latency, rate, silent, black_hole, corrupt, refuse, cut_after, how)
         self._thread.run(self._apply())
 
     def cut(self, how: How = "close") -> None:
@@ -146,6 +154,10 @@ class FaultProxy:
         sent = 0
         while data := await source.read(65_536):
             await self._audible.wait()
+            if self._behaviour.black_hole:
+                continue
+            if to_client and self._behaviour.corrupt:
+                data = self._corrupted(data)
             if self._behaviour.latency:
                 await asyncio.sleep(self._behaviour.latency)
             limit = self._behaviour.cut_after if to_client else None
@@ -157,6 +169,13 @@ class FaultProxy:
                 return
         if sink.can_write_eof() and not sink.is_closing():
             sink.write_eof()
+
+    def _corrupted(self, data: bytes) -> bytes:
+        """One bit of each byte that chance picks is another."""
+        share = 1 / self._behaviour.corrupt
+        return bytes(
+            byte ^ 1 << self._chance.randrange(8) if self._chance.random() < share else byte for byte in data
+        )
 
     async def _pass_on(self, data: bytes, sink: asyncio.StreamWriter, rate: float) -> None:
         step = max(1, int(rate / 50)) if rate else len(data) or 1

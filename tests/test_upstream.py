@@ -100,6 +100,36 @@ def test_the_proxy_forwards_slows_cuts_silences_and_refuses(upstream: Upstream) 
     assert (cut, silent) == (healthy[:20], b"")
 
 
+def test_the_proxy_flips_single_bits_towards_the_client_only(upstream: Upstream) -> None:
+    name = upstream.script(provider.reply(200, b"x" * 50_000))
+    question = f"POST / HTTP/1.1\r\nContent-Length: {len(name)}\r\n\r\n{name}"
+    with FaultProxy(f"127.0.0.1:{upstream.port}") as proxy:
+        whole = talk(proxy.port, question)
+        proxy.behave(corrupt=1000)
+        broken = talk(proxy.port, question)
+
+    flipped = [ours ^ theirs for ours, theirs in zip(whole, broken, strict=True) if ours != theirs]
+    assert {bits.bit_count() for bits in flipped} == {1}
+    assert 20 < len(flipped) < 100
+    assert [request.body for request in upstream.received(name)] == [name.encode()] * 2
+
+
+def test_the_proxy_swallows_what_a_black_hole_is_sent(upstream: Upstream) -> None:
+    name = upstream.script(provider.reply(200, {}))
+    question = f"POST / HTTP/1.1\r\nContent-Length: {len(name)}\r\n\r\n{name}"
+    with FaultProxy(f"127.0.0.1:{upstream.port}") as proxy:
+        proxy.behave(black_hole=True)
+        nothing = talk(proxy.port, question)
+        with socket.create_connection(("127.0.0.1", proxy.port), 3) as client:
+            client.settimeout(3)
+            client.sendall(b"x" * (64 << 20))  # more than any buffer on the way: it is read
+        proxy.behave()
+        healthy = talk(proxy.port, question)
+
+    assert nothing == b"" and healthy.startswith(b"HTTP/1.1 200")
+    assert len(upstream.received(name)) == 1, "the black hole forwarded a request"
+
+
 def talk(port: int, request: str) -> bytes:
     return timed(port, request.encode())[0]
 

@@ -25,7 +25,7 @@ class Directory:
 
     def __init__(self, store: DirectoryStore, *, redis_url: str, peppers: list[bytes]) -> None:
         self.store = store
-        self.keys = KeyCache(store.principal, peppers)
+        self.keys = KeyCache(store.principal, store.renew_digest, peppers)
         self.catalog: Catalog = EMPTY
         self.loaded = False
         self._redis_url = redis_url

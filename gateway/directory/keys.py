@@ -7,6 +7,7 @@ keys in use. While Postgres is away, what is known stays known.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections import OrderedDict
@@ -27,10 +28,21 @@ V = TypeVar("V")
 
 
 class KeyCache:
-    """`find` is the only way from a secret to its principal. `load` reads one digest from the store."""
+    """`find` is the only way from a secret to its principal.
 
-    def __init__(self, load: Callable[[bytes], Awaitable[Principal | None]], peppers: list[bytes]) -> None:
+    `load` reads one digest from the store, `renew` puts another in its place. Keys that are used come under the first
+    pepper this way, so that an older one can be given up.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[bytes], Awaitable[Principal | None]],
+        renew: Callable[[bytes, bytes], Awaitable[None]],
+        peppers: list[bytes],
+    ) -> None:
         self._load = load
+        self._renew = renew
+        self._renewing: set[asyncio.Task[None]] = set()
         self._peppers = peppers
         self._known: OrderedDict[bytes, tuple[float, Principal]] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
@@ -85,10 +97,23 @@ class KeyCache:
         generation = self._generation
         principal = await self._load(digest)
         for pepper in self._peppers[1:]:  # keys made before a rotation of the pepper
-            principal = principal or await self._load(credentials.digest(secret, pepper))
+            if principal is None:
+                older = credentials.digest(secret, pepper)
+                principal = await self._load(older)
+                if principal is not None:
+                    self._renew_later(older, digest)
         if generation == self._generation:  # else something changed while we read: do not keep what we saw
             self._remember(digest, principal)
         return principal
+
+    def _renew_later(self, older: bytes, digest: bytes) -> None:
+        task = asyncio.create_task(self._renew_now(older, digest))
+        self._renewing.add(task)
+        task.add_done_callback(self._renewing.discard)
+
+    async def _renew_now(self, older: bytes, digest: bytes) -> None:
+        with contextlib.suppress(StoreUnavailable):  # then with its next reading
+            await self._renew(older, digest)
 
     def _remember(self, digest: bytes, principal: Principal | None) -> None:
         if principal is None:

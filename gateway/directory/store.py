@@ -81,6 +81,14 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
  WHERE k.digest = %s OR k.previous_digest = %s
 """
 
+RENEW_DIGEST: LiteralString = """
+UPDATE gateway_apikey
+   SET digest = CASE WHEN digest = %s THEN %s ELSE digest END,
+       previous_digest = CASE WHEN previous_digest = %s THEN %s ELSE previous_digest END
+ WHERE digest = %s OR previous_digest = %s
+RETURNING id
+"""
+
 MODELS: LiteralString = """
 SELECT m.id, m.name, m.origin, m.display_name, m.created_at, m.max_input_tokens, m.max_output_tokens,
        coalesce(g.name, 'default') AS model_group,
@@ -191,6 +199,11 @@ class DirectoryStore:
         expired once the overlap is over: who goes on using an old secret guesses no keys."""
         rows = await self._rows(KEY, digest, digest, digest)
         return _principal(rows[0]) if rows else None
+
+    async def renew_digest(self, before: bytes, after: bytes) -> None:
+        """The same secret under another pepper."""
+        rows = await self._rows(RENEW_DIGEST, before, after, before, after, before, before)
+        log.info("key_digest_renewed", key_id=[row["id"] for row in rows])
 
     async def catalog(self) -> Catalog:
         """All models with their routes; what operators configured wins a name from the simulator."""

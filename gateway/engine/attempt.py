@@ -28,6 +28,7 @@ from gateway.upstreams.client import Kind, UpstreamFailure
 log = structlog.get_logger(__name__)
 
 MAX_REPLY_BYTES = 64 * 1024 * 1024
+SHORTEST_SECRET = 8  # bytes; a shorter one might stand in any word
 MAX_ERROR_BYTES = 1024 * 1024
 LARGE_ANSWER = 256 * 1024  # bytes; reading one takes milliseconds and moves to a thread
 # The provider's trouble, or the operator's with it; everything else is the caller's own mistake anywhere.
@@ -166,7 +167,7 @@ async def _whole_answer(reply: Reply, target: Target, passage: Passage, seconds:
 async def _refused(reply: Reply, target: Target, call: Call, passage: Passage) -> AttemptFailed:
     """The provider said no: its own words for the caller's mistakes, ours for the operator's."""
     status = reply.status
-    body = await reply.read_all(MAX_ERROR_BYTES, target.timeouts.idle)
+    body = _without_key(await reply.read_all(MAX_ERROR_BYTES, target.timeouts.idle), target)
     error = passage.refusal(status, body, _try_again_headers(reply))
     log.log(
         _level(status),
@@ -179,6 +180,12 @@ async def _refused(reply: Reply, target: Target, call: Call, passage: Passage) -
     )
     retryable = status in RETRYABLE or status >= 500 or error.status in RETRYABLE
     return AttemptFailed(error, retryable=retryable, status=status, retry_after=retry_after(reply.headers))
+
+
+def _without_key(body: bytes, target: Target) -> bytes:
+    """Some servers repeat in their errors what they were sent; the operator's key is no tenant's business."""
+    key = target.api_key.encode()
+    return body.replace(key, b"[redacted]") if len(key) >= SHORTEST_SECRET else body
 
 
 def _error_before_content(error_type: str, message: str) -> AttemptFailed:

@@ -16,6 +16,7 @@ from admin_api import actions, webhook_events
 from admin_api.actions import (
     api_keys,
     credit,
+    encryption,
     invites,
     memberships,
     model_groups,
@@ -150,6 +151,7 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "credit.end": lambda people: (lambda it: lambda: credit.end(actor=SYSTEM, organization=it))(
         prepaid(people)
     ),
+    "encryption.renew": lambda people: lambda: encryption.renew(actor=SYSTEM),
     "invites.create": lambda people: lambda: invitation(people),
     "invites.accept": lambda people: (
         lambda it: lambda: invites.accept(token=it, name="New", password=PASSWORD, user=None)

@@ -24,7 +24,15 @@ from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from admin_api.actions import api_keys, models, operator_keys, organizations, providers, workspaces  # noqa: E402
+from admin_api.actions import (  # noqa: E402
+    api_keys,
+    invites,
+    models,
+    operator_keys,
+    organizations,
+    providers,
+    workspaces,
+)
 from admin_api.actor import SYSTEM  # noqa: E402
 from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey  # noqa: E402
 from admin_api.residency import Residency  # noqa: E402
@@ -145,6 +153,15 @@ def operator_key() -> dict[str, Any]:
     return {"id": row.id, "secret": secret}
 
 
+def member(*, organization: str, email: str, password: str) -> dict[str, Any]:
+    """A person who signs in with a password, an admin of the organization."""
+    _, token = invites.create(
+        actor=SYSTEM, organization=Organization.objects.get(name=organization), email=email, role="admin"
+    )
+    invites.accept(token=token, name="Ada", password=password, user=None)
+    return {}
+
+
 def adopt(*, organization: str, secret: str) -> dict[str, Any]:
     """Make a key whose secret was known before."""
     row = ApiKey.objects.get(pk=api_key(organization=organization)["id"])
@@ -198,6 +215,7 @@ WISHES: dict[str, Callable[..., dict[str, Any]]] = {
         limits,
         api_key,
         operator_key,
+        member,
         adopt,
         key_status,
         used,

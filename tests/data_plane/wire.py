@@ -72,6 +72,11 @@ class Wire:
         """`source` is the address to come from: any 127.x.y.z."""
         return cls(*await asyncio.open_connection("127.0.0.1", port, limit=1 << 26, local_addr=(source, 0)))
 
+    @property
+    def port(self) -> int:
+        """Ours, by which the other side knows this connection."""
+        return int(self._writer.get_extra_info("sockname")[1])
+
     async def ask(self, raw: bytes, within: float = 15) -> Answer:
         async with asyncio.timeout(within):
             await self.send(raw)
@@ -84,11 +89,15 @@ class Wire:
 
     async def read(self, *, head_only: bool = False) -> Answer:
         answer = Answer(asked_at=time.monotonic())
+        await self.read_into(answer, head_only=head_only)
+        answer.ended_at = time.monotonic()
+        return answer
+
+    async def read_into(self, answer: Answer, *, head_only: bool = False) -> None:
+        """As `read`, for who wants to see what had come when that fails."""
         await self.read_head(answer)
         if not head_only:
             await self._read_body(answer)
-        answer.ended_at = time.monotonic()
-        return answer
 
     async def read_head(self, answer: Answer) -> None:
         """Status and headers, informational answers skipped."""

@@ -37,6 +37,11 @@ class Store:
             raise StoreUnavailable("away")
         return self.rows.get(digest)
 
+    async def renew(self, before: bytes, after: bytes) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.rows[after] = self.rows.pop(before)
+
     def add(self, secret: str, pepper: bytes = PEPPER) -> None:
         self.rows[credentials.digest(secret, pepper)] = principal()
 
@@ -48,7 +53,7 @@ def store() -> Store:
 
 @pytest.fixture
 def cache(store: Store) -> KeyCache:
-    cache = KeyCache(store.load, [PEPPER, OLDER_PEPPER])
+    cache = KeyCache(store.load, store.renew, [PEPPER, OLDER_PEPPER])
     cache.listening = True
     return cache
 
@@ -96,6 +101,17 @@ async def test_a_key_made_under_an_older_pepper_works(store: Store, cache: KeyCa
     assert await cache.find(secret) == principal()
     cache.forget_key(credentials.digest(secret, OLDER_PEPPER))
     assert cache.cached(secret) is None
+
+
+async def test_a_key_that_is_used_comes_under_the_first_pepper(store: Store, cache: KeyCache) -> None:
+    used, unused = credentials.new_secret("api"), credentials.new_secret("api")
+    store.add(used, OLDER_PEPPER)
+    store.add(unused, OLDER_PEPPER)
+    await cache.find(used)
+    await asyncio.sleep(0)
+    assert store.rows.keys() == {credentials.digest(used, PEPPER), credentials.digest(unused, OLDER_PEPPER)}
+    later = KeyCache(store.load, store.renew, [PEPPER])
+    assert [await later.find(used), await later.find(unused)] == [principal(), None]
 
 
 async def test_known_keys_outlive_postgres_and_unknown_ones_are_never_called_wrong(

@@ -77,20 +77,37 @@ class Store:
 
 
 class Drain:
-    """The real `manage.py drain`."""
+    """The real `manage.py drain`, running from the beginning."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self._environment = environment
+        self._log = log
+        self.start()
+
+    def start(self) -> None:
         command = [sys.executable, "manage.py", "drain"]
-        with log.open("ab") as file:
-            self._process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=file, stderr=file)
+        with self._log.open("ab") as file:
+            self._process = subprocess.Popen(
+                command, cwd=PROJECT, env=self._environment, stdout=file, stderr=file
+            )
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def close(self) -> None:
+        self.thaw()
         self._process.terminate()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
 
 
 @dataclasses.dataclass
@@ -111,6 +128,7 @@ class Site:
     valkey: Store
     valkey_url: str
     house: House
+    drain: Drain
 
     def gateway(self, name: str, *, module: str = "gateway.server", **environment: str) -> Gateway:
         """A further web process on the same stores, with a DATA_DIR of its own; not waited for."""
@@ -162,8 +180,8 @@ def open_site(
         postgres.start()
         valkey.start()
         upstream = stack.enter_context(Upstream())
-        house = _house(folder, database, valkey_url, client, upstream, environment, stack)
-        yield Site(folder, database, postgres, valkey, valkey_url, house)
+        house, drain = _house(folder, database, valkey_url, client, upstream, environment, stack)
+        yield Site(folder, database, postgres, valkey, valkey_url, house, drain)
 
 
 def until(true: Callable[[], bool], within: float = 10, what: str = "") -> float:
@@ -210,7 +228,7 @@ def _house(
     upstream: Upstream,
     extra: dict[str, str],
     stack: contextlib.ExitStack,
-) -> House:
+) -> tuple[House, Drain]:
     data = folder / "data"
     data.mkdir(mode=0o700)
     environment = environment_of(database.url, valkey_url, data) | extra
@@ -220,8 +238,9 @@ def _house(
     stack.callback(office.close)
     gateway = Gateway(environment, folder / "gateway.log")
     stack.callback(gateway.close)
-    stack.callback(Drain(environment, folder / "drain.log").close)
+    drain = Drain(environment, folder / "drain.log")
+    stack.callback(drain.close)
     house = House(gateway, upstream, office, client, environment)
     house.furnish()
     gateway.wait_until_ready()
-    return house
+    return house, drain

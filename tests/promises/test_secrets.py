@@ -9,30 +9,27 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
-import psycopg
-import redis
 
 from gateway.credentials import new_secret
 from tests import upstream as provider
 from tests.data_plane.house import PROVIDER_KEY, REFUSED, SCRIPTED, body
 from tests.data_plane.wire import Answer, Wire, ask
 from tests.outages.site import Site, spooled_bytes, until
+from tests.promises.canaries import database_values, sightings, told, valkey_values
 from tests.upstream import Close, Hang, Reset, Send, chunk, stream_head
 
 PROMPT = f"the prompt that nobody may keep {secrets.token_hex(16)}"
 REPLY = f"the reply that nobody may keep {secrets.token_hex(16)}"
 PASSWORD = f"password-{secrets.token_hex(16)}"
-TELLING = 20  # characters of a secret that already tell it
 
 
 def test_nothing_that_is_stored_opens_the_door(site: Site) -> None:
     tenant = site.house.tenant()
     admin = site.house.office.wish("api_key", organization=tenant.name, kind="admin")["secret"]
     assert site.house.post(body(), key=tenant.key).status == 200
-    values = {value for value in (*_database(site), *_valkey(site)) if 0 < len(value) < 8000}
+    values = {value for value in (*database_values(site), *valkey_values(site)) if 0 < len(value) < 8000}
     tried = sorted({form for value in values for form in _forms_of(value)})
     let_in = asyncio.run(_try_all(site, tried))
 
@@ -63,22 +60,15 @@ def test_no_secret_and_no_prompt_shows_anywhere(site: Site) -> None:
     places = {
         **said,
         **{file.name: file.read_bytes() for file in site.folder.rglob("*.log")},
-        "Postgres": "\n".join(_database(site)).encode(),
-        "Valkey": "\n".join(_valkey(site)).encode(),
+        "Postgres": "\n".join(database_values(site)).encode(),
+        "Valkey": "\n".join(valkey_values(site)).encode(),
         "Valkey's file": b"".join(file.read_bytes() for file in (site.folder / "valkey").rglob("*.aof")),
         "/metrics": site.house.get("/metrics", key="").body,
     }
 
-    found = [
-        (name, place)
-        for name, canary in canaries.items()
-        for place, content in places.items()
-        if any(form in content for form in _shapes(canary))
-    ]
-    print(
-        f"\n{len(canaries)} canaries in {sum(map(len, places.values()))} bytes of {len(places)} places: {found}"
-    )
-    assert found == [], {place: _lines_with(canaries[name], places[place]) for name, place in found}
+    found = sightings(canaries, places)
+    print(f"\n{len(canaries)} canaries in {sum(map(len, places.values()))} bytes of {len(places)} places")
+    assert found == {}
     assert len(places["spool"]) > 0 and b"provider_failed" in places["gateway.log"]
 
 
@@ -123,7 +113,7 @@ def _mixed_run(site: Site, key: str, admin: str, invented: str) -> dict[str, byt
     asyncio.run(_leave_within(site, key))
     house.post(body(script=good, messages=[*prompt, {"role": "user", "content": good}]), key=key)
     spool = _while_stores_are_away(site, key, invented, answers)
-    return {"replies": b"".join(_told(answer) for answer in answers), "spool": spool}
+    return {"replies": b"".join(told(answer) for answer in answers), "spool": spool}
 
 
 def _while_stores_are_away(site: Site, key: str, invented: str, answers: list[Answer]) -> bytes:
@@ -188,69 +178,3 @@ def _forms_of(value: str) -> Iterator[str]:
         raw = bytes.fromhex(single[2:])
         yield from (raw.hex(), base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode())
         yield "sk-gw-api01-" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _shapes(canary: str) -> list[bytes]:
-    """Raw, its beginning, URL-encoded, and base64 at each of three offsets (without the ends, which vary)."""
-    raw = canary.encode()
-    shifted = [base64.b64encode(b"x" * offset + raw).decode() for offset in range(3)]
-    return [
-        raw[:TELLING],
-        quote(canary, safe="").encode()[:TELLING],
-        *(one[4:-4][: TELLING + 4].encode() for one in shifted),
-        *(one[4:-4][: TELLING + 4].replace("+", "-").replace("/", "_").encode() for one in shifted),
-    ]
-
-
-def _lines_with(canary: str, content: bytes) -> list[bytes]:
-    return [line[:400] for line in content.splitlines() if any(form in line for form in _shapes(canary))][:3]
-
-
-def _told(answer: Answer) -> bytes:
-    return b"\n".join([answer.body, *(f"{name}: {value}".encode() for name, value in answer.headers)])
-
-
-def _database(site: Site) -> list[str]:
-    """Every value of every table, as text."""
-    tables = (
-        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
-    )
-    values: set[str] = set()
-    with psycopg.connect(site.database.url) as connection:
-        for (table,) in connection.execute(tables).fetchall():
-            for (row,) in connection.execute(f'SELECT to_jsonb(t) FROM "{table}" t'.encode()).fetchall():
-                values.update(_leaves(row))
-    return sorted(values)
-
-
-def _valkey(site: Site) -> list[str]:
-    client: redis.Redis = site.house.valkey
-    values: set[str] = set()
-    for key in client.scan_iter(count=1000):
-        kind = client.type(key)
-        found = {
-            b"string": lambda key: client.get(key),
-            b"hash": lambda key: client.hgetall(key),
-            b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
-            b"set": lambda key: list(client.smembers(key)),
-            b"list": lambda key: client.lrange(key, 0, -1),
-            b"stream": lambda key: client.xrange(key),
-        }[kind](key)
-        values.update(_leaves(found))
-        values.add(_text(key))
-    return sorted(values)
-
-
-def _leaves(value: object) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from (*_leaves(key), *_leaves(inner))
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _leaves(inner)
-    elif value is not None:
-        yield _text(value)
-
-
-def _text(value: object) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
