@@ -12,10 +12,13 @@ from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.locks import hold_catalog
 from gateway.encryption import Vault
-from gateway.models import ProviderKey
+from gateway.models import ProviderKey, WebhookEndpoint
 
 # Every column that holds what `gateway.encryption` has made.
-ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = ((ProviderKey, "encrypted_api_key"),)
+ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
+    (ProviderKey, "encrypted_api_key"),
+    (WebhookEndpoint, "encrypted_secret"),
+)
 
 
 @dataclass(frozen=True)
