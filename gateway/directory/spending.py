@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any, LiteralString
 
 import psycopg
 
 from gateway.budgets import CREDIT, DAY_MS, Counter
+from gateway.price import Rates, rates_of
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 
@@ -66,6 +68,15 @@ async def keys_of(connection: Connection, organization_id: uuid.UUID, user_id: s
     query = "SELECT id FROM gateway_apikey WHERE organization_id = %s AND user_id = %s"
     rows = await (await connection.execute(query, (organization_id, user_id))).fetchall()
     return {row["id"] for row in rows}
+
+
+async def rates(connection: Connection, versions: Collection[int]) -> dict[int, Rates]:
+    """Price versions by their ids."""
+    if not versions:
+        return {}
+    query = "SELECT * FROM gateway_price WHERE id = ANY(%s)"
+    rows = await (await connection.execute(query, (sorted(versions),))).fetchall()
+    return {row["id"]: rates_of(row) for row in rows}
 
 
 async def _sum(connection: Connection, query: LiteralString, values: dict[str, Any]) -> Decimal:

@@ -53,10 +53,6 @@ _NOTED = b"b:"
 Unledgered = dict[uuid.UUID, UsageEvent]
 
 
-class NotYet(Exception):
-    """An audit cannot be done at this moment; in a second it can."""
-
-
 class Auditor:
     """All audits of this process."""
 
@@ -113,7 +109,7 @@ class Auditor:
             ended, off, leaked = await self._limiter.valkey.call(
                 AUDIT_END, [counter.key, open_key(counter.organization_id)], [token, found]
             )
-        except (ValkeyUnavailable, hiredis.ReplyError, NotYet) as problem:
+        except (ValkeyUnavailable, hiredis.ReplyError) as problem:
             log.info("budget_not_audited", counter=counter.key, why=str(problem))
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
             return
@@ -146,11 +142,10 @@ class Auditor:
                 keys = await spending.keys_of(connection, organization, user)
             attempts = {id_: attempt_time(id_).date() for id_ in (*streamed, *noted)}
             total -= await spending.spent_by(connection, counter, attempts)
-        prices = {model.price.id: model.price for model in self._directory.catalog.models if model.price}
-        for usage in streamed.values():
-            if usage.attempt_id not in noted and _counts(usage, counter, keys):
-                total += _cost(usage, prices)
-        return nanodollars(total)
+            coming = [one for one in streamed.values() if one.attempt_id not in noted]
+            versions = {one.price_version for one in coming if one.price_version is not None}
+            prices = await spending.rates(connection, versions)
+        return nanodollars(total + sum(_cost(one, prices) for one in coming if _counts(one, counter, keys)))
 
     async def _noted(self, counter: Counter) -> set[uuid.UUID]:
         """Attempts that were settled since the audit began."""
@@ -192,11 +187,8 @@ def _counts(usage: UsageEvent, counter: Counter, keys: set[str]) -> bool:
 
 
 def _cost(usage: UsageEvent, prices: dict[int, Rates]) -> Decimal:
-    if usage.price_version is None:
-        return Decimal(0)
-    if usage.price_version not in prices:
-        raise NotYet(f"price version {usage.price_version} is not in the catalog")
-    rates = prices[usage.price_version]
+    """US dollars, as the drain will charge it."""
+    rates = None if usage.price_version is None else prices.get(usage.price_version)
     return charges(rates, usage.usage, usage.service_tier, usage.web_search_requests).total
 
 
