@@ -48,7 +48,7 @@ def test_errors_are_listed_with_file_line_and_path_and_nothing_is_changed(db: No
     assert str(refused.value).splitlines() == [
         f"{file} has 2 errors; nothing was changed.",
         f"{file}:1: providers.p.api_key: the environment variable KEY_OF_P is not set",
-        f"{file}:3: models.m.colour: unknown field; expected one of display_name, aliases, max_input_tokens, "
+        f"{file}:3: models.m.colour: unknown field; expected one of display_name, aliases, group, max_input_tokens, "
         "max_output_tokens, price, routes",
     ]
     assert not Provider.objects.filter(name="p").exists()
