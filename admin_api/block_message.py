@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+from gateway.limit_pools import BATCH, DEFAULT, TOKEN_COUNT
 from gateway.metering.refusal import Holder, Kind
 from gateway.models import LimitBlock
 
@@ -13,6 +14,8 @@ _WHOSE: dict[Holder, str] = {
     "user": "the member's",
     "api_key": "the API key's",
 }
+# What is counted together; models without a group need no word.
+_COUNTED = {"": "", DEFAULT: "", BATCH: " for message batches", TOKEN_COUNT: " for counting tokens"}
 _MONEY: tuple[Kind, ...] = ("spend_limit", "credit")
 
 
@@ -28,7 +31,7 @@ def _limit(block: LimitBlock) -> str:
         return f"{whose} prepaid credit"
     if block.kind == "spend_limit":
         return f"{whose} {block.limiter} spend limit of {_dollars(block.limit_value)}"
-    counted = f" for {block.pool.replace('_', ' ')}" if block.pool else ""
+    counted = _COUNTED.get(block.pool, f" for the model group {block.pool}")
     return f"{whose} rate limit of {_number(block.limit_value)} {block.limiter.replace('_', ' ')}{counted}"
 
 

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from admin_api.block_message import message_of
-from admin_api.queries.rate_limits import Group
+from admin_api.queries.rate_limits import Group, GroupType
 from admin_api.serializers.base import Constant, PageQuery, Text
 from gateway.metering.refusal import Holder, Kind
 from gateway.models import LimitBlock
@@ -19,7 +19,7 @@ _IN_UNIT = "In the unit of `limit_type`, of money in US cents."
 class BlockedGroupSerializer(serializers.Serializer):
     """As the `group` of `/v1/organizations/rate_limits`."""
 
-    type = Constant("model_group")
+    type = serializers.ChoiceField(get_args(GroupType))
     id = serializers.CharField()
 
 

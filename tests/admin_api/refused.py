@@ -27,7 +27,7 @@ def refused(key: ApiKey, at: datetime.datetime | None = None, **changed: Any) ->
         "kind": "rate_limit",
         "scope": "organization",
         "scope_id": str(key.organization_id),
-        "pool": "all_models",
+        "pool": "default",
         "limiter": "output_tokens_per_minute",
         "limit": 80_000,
         "needed": 4_096,

@@ -79,8 +79,8 @@ def test_the_sdk_is_told_which_limit_refused_a_request(door: Door, committed_peo
                 "remaining": 120,
                 "retry_after_seconds": 3,
                 "spend_limit_id": None,
-                "message": "Refused by the organization's rate limit of 80,000 output tokens per minute for "
-                "all models: the request needed 4,096, with 120 left. "
+                "message": "Refused by the organization's rate limit of 80,000 output tokens per minute: the "
+                "request needed 4,096, with 120 left. "
                 f"It could be sent again at {NOON:%Y-%m-%d} 12:00:03 UTC.",
             }
         ],
