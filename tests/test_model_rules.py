@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from gateway.model_rules import patterns_of, rules_of
 from gateway.principal import Workspace, denied_by
+from tests.limits.pools import unlimited
 
 NAMES = ("claude-opus-5", "opus", "anthropic/opus")
 
 
 def workspace(*holders: tuple[str, list[str], list[str]]) -> Workspace:
-    return Workspace("wrkspc_1", True, (), rules_of(*holders))
+    return unlimited("wrkspc_1", rules_of(*holders))
 
 
 @pytest.mark.parametrize(

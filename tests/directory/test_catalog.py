@@ -12,7 +12,7 @@ import pytest
 from gateway.directory.catalog import CatalogModel, NextPrice, Target, catalog_of, permitted
 from gateway.model_rules import rules_of
 from gateway.price import Rates
-from gateway.principal import Workspace
+from tests.limits.pools import unlimited
 
 
 def model(name: str, *targets: Target, aliases: tuple[str, ...] = (), day: int = 1) -> CatalogModel:
@@ -140,8 +140,8 @@ def test_through_a_provider_the_catalogs_name_beats_the_providers_own() -> None:
 
 
 def test_models_that_rules_forbid_are_left_out_of_lists() -> None:
-    ruled = Workspace("wrkspc_1", True, (), rules_of(("organization", ["claude-*"], ["a"])))
-    free = Workspace("wrkspc_2", True, ())
+    ruled = unlimited("wrkspc_1", rules_of(("organization", ["claude-*"], ["a"])))
+    free = unlimited("wrkspc_2")
 
     assert permitted(CATALOG.models, free) is CATALOG.models
     assert permitted(CATALOG.models, ruled) == [DATED]

@@ -11,14 +11,15 @@ from gateway import credentials
 from gateway.directory import keys
 from gateway.directory.keys import KeyCache
 from gateway.directory.store import StoreUnavailable
-from gateway.principal import Principal, Workspace
+from gateway.principal import Principal
+from tests.limits.pools import unlimited
 
 PEPPER, OLDER_PEPPER = b"a pepper", b"an older pepper"
 ACME = uuid.uuid4()
 
 
 def principal(key_id: str = "apikey_1") -> Principal:
-    workspaces = (Workspace("wrkspc_1", True, ()),)
+    workspaces = (unlimited("wrkspc_1"),)
     return Principal(key_id, "api", ACME, "Acme", "", None, workspaces, False)
 
 

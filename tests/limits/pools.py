@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import uuid
 
+from gateway.budgets import Budgets
 from gateway.limiters import CONCURRENT, LIMITERS
-from gateway.scopes import Pool, Scope, state_key
+from gateway.model_rules import ModelRules
+from gateway.principal import Workspace
+from gateway.scopes import Pool, Pools, Scope, state_key
 
 ACME = uuid.UUID("00000000-0000-4000-8000-00000000ac3e")
 UMBRELLA = uuid.UUID("00000000-0000-4000-8000-0000000b4e11")
@@ -31,3 +34,8 @@ def scope(*, kind: str = "organization", tenant: uuid.UUID = ACME, **limits: int
 def pool(*scopes: Scope, tenant: uuid.UUID = ACME, name: str = "default") -> Pool:
     """Of these scopes, the widest first."""
     return Pool(name, tenant, scopes)
+
+
+def unlimited(workspace_id: str, rules: tuple[ModelRules, ...] = ()) -> Workspace:
+    """A workspace in which nothing is limited."""
+    return Workspace(workspace_id, True, Pools(ACME, ()), Budgets(ACME, ()), rules)
