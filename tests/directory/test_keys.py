@@ -16,10 +16,11 @@ from tests.limits.pools import unlimited
 
 PEPPER, OLDER_PEPPER = b"a pepper", b"an older pepper"
 ACME = uuid.uuid4()
+WORKSPACE = unlimited("wrkspc_1")
 
 
 def principal(key_id: str = "apikey_1") -> Principal:
-    workspaces = (unlimited("wrkspc_1"),)
+    workspaces = (WORKSPACE,)
     return Principal(key_id, "api", ACME, "Acme", "", None, workspaces, False)
 
 
