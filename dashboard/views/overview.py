@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard import live_limits, snippets, usage
+from dashboard import live_limits, snippets, unpriced, usage
 from dashboard.fragments import wants_fragment
 from dashboard.place import Place, member_page
 from dashboard.ranges import RANGES, range_of
@@ -41,6 +41,7 @@ def _usage(request: HttpRequest, place: Place) -> dict[str, object]:
     used = usage.read(place, chosen, timezone.now())
     return {
         "usage": used,
+        "unpriced": unpriced.read(place, used),
         "ranges": RANGES,
         "range": chosen,
         "first_request": None if used.ever else snippets.snippet_of("curl"),

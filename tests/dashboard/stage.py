@@ -18,8 +18,9 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
-from admin_api.actions import api_keys, invites, memberships, organizations, passwords
+from admin_api.actions import api_keys, invites, memberships, models, organizations, passwords
 from admin_api.actor import SYSTEM
+from admin_api.catalog import RouteTo
 from gateway.metering import event
 from gateway.metering.drain import Drain
 from gateway.metering.event import UsageEvent
@@ -42,6 +43,8 @@ def main() -> None:
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
     _drain(list(_events(cast, key)))
+    for name in ("llama-4-maverick-17b-128e-instruct-fp8", "gpt-oss-120b"):  # without a price
+        models.upsert(actor=SYSTEM, name=name, routes=[RouteTo("simulator", name)])
     known = {
         "api_key": secret,
         "fresh_api_key": _fresh_key(initech, ingrid),

@@ -13,9 +13,11 @@ from django.conf import settings
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
+from msgspec import UNSET
 
-from admin_api.actions import memberships
+from admin_api.actions import memberships, models
 from admin_api.actor import SYSTEM
+from admin_api.catalog import Rates, RouteTo
 from dashboard import live_limits, usage
 from gateway.models import ApiKey, Organization, UsageDay, UsageHour, UsageMinute
 from gateway.models.users import Membership
@@ -73,6 +75,61 @@ def test_the_overview_sums_what_the_rollups_hold(client: Client, people: Cast) -
     assert 'title="$1.6234567">$1.62<' in page
     assert "&lt;0.1% errors" in page
     assert "model-c" not in page
+
+
+def test_models_without_a_price_are_flagged(client: Client, people: Cast) -> None:
+    priced = Rates(*[Decimal(1)] * 5)
+    for name, price in {
+        "paid": priced,
+        "gratis": Rates(*[Decimal(0)] * 5),
+        "bare": UNSET,
+        "denied": UNSET,
+    }.items():
+        models.upsert(actor=SYSTEM, name=name, routes=[RouteTo("simulator", "m")], price=price)
+    people.acme.denied_models = ["denied"]
+    people.acme.save()
+    ada = as_(client, people.ada)
+
+    assert flag(ada) == (
+        "No price: bare. What they are used for is recorded and not charged, because nobody has set what they cost."
+    )
+    used(people.acme, "gone", requests=5, unpriced_requests=1200)
+    used(people.acme, "paid", requests=7)
+    used(people.umbrella, "theirs", requests=9, unpriced_requests=9)
+    assert flag(ada) == (
+        "No price: bare, gone. 1,200 requests in the last 24 hours went uncharged, because nobody had set what they"
+        " cost."
+    )
+    assert flag(ada, "/?range=1h") == flag(ada, "/").replace("24 hours", "hour")
+
+
+def test_where_every_model_has_a_price_nothing_is_flagged(client: Client, people: Cast) -> None:
+    used(people.acme, "model-a", requests=3)
+
+    assert flag(as_(client, people.ada)) == ""
+
+
+def test_many_models_without_a_price_are_counted(client: Client, people: Cast) -> None:
+    for number in range(12):
+        used(people.acme, f"<m{number:02}>", requests=1, unpriced_requests=1)
+
+    said = flag(as_(client, people.ada))
+
+    assert said.startswith("No price: &lt;m00&gt;, &lt;m01&gt;,")
+    assert "&lt;m06&gt; and 5 more. 12 requests in the last 24 hours" in said
+
+
+def test_plain_users_see_only_what_their_own_keys_used_without_a_price(client: Client, people: Cast) -> None:
+    used(people.acme, "others", key="apikey_of_somebody", requests=1, unpriced_requests=1)
+
+    assert flag(as_(client, people.uma)) == ""
+
+
+def flag(client: Client, path: str = "/") -> str:
+    """What the Overview says of models without a price, without its markup."""
+    page = client.get(path).content.decode()
+    found = re.search(r"<p>(<strong>No price:</strong>.*?)</p>", page)
+    return re.sub(r"<[^>]+>", "", found[1]) if found else ""
 
 
 def test_a_first_tiny_cost_is_neither_nothing_nor_too_wide(client: Client, people: Cast) -> None:
@@ -259,6 +316,6 @@ def test_a_page_takes_few_queries(client: Client, people: Cast, django_assert_ma
     used(people.acme, "model-a", requests=3)
     client = as_(client, people.ada)
     with django_assert_max_num_queries(
-        7
-    ):  # session, user, membership, usage, ever used, frame: place, switcher
+        8
+    ):  # session, user, membership, usage, models without a price, ever used, frame: place, switcher
         client.get("/")

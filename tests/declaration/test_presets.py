@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -13,6 +14,7 @@ from openai.types.shared import ChatModel
 from gateway.declaration import reading
 from gateway.declaration.shapes import Declaration
 from gateway.first_run import PRESETS
+from gateway.price_list.published import Unpublished, published
 
 
 def literals(alias: Any) -> set[str]:
@@ -48,3 +50,17 @@ def test_cached_tokens_never_cost_more_than_fresh_ones(name: str) -> None:
         assert Decimal(0) < price.cache_read <= price.input / 4
         assert price.input <= price.cache_write_5m <= price.cache_write_1h
         assert price.output > price.input
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai"])
+def test_every_price_is_what_the_installed_list_says(name: str) -> None:
+    """A new version of the list that makes this fail is a reason to look at both."""
+    now = datetime.datetime.now(datetime.UTC)
+
+    for entry in preset(name).models.values():
+        (route,) = entry.routes
+        if entry.price is UNSET:
+            with pytest.raises(Unpublished):
+                published(name, "", route.to.model, now)
+        else:
+            assert entry.price == published(name, "", route.to.model, now), route.to.model

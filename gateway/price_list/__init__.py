@@ -1,0 +1,1 @@
+"""Prices as they are published (by the package genai-prices, which brings them along), held against the catalog's."""
