@@ -24,12 +24,14 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.transport import Response
 from schemathesis.generation import GenerationMode
 
+from admin_api import webhook_events
 from admin_api.actions import (
     api_keys,
     invites,
     model_groups,
     operator_keys,
     service_accounts,
+    webhook_endpoints,
     workspace_members,
     workspaces,
 )
@@ -45,6 +47,7 @@ from gateway.models import (
     Provider,
     ServiceAccount,
     Tier,
+    WebhookEndpoint,
     Workspace,
 )
 from tests.admin_api.door import ME, Door, admin_key
@@ -77,6 +80,8 @@ IDS: dict[str, Callable[[Organization], list[str]]] = {
     "invite_id": lambda acme: _ids(Invite, acme),
     "api_key_id": lambda acme: _ids(ApiKey, acme),
     "service_account_id": lambda acme: _ids(ServiceAccount, acme),
+    "webhook_endpoint_id": lambda acme: _ids(WebhookEndpoint, acme),
+    "url": lambda acme: [f"https://1.1.1.{number}/" for number in range(9)],
 }
 CATALOG = {"providers": Provider, "model_groups": ModelGroup, "models": Model, "tiers": Tier}
 
@@ -246,6 +251,12 @@ def _furnish(people: Cast) -> None:
                 workspace_members.add(
                     actor=SYSTEM, workspace=workspace, membership=membership, role="workspace_user"
                 )
+            webhook_endpoints.create(
+                actor=SYSTEM,
+                organization=organization,
+                url="https://1.1.1.1/",
+                enabled_events=webhook_events.TYPES,
+            )
         workspaces.archive(actor=SYSTEM, workspace=workspace)
     for member in Membership.objects.filter(organization=people.acme):
         invites.create(actor=SYSTEM, organization=people.acme, email=f"x{member.user.email}", role="user")

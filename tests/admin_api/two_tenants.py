@@ -192,14 +192,6 @@ def furnished(organization: Organization) -> dict[str, str]:
         spend_limit_increase_requests.create(actor=SYSTEM, membership=user.memberships.get(), period="daily")
         for user in (member, other)
     ]
-    for amount in (5000, -100):
-        credit.adjust(**of(amount=amount))
-    endpoints = [
-        webhook_endpoints.create(**of(url=f"https://1.0.0.{n}/{name}", enabled_events=webhook_events.TYPES))[
-            0
-        ]
-        for n in (1, 2)
-    ]
     return {
         "organization_id": str(organization.id),
         "user_id": member.id,
@@ -216,7 +208,25 @@ def furnished(organization: Organization) -> dict[str, str]:
         "refused_request_id": refusals[0].request_id,
         "webhook_endpoint_id": endpoints[0].id,
         "rate_limit_id": rate_limits(organization)[0].id,
+        "webhook_endpoint_id": paid_and_told(organization),
+        "rate_limit_id": ALL_MODELS.entry_id(organization),
     }
+
+
+def paid_and_told(organization: Organization) -> str:
+    """Two entries of credit, and two webhook endpoints; the id of the first one."""
+    for amount in (5000, -100):
+        credit.adjust(actor=SYSTEM, organization=organization, amount=amount)
+    first, _ = [
+        webhook_endpoints.create(
+            actor=SYSTEM,
+            organization=organization,
+            url=f"https://1.0.0.{n}/{organization.name}",
+            enabled_events=webhook_events.TYPES,
+        )[0]
+        for n in (1, 2)
+    ]
+    return first.id
 
 
 def catalog() -> dict[str, str]:
