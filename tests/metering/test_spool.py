@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from gateway.metering.spool import Spool, SpoolFull
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.configuration import PROJECT_DIR
 from gateway.metering import spool as spool_module
-from gateway.metering.spool import Spool, SpoolFull
 
 MEGABYTE = 1 << 20
 
