@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,9 +17,9 @@ from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey
 from tests.cluster import Cluster, running_cluster
 from tests.data_plane import wire
-from tests.data_plane.house import CROSSING_BACK, PROJECT, SCRIPTED, body
+from tests.data_plane.house import CROSSING_BACK, PROJECT, body
 from tests.outages.load import Load
-from tests.outages.site import Site, open_site, until
+from tests.outages.site import Site, open_site
 
 pytestmark = pytest.mark.slow
 
