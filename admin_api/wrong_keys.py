@@ -13,6 +13,8 @@ import redis
 import structlog
 from django.conf import settings
 
+from gateway.valkey_clients import Client, connect
+
 log = structlog.get_logger(__name__)
 
 ALLOWED = 20
@@ -45,9 +47,5 @@ def _count_alone(address: str, now: float) -> int:
 
 
 @functools.cache
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.CONFIGURATION.redis_url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-    )
+def _client() -> Client:
+    return connect(settings.CONFIGURATION.redis_url, timeout=TIMEOUT_SECONDS)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, celeryd_init
 from django.conf import settings
+
+from gateway import broker
+from gateway.configuration import ConfigurationError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 
@@ -37,3 +42,14 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["gateway.metering", "admin_api"])
+app.autodiscover_tasks(["gateway.metering"])
+
+
+@celeryd_init.connect
+@beat_init.connect
+def refuse_a_cluster(**_: Any) -> None:
+    """A worker that hears nothing looks as if it had nothing to do."""
+    try:
+        broker.check(settings.CONFIGURATION)
+    except ConfigurationError as problem:
+        raise SystemExit(str(problem)) from problem

@@ -51,6 +51,7 @@ class Configuration(BaseSettings):
     # Addresses of the stores.
     database_url: str = Field(alias="DATABASE_URL")
     redis_url: str = Field(alias="REDIS_URL")
+    broker_url: str = Field("", alias="GATEWAY_BROKER_URL")
 
     # How the gateway is reached.
     host: str = Field("127.0.0.1", alias="HOST")
@@ -118,12 +119,24 @@ class Configuration(BaseSettings):
             raise ValueError("expected an address such as https://gateway.example.com")
         return value.rstrip("/")
 
+    @field_validator("broker_url")
+    @classmethod
+    def _valkey(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+            raise ValueError("expected the address of a Valkey, such as redis://HOST:6379/0")
+        return value
+
     @field_validator("email_url")
     @classmethod
     def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             settings_of(value.get_secret_value())
         return value
+
+    @property
+    def broker(self) -> str:
+        """The address of the Valkey that Celery and Django's cache use."""
+        return self.broker_url or self.redis_url
 
     @cached_property
     def email_settings(self) -> dict[str, object]:

@@ -107,11 +107,11 @@ DATABASES = {"default": _database(CONFIGURATION.database_url)}
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": CONFIGURATION.redis_url,
+        "LOCATION": CONFIGURATION.broker,
         "KEY_PREFIX": "gw:cache",
     }
 }
-CELERY_BROKER_URL = CONFIGURATION.redis_url.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = CONFIGURATION.broker.replace("unix://", "redis+socket://", 1)
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 # Passwords and sessions.

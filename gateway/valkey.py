@@ -57,6 +57,13 @@ class Valkey:
             return self._first.available
         return all(connection.available for connection in self._cluster.nodes.values())
 
+    def reaches(self, key: Argument) -> bool:
+        """Whether there is a working connection to the server that has this key."""
+        if self._cluster is None:
+            return self._first.available
+        node = self._cluster.of(key_slot(_bytes(key)))
+        return node is not None and node.available
+
     async def start(self) -> None:
         """Connect now if Valkey is there; else go on trying in the background."""
         await self._first.start()

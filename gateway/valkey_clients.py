@@ -29,8 +29,31 @@ def connect(url: str, *, timeout: float, retries: int = 0, **options: Any) -> Cl
         return single
     single.close()
     return RedisCluster.from_url(
-        url, protocol=2, socket_timeout=timeout, socket_connect_timeout=timeout, **options
+        url,
+        protocol=2,
+        retry=Retry(NoBackoff(), max(1, retries)),  # where a slot has moved, its new node is asked
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        **options,
     )
+
+
+def publish(client: Client, channel: str, message: bytes) -> None:
+    """To all who listen: a cluster's nodes tell each other, so that any node that is there will do.
+
+    Raises `redis.RedisError`.
+    """
+    if isinstance(client, redis.Redis):
+        client.publish(channel, message)
+        return
+    problem: redis.RedisError | None = None
+    for node in client.get_primaries():
+        try:
+            client.execute_command("PUBLISH", channel, message, target_nodes=node)
+            return
+        except redis.RedisError as one:
+            problem = one
+    raise problem or redis.ConnectionError("the cluster has no nodes")
 
 
 def in_cluster(client: redis.Redis) -> bool:

@@ -36,8 +36,10 @@ NOT_NOW = {
     "MASTERDOWN",
     "MISCONF",
     "NOSCRIPT",
-    "TRYAGAIN",
     "CLUSTERDOWN",
+    # A slot is on its way to another node. A script with several keys cannot follow it before it is there.
+    "ASK",
+    "TRYAGAIN",
 }
 
 Argument = str | bytes | int | float

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from gateway.directory.change import CHANNEL, Change
+from gateway.valkey_clients import Client, connect, publish
 
 log = structlog.get_logger(__name__)
 
@@ -41,13 +42,11 @@ def _on_commit(change: Change) -> None:
 def _send(change: Change) -> None:
     """A change that cannot be announced is loud: processes then notice it by their own re-reading."""
     try:
-        _client().publish(CHANNEL, msgspec.json.encode(change))
+        publish(_client(), CHANNEL, msgspec.json.encode(change))
     except redis.RedisError as problem:
         log.error("directory_change_not_announced", kind=change.kind, error=str(problem))
 
 
 @functools.cache
-def _client() -> redis.Redis:
-    return redis.Redis.from_url(
-        settings.CONFIGURATION.redis_url, socket_timeout=2, socket_connect_timeout=2, retry_on_timeout=True
-    )
+def _client() -> Client:
+    return connect(settings.CONFIGURATION.redis_url, timeout=2, retries=1)

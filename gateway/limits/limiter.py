@@ -2,15 +2,18 @@
 
 `admit` never fails: while Valkey is away this process grants its share of the limits on its own. `settle` returns
 at once; whoever holds the event is told through the future whether Valkey has it. When Valkey is back it is told
-first what was granted meanwhile, on the same connection as everything that follows.
+first what was granted meanwhile, on the same connection as everything that follows; one that is there and not ready
+(a cluster's node that just came back, a slot that is moving) is told again until it was heard.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,7 @@ import structlog
 from gateway.budgets import Counter
 from gateway.limiters import CONCURRENT, LIMITERS, Amounts
 from gateway.limits.admission import Admission, BudgetRefusal, Refusal, ScopeState
-from gateway.limits.local import LocalLimiter, Taken
+from gateway.limits.local import LocalLimiter, Share, Taken
 from gateway.limits.replicas import Replicas
 from gateway.scopes import Pool, places_of
 from gateway.shards import shard_of, usage_stream
@@ -31,6 +34,7 @@ log = structlog.get_logger(__name__)
 LEASE_MS = 90_000
 RENEW_SECONDS = 30.0
 GUESS_WINDOW_MS = 60_000
+TELL_AGAIN_SECONDS = 0.5
 MOST_OWED = 10_000  # settlements that Valkey has not heard of; beyond that their leases end by themselves
 
 SCRIPTS = ADMIT, SETTLE, CHARGE, RENEW, TAKE, RESTORE, GUESS, AUDIT_BEGIN, AUDIT_END = tuple(
@@ -59,14 +63,16 @@ class Limiter:
         self._open: dict[str, Admission] = {}
         self._owed: deque[tuple[tuple[Argument, ...], tuple[Argument, ...]]] = deque(maxlen=MOST_OWED)
         self._renewing: asyncio.Task[None] | None = None
+        self._telling_again: asyncio.TimerHandle | None = None
         self._guesses: dict[str, int] = {}
 
     def start(self) -> None:
         self._renewing = asyncio.create_task(self._renew())
 
     def stop(self) -> None:
-        if self._renewing is not None:
-            self._renewing.cancel()
+        for waiting in (self._renewing, self._telling_again):
+            if waiting is not None:
+                waiting.cancel()
 
     async def admit(
         self,
@@ -84,6 +90,8 @@ class Limiter:
         refuses what no bucket could ever hold.
         """
         if self.valkey.available:
+            if self._telling_again is not None:  # it may hear now, and must before anything else is granted
+                self._hand_over([scope.key for scope in pool.scopes], [counter.key for counter in counters])
             needed = amounts.by_limiter()
             keys = (*pool.keys, *(counter.key for counter in counters))
             arguments: tuple[Argument, ...] = (
@@ -98,7 +106,7 @@ class Limiter:
             try:
                 reply = await self.valkey.call(ADMIT, keys, arguments)
             except ValkeyUnavailable:
-                pass
+                self._tell_again()
             except hiredis.ReplyError as problem:
                 log.error("admission_script_failed", error=str(problem))
             except asyncio.CancelledError:
@@ -144,9 +152,8 @@ class Limiter:
         )
         attempt = admission.lease if attempt_id is None else str(attempt_id)
         settled = self.valkey.call(SETTLE, keys, (admission.lease, event, attempt, 0, *rest))
-        settled.add_done_callback(
-            lambda future: self._owe(future, keys, (admission.lease, b"", attempt, 1, *rest))
-        )
+        again = (admission.lease, b"", attempt, 1, *rest)
+        settled.add_done_callback(functools.partial(self._owe, keys=keys, arguments=again))
         return settled
 
     def charge(
@@ -183,16 +190,19 @@ class Limiter:
             return self._guesses[address]
 
     def valkey_is_up(self) -> None:
-        """Bring Valkey up to date; whatever is asked of it from here on comes after that."""
-        for taken in self.local.take_over():
-            self._tell_taken(taken)
+        """Bring Valkey up to date, as far as it is there; whatever is asked of it from here on comes after that."""
+        self._hand_over(self.local.scope_keys, list(self.local.shares))
         for admission in self._open.values():
-            self._renew_lease(admission)
-            admission.local = False
-        self._restore_budgets()
-        while self._owed:
-            keys, arguments = self._owed.popleft()
-            self.valkey.call(SETTLE, keys, arguments).add_done_callback(_ignore)
+            if self.valkey.reaches(admission.pool.open_key):
+                self._renew_lease(admission)
+                admission.local = False
+        owed, self._owed = self._owed, deque(maxlen=MOST_OWED)
+        for keys, arguments in owed:
+            if self.valkey.reaches(keys[0]):
+                settled = self.valkey.call(SETTLE, keys, arguments)
+                settled.add_done_callback(functools.partial(self._owe, keys=keys, arguments=arguments))
+            else:
+                self._owed.append((keys, arguments))
 
     @property
     def processes(self) -> int:
@@ -226,8 +236,19 @@ class Limiter:
     def _owe(
         self, settled: asyncio.Future[Any], keys: tuple[Argument, ...], arguments: tuple[Argument, ...]
     ) -> None:
-        if not settled.cancelled() and settled.exception() is not None:
+        if _failed(settled):
             self._owed.append((keys, arguments))
+            self._tell_again()
+
+    def _tell_again(self) -> None:
+        """Soon: who is there did not listen. Where nobody is there, `valkey_is_up` comes with the connection."""
+        if self._telling_again is None:
+            loop = asyncio.get_running_loop()
+            self._telling_again = loop.call_later(TELL_AGAIN_SECONDS, self._tell_now)
+
+    def _tell_now(self) -> None:
+        self._telling_again = None
+        self.valkey_is_up()
 
     async def _renew(self) -> None:
         """Keep the leases of everything that is still running; one that a crash leaves behind ends by itself."""
@@ -242,12 +263,19 @@ class Limiter:
         keys = [pool.open_key, *(places_of(scope) for scope in pool.scopes if scope.concurrent)]
         self.valkey.call(RENEW, keys, [admission.lease, LEASE_MS]).add_done_callback(_ignore)
 
-    def _tell_taken(self, taken: Taken) -> None:
-        """A scope whose node is away still keeps what was granted here."""
+    def _hand_over(self, scopes: Sequence[str], budgets: Sequence[str]) -> None:
+        """What was granted here goes to Valkey, as far as it is there, by keys."""
+        for taken in self.local.take_over([key for key in scopes if self.valkey.reaches(key)]):
+            self._tell_taken(taken)
+        self._restore_budgets(
+            [key for key in budgets if key in self.local.shares and self.valkey.reaches(key)]
+        )
 
+    def _tell_taken(self, taken: Taken) -> None:
         def told(future: asyncio.Future[Any]) -> None:
-            if not future.cancelled() and future.exception() is not None:
+            if _failed(future):
                 self.local.put_back(taken)
+                self._tell_again()
 
         if not taken.missing:
             return
@@ -257,17 +285,26 @@ class Limiter:
             arguments += [limiter.field, limiter.window_ms, size, f"{amount:.3f}"]
         self.valkey.call(TAKE, [taken.scope.key], arguments).add_done_callback(told)
 
-    def _restore_budgets(self) -> None:
-        """Shares end with the outage. Where Valkey is not there after all, an audit finds what was spent."""
-        reserved: dict[str, list[Argument]] = {key: [] for key in self.local.shares}
+    def _restore_budgets(self, keys: Sequence[str]) -> None:
+        """Shares end with the outage. Where Valkey does not have the counter, an audit finds what was spent."""
+        if not keys:
+            return
+        reserved: dict[str, list[Argument]] = {key: [] for key in keys}
         for admission in self._open.values():
             for counter in admission.counters:
-                if counter.key in reserved:
+                if admission.local and counter.key in reserved:
                     reserved[counter.key] += [admission.lease, admission.cost]
-        for key, share in self.local.shares.items():
+        for key in keys:
+            share = self.local.shares.pop(key)
             arguments: list[Argument] = [secrets.token_hex(8), share.spent, *reserved[key]]
-            self.valkey.call(RESTORE, [key], arguments).add_done_callback(_ignore)
-        self.local.shares.clear()
+            self.valkey.call(RESTORE, [key], arguments).add_done_callback(
+                functools.partial(self._restored, key, share)
+            )
+
+    def _restored(self, key: str, share: Share, told: asyncio.Future[Any]) -> None:
+        if _failed(told):
+            self.local.put_back_share(key, share)
+            self._tell_again()
 
 
 def _understand(admission: Admission, reply: list[Any]) -> None:
@@ -305,6 +342,10 @@ def _done(result: int = 1) -> asyncio.Future[Any]:
     future = asyncio.get_running_loop().create_future()
     future.set_result(result)
     return future
+
+
+def _failed(future: asyncio.Future[Any]) -> bool:
+    return not future.cancelled() and future.exception() is not None
 
 
 def _ignore(future: asyncio.Future[Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from gateway.budgets import Counter
 from gateway.limiters import CONCURRENT, LIMITERS, Amounts
@@ -126,15 +127,19 @@ class LocalLimiter:
                 fits = fits and share.spent + share.reserved <= share.amount
         return fits
 
-    def take_over(self) -> list[Taken]:
-        """What Valkey has to be told. From here on nothing is known here; see `put_back`."""
+    @property
+    def scope_keys(self) -> list[str]:
+        """Of scopes that something is known of here."""
+        return list(self._states)
+
+    def take_over(self, keys: Iterable[str]) -> list[Taken]:
+        """What Valkey has to be told of these scopes. From here on nothing is known of them here; see `put_back`."""
         now = time.monotonic()
         taken = []
-        for state in self._states.values():
+        for state in [self._states.pop(key) for key in keys if key in self._states]:
             state.refill(state.sizes, now)
             missing = {n: size - state.levels[n] for n, size in enumerate(state.sizes) if size}
             taken.append(Taken(state.scope, {n: amount for n, amount in missing.items() if amount > 0}))
-        self._states.clear()
         return taken
 
     def put_back(self, taken: Taken) -> None:
@@ -142,6 +147,13 @@ class LocalLimiter:
         state = self._state(taken.scope, time.monotonic())
         for n, amount in taken.missing.items():
             state.levels[n] -= amount
+
+    def put_back_share(self, key: str, share: Share) -> None:
+        """The same of a budget."""
+        known = self.shares.setdefault(key, share)
+        if known is not share:
+            known.spent += share.spent
+            known.reserved += share.reserved
 
     def _state(self, scope: Scope, now: float) -> _State:
         sizes = [size / self.processes for size in scope.sizes]

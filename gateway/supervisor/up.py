@@ -151,6 +151,7 @@ class Installation:
         values = {
             "DATABASE_URL": settings.database_url,
             "REDIS_URL": settings.redis_url,
+            "GATEWAY_BROKER_URL": settings.broker_url,
             "GATEWAY_PUBLIC_URL": settings.public_url,
             "HOST": settings.host,
             "PORT": str(settings.port),
