@@ -206,10 +206,8 @@ def furnished(organization: Organization) -> dict[str, str]:
         "spend_limit_id": limits[0].id,
         "request_id": wishes[0].id,
         "refused_request_id": refusals[0].request_id,
-        "webhook_endpoint_id": endpoints[0].id,
-        "rate_limit_id": rate_limits(organization)[0].id,
         "webhook_endpoint_id": paid_and_told(organization),
-        "rate_limit_id": ALL_MODELS.entry_id(organization),
+        "rate_limit_id": rate_limits(organization)[0].id,
     }
 
 
