@@ -42,7 +42,6 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks(["gateway.metering", "admin_api"])
-app.autodiscover_tasks(["gateway.metering"])
 
 
 @celeryd_init.connect
