@@ -262,7 +262,11 @@ _PLATFORM: dict[str, Scenario] = {
             lambda ids: {
                 "routes": [{"provider": "simulator", "model": "m"}],
                 "aliases": ["b"],
-                "price": {"input": "1", "output": "2"},
+                "price": {
+                    "input": "1",
+                    "output": "2",
+                    "long_context": {"threshold": 200_000, "input": "2", "output": "3"},
+                },
             },
         ),
         path=MODEL,
