@@ -34,7 +34,10 @@ from benchmarks.meter import Cores, seconds_of, with_children
 from benchmarks.reports import Page, Timing, pages, table, timing
 from gateway import ids
 from gateway.metering import partitions
-from gateway.metering.event import FIELD, STREAM, TokenUsage, UsageEvent, encode
+from gateway.metering.event import FIELD, UsageEvent, encode
+from gateway.metering.stream import STREAMS
+from gateway.shards import shard_of, usage_stream
+from gateway.token_usage import TokenUsage
 
 ROWS = int(os.environ.get("SCALE_ROWS", 50_000_000))
 DAYS, SENT = 60, 60_000
@@ -135,7 +138,7 @@ def _events(connection: psycopg.Connection, archive: Archive, count: int) -> Ite
     chance = random.Random(count)
     for n in range(count):
         event = _event(chance.choice(askers), *chance.choice(models), claude_code=bool(n % 2))
-        yield STREAM, encode(event)
+        yield usage_stream(shard_of(event.organization_id)), encode(event)
 
 
 def _event(asker: tuple[uuid.UUID, str, str], model: str, price: int, *, claude_code: bool) -> UsageEvent:
@@ -180,7 +183,7 @@ def _batched(events: Iterable[Sent], size: int) -> Iterator[list[Sent]]:
 
 def _wait_until_drained(valkey: redis.Redis) -> None:
     deadline = time.monotonic() + 300
-    while valkey.xlen(STREAM):
+    while any(valkey.xlen(stream) for stream in STREAMS):
         if time.monotonic() > deadline:
             raise RuntimeError("the drain never emptied the stream")
         time.sleep(0.02)

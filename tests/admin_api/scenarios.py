@@ -317,7 +317,11 @@ _PLATFORM: dict[str, Scenario] = {
                 "routes": [{"provider": "simulator", "model": "m"}],
                 "aliases": ["b"],
                 "group": ids["model_group"],
-                "price": {"input": "1", "output": "2"},
+                "price": {
+                    "input": "1",
+                    "output": "2",
+                    "long_context": {"threshold": 200_000, "input": "2", "output": "3"},
+                },
             },
         ),
         path=MODEL,

@@ -21,6 +21,8 @@ from admin_api.catalog import Rates, RouteTo
 from dashboard import live_limits, usage
 from gateway.models import ApiKey, Organization, UsageDay, UsageHour, UsageMinute
 from gateway.models.users import Membership
+from gateway.limit_pools import DEFAULT
+from gateway.scopes import PLACES, state_key
 from tests.people import Cast
 
 pytestmark = pytest.mark.django_db
@@ -260,7 +262,8 @@ def test_gauges_show_each_limit_of_the_organization(client: Client, people: Cast
 
 def test_held_leases_fill_the_gauge(client: Client, people: Cast, valkey: redis.Redis) -> None:
     soon = (timezone.now().timestamp() + 60) * 1000
-    valkey.zadd(f"gw:{{{people.acme.id}}}:limit:organization:leases", {f"lease{n}": soon for n in range(39)})
+    held = state_key(people.acme.id, DEFAULT, "organization", str(people.acme.id)) + PLACES
+    valkey.zadd(held, {f"lease{n}": soon for n in range(39)})
     meter = live_limits.read(people.acme, timezone.now()).meters[-1]
     assert (meter.used, meter.used_percent, meter.state) == ("39", 98, "full")
     assert meter.note == "Nearly used up. 1 more may start"
