@@ -59,7 +59,7 @@ format: .venv/.installed-dev ## Bring the code into its style
 bench: .venv/.installed-dev ## Measure what the gateway adds to a request
 	@exec $(RUN) -m benchmarks $(BENCH)
 
-scale: .venv/.installed-dev ## Measure drain and pages over 50 million usage events (SCALE_ROWS; an hour and 55 GB of disk)
+scale: .venv/.installed-dev ## Measure drain and pages over 50 million usage events (SCALE_ROWS; an hour and 43 GB of disk)
 	@exec $(RUN) -m benchmarks.scale $(SCALE)
 
 lock: .venv/.installed-dev ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml

@@ -41,7 +41,7 @@ from gateway.token_usage import TokenUsage
 
 ROWS = int(os.environ.get("SCALE_ROWS", 50_000_000))
 DAYS, SENT = 60, 60_000
-BYTES_OF_ROW = 1100  # with its indexes, its part of the sums, and the log of writing it
+BYTES_OF_ROW = 850  # with its indexes, its part of the sums, and the log of writing it
 PER_SECOND = 2000
 OVERVIEW_MS = 200
 RANGES = ("1h", "24h", "7d", "30d")
