@@ -50,7 +50,7 @@ def openai(admission: Admission) -> Headers:
         if tightest is not None:
             size, remaining = tightest
             headers.append((names[0], b"%d" % size))
-            headers.append((names[1], b"%d" % _told(size, remaining, names[0])))
+            headers.append((names[1], b"%d" % max(0, remaining)))
             headers.append((names[2], _duration(-(-(size - remaining) * 60_000 // size))))
     return headers
 

@@ -301,7 +301,7 @@ def test_a_provider_that_quotes_the_key_does_not_give_it_away(upstream: Upstream
         == (
             401,
             "invalid_api_key",
-            "Incorrect API key provided: [key] [key] [2J Try another.",
+            "Incorrect API key provided: '[redacted]' [key] [2J Try another.",
         )
     )
 

@@ -19,9 +19,9 @@ from admin_api.actions import memberships, models
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
 from dashboard import live_limits, usage
+from gateway.limit_pools import DEFAULT
 from gateway.models import ApiKey, Organization, UsageDay, UsageHour, UsageMinute
 from gateway.models.users import Membership
-from gateway.limit_pools import DEFAULT
 from gateway.scopes import PLACES, state_key
 from tests.people import Cast
 

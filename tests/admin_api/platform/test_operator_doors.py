@@ -72,7 +72,7 @@ def test_nobody_else_reads_or_changes_anything(door: Door, committed_people: Cas
 
     assert contents() == before
     assert AuditEntry.objects.count() == lines
-    assert len(ROUTES) == 25
+    assert len(ROUTES) == 27
 
 
 @pytest.mark.parametrize("name", ["ada", "olga"])
