@@ -4,6 +4,9 @@ An attempt is written down before its provider is called, with what is reserved 
 A process that dies leaves the first, another takes the journal over and closes the attempt as `unknown`. What Valkey
 did not take, or lost, is sent again; the ledger knows an attempt by its id, so that nothing counts twice.
 
+What is settled is on its way to Valkey, so its record may wait for the next write, some tenths of a second at most; a
+process that dies in between leaves the attempt as it was opened, and the ledger prefers what Valkey has.
+
 A folder of segments, `<nanoseconds>.<owner>.journal`: records of a header (length, CRC-32, kind; big endian), the
 attempt id and the event. Each process is an owner that writes segments of its own and holds a lock on `<owner>.lock`
 for as long as it lives, so that others can tell which are left by the dead, and adopt them. A record survives the
@@ -99,14 +102,14 @@ class Journal:
 
         Raises `JournalFull`; older records are never given up for it.
         """
-        segment = self._write(_OPENED, attempt_id.bytes, event)
+        segment = self._write(_OPENED, attempt_id.bytes, event, at_once=True)
         segment.open[attempt_id.bytes] = event
         self._opened_in[attempt_id.bytes] = segment
 
     def settled(self, attempt_id: uuid.UUID, event: bytes) -> None:
         """The attempt is over, and its event on its way to Valkey. Raises `JournalFull`."""
         try:
-            segment = self._write(_SETTLED, attempt_id.bytes, event)
+            segment = self._write(_SETTLED, attempt_id.bytes, event, at_once=False)
         finally:
             self._no_longer_open(attempt_id.bytes)
         segment.used_at = time.monotonic()
@@ -115,9 +118,10 @@ class Journal:
     def not_sent(self, attempt_id: uuid.UUID, event: bytes) -> bool:
         """Valkey may not have the event: it is replayed when Valkey is there. Whether it is written down here."""
         segment = self._settled_in.get(attempt_id.bytes)
-        if segment is not None:
-            segment.waiting[attempt_id.bytes] = len(event)
-        return segment is not None
+        if segment is None or not self._flushed():
+            return False
+        segment.waiting[attempt_id.bytes] = len(event)
+        return True
 
     # --- What its keeper asks and tells ---
 
@@ -203,6 +207,7 @@ class Journal:
 
     async def sync(self) -> None:
         """Bring what was written to the disk; in a thread, for all attempts since the last time."""
+        self._flushed()
         for segment in [one for one in self._segments.values() if one.dirty]:
             segment.dirty = False
             with contextlib.suppress(OSError):  # removed meanwhile
@@ -239,6 +244,7 @@ class Journal:
         if self._replaying:
             return 0
         self._replaying = True
+        self._flushed()
         sent = 0
         try:
             for segment in [one for one in self._segments.values() if one.waiting]:
@@ -266,20 +272,37 @@ class Journal:
 
     # --- Writing ---
 
-    def _write(self, kind: int, id_: Id, event: bytes) -> _Segment:
+    def _write(self, kind: int, id_: Id, event: bytes, *, at_once: bool) -> _Segment:
         record = _record(kind, id_, event)
         if not self._has_room(len(record)):
             raise JournalFull(f"the journal holds its {self._max_bytes} bytes")
         try:
             segment = self._open_segment()
-            segment.write(record)
-            self._own_bytes += len(record)
+            segment.add(record)
+            if at_once:
+                segment.flush()
         except OSError as problem:
-            if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            self._disk_full_until = time.monotonic() + DISK_FULL_SECONDS
-            raise JournalFull("the disk is full") from problem
+            raise self._disk_full(problem) from problem
+        self._own_bytes += len(record)
         return segment
+
+    def _flushed(self) -> bool:
+        """Write what waits for the next write; whether that was possible."""
+        try:
+            if self._segment is not None:
+                self._segment.flush()
+        except OSError as problem:
+            log.error("usage_not_journalled", error=str(self._disk_full(problem)))
+            return False
+        return True
+
+    def _disk_full(self, problem: OSError) -> JournalFull:
+        """Raises the problem itself where it is another one."""
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise problem
+        self._disk_full_until = time.monotonic() + DISK_FULL_SECONDS
+        self._own_bytes = sum(segment.size for segment in self._segments.values())
+        return JournalFull("the disk is full")
 
     def _has_room(self, length: int) -> bool:
         """Near the bound, what others wrote is measured at every record."""
@@ -304,6 +327,7 @@ class Journal:
 
     def _seal(self) -> None:
         """The next record starts another segment."""
+        self._flushed()
         sealed, self._segment = self._segment, None
         if sealed is not None:
             self._remove_if_done(sealed)
@@ -357,7 +381,7 @@ class Journal:
     def _carry_over(self, segment: _Segment) -> None:
         with contextlib.suppress(JournalFull):  # then it stays where it is
             for id_, event in list(segment.open.items()):
-                new = self._write(_OPENED, id_, event)
+                new = self._write(_OPENED, id_, event, at_once=True)
                 new.open[id_] = event
                 self._opened_in[id_] = new
                 del segment.open[id_]
@@ -407,18 +431,33 @@ class _Segment:
         self.waiting: dict[Id, int] = {}
         self.replays = 0
         self.dirty = False
+        self._late: list[bytes] = []
 
     @classmethod
     def create(cls, path: Path) -> _Segment:
         return cls(path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
 
-    def write(self, record: bytes) -> None:
-        """All or nothing: half a record would hide those written after it."""
-        written = os.write(self.descriptor, record)
-        if written < len(record):
-            os.ftruncate(self.descriptor, self.size)
-            raise OSError(errno.ENOSPC, "a record was written in part")
-        self.size += written
+    def add(self, record: bytes) -> None:
+        """It is written with the next `flush`."""
+        self._late.append(record)
+        self.size += len(record)
+
+    def flush(self) -> None:
+        """All or nothing: half a record would hide those written after it. What cannot be written is given up."""
+        if not self._late:
+            return
+        records = b"".join(self._late)
+        self._late.clear()
+        written = 0
+        try:
+            written = os.write(self.descriptor, records)
+            if written < len(records):
+                raise OSError(errno.ENOSPC, "a record was written in part")
+        except OSError:
+            self.size -= len(records)
+            if written:
+                os.ftruncate(self.descriptor, self.size)
+            raise
         self.dirty = True
 
     def close(self) -> None:

@@ -127,6 +127,21 @@ async def test_an_attempt_under_way_keeps_its_segment(tmp_path: Path) -> None:
     assert (len(segments(tmp_path)), journal.open_attempts) == (1, 0)
 
 
+async def test_what_is_settled_is_written_with_what_comes_next_or_when_valkey_may_not_have_it(
+    tmp_path: Path,
+) -> None:
+    journal = journal_in(tmp_path)
+    settled(journal, b"its first words", sent=True)
+    assert b"its first words" in segments(tmp_path)[0].read_bytes()  # as it was opened
+    (written,) = (path.stat().st_size for path in segments(tmp_path))
+
+    attempt = settled(journal, b"sent", sent=True)
+    assert journal.not_sent(attempt, b"sent")
+
+    assert segments(tmp_path)[0].read_bytes().endswith(b"sent")
+    assert segments(tmp_path)[0].stat().st_size > written
+
+
 async def test_an_attempt_whose_process_died_is_closed_as_it_was_opened(tmp_path: Path) -> None:
     dead = journal_in(tmp_path, segment_bytes=60)
     dead.opened(uuid.uuid4(), b"reserved for it")
@@ -335,7 +350,9 @@ for n in range(10 ** 9):
     journal.opened(attempt, b"%s-%d-opened" % (sys.argv[2].encode(), n))
     print(f"{n}-opened", flush=True)
     if n % 3:
-        journal.settled(attempt, b"%s-%d-settled" % (sys.argv[2].encode(), n))
+        event = b"%s-%d-settled" % (sys.argv[2].encode(), n)
+        journal.settled(attempt, event)
+        assert journal.not_sent(attempt, event)
         print(f"{n}-settled", flush=True)
 """
 
@@ -471,7 +488,8 @@ class Interleaving(RuleBasedStateMachine):
     @rule(who=who, torn=st.binary(max_size=12))
     def crash(self, who: int, torn: bytes) -> None:
         segment = self.journals[who]._segment
-        if segment is not None and torn:
+        if segment is not None:
+            segment._late.clear()  # what waited for the next write dies with its process
             os.write(segment.descriptor, torn)
         self.journals[who].close()
         self.journals[who] = self.started()
