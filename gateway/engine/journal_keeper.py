@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 HEAR_SECONDS = 0.5
 AT_ONCE = 1_000  # messages of a drain, a batch each
-SYNC_SECONDS = 0.1
+SYNC_SECONDS = 1.0
 LOST_AFTER_SECONDS = 15.0
 LOST_AFTER_RETURN_SECONDS = 2.0  # of Valkey: time for a drain to acknowledge what it still had
 LOOK_FOR_LOST_SECONDS = 5.0

@@ -10,7 +10,7 @@ process that dies in between leaves the attempt as it was opened, and the ledger
 A folder of segments, `<nanoseconds>.<owner>.journal`: records of a header (length, CRC-32, kind; big endian), the
 attempt id and the event. Each process is an owner that writes segments of its own and holds a lock on `<owner>.lock`
 for as long as it lives, so that others can tell which are left by the dead, and adopt them. A record survives the
-death of its process (it is in the page cache) and, some tenths of a second later, a loss of power (`sync`), not that
+death of its process (it is in the page cache) and, a second later, a loss of power (`sync`), not that
 of the disk.
 """
 
