@@ -21,7 +21,7 @@ from tests.data_plane import wire
 from tests.data_plane.house import PROJECT
 
 METRICS = wire.request("GET", "/metrics", [("connection", "close")])
-PATIENCE = 30.0  # seconds for a process to serve, and for one that was told to end
+PATIENCE = 60.0  # seconds for a process to serve, and for one that was told to end
 BORN = "process_start_time_seconds"
 
 Figures = dict[str, float]
