@@ -131,7 +131,3 @@ FAULTS: dict[str, list[Fault]] = {
         provider_refuses,
     ],
 }
-
-# What is settled when Valkey has confirmed it, and known to nobody else, is lost with a web process that is killed
-# within an answer, and with a Valkey that loses what it held.
-UNRECOVERED: frozenset[Fault] = frozenset({web_killed, valkey_emptied})

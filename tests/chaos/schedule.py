@@ -25,15 +25,15 @@ class Planned:
         return f"{self.at:.1f} s {self.fault.__name__} ({self.place}, {self.seconds:.1f} s)"
 
 
-def rounds(seed: int, count: int, length: float, without: frozenset[Fault]) -> Iterator[list[Planned]]:
+def rounds(seed: int, count: int, length: float) -> Iterator[list[Planned]]:
     """Rounds of `length` seconds, each with a few faults that begin in its first half."""
     chance = random.Random(seed)
     for _ in range(count):
         befallen = chance.sample(sorted(FAULTS), AT_ONCE)
-        yield [_planned(name, chance, length, without) for name in befallen]
+        yield [_planned(name, chance, length) for name in befallen]
 
 
-def _planned(name: str, chance: random.Random, length: float, without: frozenset[Fault]) -> Planned:
-    fault = chance.choice([one for one in FAULTS[name] if one not in without])
+def _planned(name: str, chance: random.Random, length: float) -> Planned:
+    fault = chance.choice(FAULTS[name])
     at, seconds = chance.uniform(0.5, length / 2), chance.uniform(0.5, min(4.0, length / 3))
     return Planned(fault, round(at, 1), round(seconds, 1), chance.randrange(WEB_PROCESSES))
