@@ -10,9 +10,10 @@ import redis
 import structlog
 
 from dashboard import figures
+from gateway.limit_pools import DEFAULT
 from gateway.limits import gauges
 from gateway.limits.gauges import Gauge
-from gateway.models import Organization
+from gateway.models import ModelGroup, Organization
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,12 @@ LABELS = {
     "requests_per_minute": "Requests per minute",
     "tokens_per_minute": "Tokens per minute",
     "input_tokens_per_minute": "Input tokens per minute",
+    "input_tokens_per_minute_cache_aware": "Input tokens per minute",
     "output_tokens_per_minute": "Output tokens per minute",
+    "tokens_per_day": "Tokens per day",
+    "tool_uses_per_second": "Tool uses per second",
+    "fast_itpmca": "Input tokens per minute, fast mode",
+    "fast_otpm": "Output tokens per minute, fast mode",
     "concurrent_requests": "Concurrent requests",
 }
 HIGH = 75  # percent used from which a gauge changes its colour and says so
@@ -52,23 +58,32 @@ class LiveLimits:
 
 
 def read(organization: Organization, now: datetime.datetime) -> LiveLimits:
-    limits = {name: value for name, value in organization.effective_limits().items() if name in LABELS}
+    """The limits of models without a group, and of each group in which anything is used."""
+    groups = ModelGroup.objects.order_by("name").values_list("name", "display_name")
     try:
-        found = gauges.read(organization.id, limits)
+        meters = _meters(organization, DEFAULT, "")
+        for pool, display_name in groups:
+            grouped = _meters(organization, pool, f"{display_name}: ")
+            meters += grouped if any(meter.used_percent for meter in grouped) else []
     except redis.RedisError as problem:
         log.warning("gauges_not_read", error=repr(problem))
         return LiveLimits(organization.tier.name, now, [], available=False)
-    meters = [_meter(name, found[name]) for name in LABELS if name in found]
     return LiveLimits(organization.tier.name, now, meters, available=True)
 
 
-def _meter(name: str, gauge: Gauge) -> Meter:
+def _meters(organization: Organization, pool: str, whose: str) -> list[Meter]:
+    limits = {name: value for name, value in organization.effective_limits(pool).items() if name in LABELS}
+    found = gauges.read(organization.id, limits, pool=pool)
+    return [_meter(name, found[name], whose) for name in LABELS if name in found]
+
+
+def _meter(name: str, gauge: Gauge, whose: str) -> Meter:
     used = gauge.limit - gauge.remaining
     percent = min(100, max(0, round(used * 100 / gauge.limit)))
     state = "full" if percent >= FULL else "high" if percent >= HIGH else "calm"
     return Meter(
         name=name,
-        label=LABELS[name],
+        label=whose + LABELS[name],
         used=figures.compact(used),
         limit=figures.compact(gauge.limit),
         left=figures.count(gauge.remaining),

@@ -15,7 +15,7 @@ from django.test import Client
 from django.utils import timezone
 from msgspec import UNSET
 
-from admin_api.actions import memberships, models
+from admin_api.actions import memberships, model_groups, models
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
 from dashboard import live_limits, usage
@@ -267,6 +267,20 @@ def test_held_leases_fill_the_gauge(client: Client, people: Cast, valkey: redis.
     meter = live_limits.read(people.acme, timezone.now()).meters[-1]
     assert (meter.used, meter.used_percent, meter.state) == ("39", 98, "full")
     assert meter.note == "Nearly used up. 1 more may start"
+
+
+def test_a_group_of_models_has_gauges_while_it_is_used(
+    client: Client, people: Cast, valkey: redis.Redis
+) -> None:
+    model_groups.upsert(actor=SYSTEM, name="opus", display_name="Claude Opus")
+    calm = [meter.label for meter in live_limits.read(people.acme, timezone.now()).meters]
+    soon = (timezone.now().timestamp() + 60) * 1000
+    held = state_key(people.acme.id, "opus", "organization", str(people.acme.id)) + PLACES
+    valkey.zadd(held, {f"lease{n}": soon for n in range(4)})
+
+    busy = [meter.label for meter in live_limits.read(people.acme, timezone.now()).meters]
+
+    assert busy == [*calm, *[f"Claude Opus: {label}" for label in calm]]
 
 
 def test_the_theme_is_a_cookie_and_leads_back(client: Client, people: Cast) -> None:
