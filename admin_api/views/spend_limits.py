@@ -42,7 +42,7 @@ class SpendLimitsView(AdminApiView):
     def post(self, request: Request) -> Response:
         """Set a spend limit: a scope has at most one for each period, which this makes or changes.
 
-        Limits are kept and reported against; no request is refused by them yet.
+        A request whose worst case does not fit is refused with 429 `billing_error`, within a second from now on.
         """
         asked = self.body(SpendLimitSet)
         limit = spend_limits.set_amount(

@@ -332,7 +332,6 @@ def test_an_expired_form_is_explained(people: Cast) -> None:
 def test_a_page_takes_few_queries(client: Client, people: Cast, django_assert_max_num_queries: Any) -> None:
     used(people.acme, "model-a", requests=3)
     client = as_(client, people.ada)
-    with django_assert_max_num_queries(
-        8
-    ):  # session, user, membership, usage, models without a price, ever used, frame: place, switcher
+    # session, user, membership, usage, models without a price, groups of models, ever used, frame: place, switcher
+    with django_assert_max_num_queries(9):
         client.get("/")
