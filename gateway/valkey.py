@@ -167,7 +167,8 @@ class Valkey:
                 except (ValkeyUnavailable, hiredis.ReplyError) as problem:
                     log.debug("cluster_map_not_read", error=str(problem))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(cluster.stale.wait(), MAP_SECONDS)
+                async with asyncio.timeout(MAP_SECONDS):
+                    await cluster.stale.wait()
             await asyncio.sleep(0.1)
 
 

@@ -67,7 +67,8 @@ class JournalKeeper:
             except Exception:
                 log.exception("journal_not_kept")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), HEAR_SECONDS)
+                async with asyncio.timeout(HEAR_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
 
     async def _step(self) -> None:
