@@ -1,5 +1,5 @@
 # What can be done here: `make help`. Everything installs into .venv; nothing outside this folder is changed,
-# save Debian packages for the browser tests when root runs `make test`.
+# save Debian packages for tests (a browser, skewed clocks) when root runs `make test`.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -99,6 +99,9 @@ browser: # only what is missing: a Node.js from elsewhere and Debian's npm exclu
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	test -d /usr/share/fonts/truetype/dejavu || missing="$$missing fonts-dejavu-core"; \
+	if test "$$(id -u)" = 0; then \
+		ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$$missing libfaketime"; \
+	fi; \
 	if test -z "$$missing"; then exit 0; fi; \
 	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \

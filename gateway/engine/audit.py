@@ -1,7 +1,8 @@
 """Audits: what was spent of a budget, found out from the ledger and what is still on its way there, to the last event.
 
-A counter in Valkey says what was spent at any moment. It begins with an audit, where Valkey has none, and is audited
-again each minute while it is used, so that whatever falsifies it does not last.
+A counter in Valkey says what was spent at any moment. It begins with an audit, where Valkey has none, is audited once
+more some seconds later, since what was under way when its limit was made does not know of it, and again each minute
+while it is used, so that whatever falsifies it does not last.
 
     1. From now on the counter notes each settlement apart. What was settled before is in the usage stream up to its
        last entry, or in the ledger.
@@ -44,6 +45,7 @@ log = structlog.get_logger(__name__)
 ABANDONED_MS = 5_000
 GOOD_ENOUGH_MS = 5_000
 EVERY_SECONDS = 60.0
+ONCE_MORE_SECONDS = 6.0  # after the first: longer than an audit is good enough
 KNOWN_COUNTERS = 10_000
 PAGE = 1_000
 LOOK_AGAIN_SECONDS = 0.03  # somebody else's audit is under way
@@ -89,7 +91,8 @@ class Auditor:
         return task
 
     def _note(self, counter: Counter) -> None:
-        self._audited_at[counter.key] = time.monotonic()
+        early = 0.0 if counter.key in self._audited_at else max(0.0, EVERY_SECONDS - ONCE_MORE_SECONDS)
+        self._audited_at[counter.key] = time.monotonic() - early
         self._audited_at.move_to_end(counter.key)
         if len(self._audited_at) > KNOWN_COUNTERS:
             self._audited_at.popitem(last=False)

@@ -53,6 +53,9 @@ SCRIPTS = ADMIT, SETTLE, CHARGE, RENEW, TAKE, RESTORE, GUESS, AUDIT_BEGIN, AUDIT
 )
 
 
+Settling = tuple[tuple[Argument, ...], tuple[Argument, ...]]  # keys and arguments of SETTLE
+
+
 class Limiter:
     """All limits of this process. `valkey` knows `SCRIPTS`; `replicas` says how many processes share them."""
 
@@ -61,7 +64,7 @@ class Limiter:
         self.local = LocalLimiter()
         self._replicas = replicas
         self._open: dict[str, Admission] = {}
-        self._owed: deque[tuple[tuple[Argument, ...], tuple[Argument, ...]]] = deque(maxlen=MOST_OWED)
+        self._owed: deque[Settling] = deque(maxlen=MOST_OWED)
         self._renewing: asyncio.Task[None] | None = None
         self._telling_again: asyncio.TimerHandle | None = None
         self._guesses: dict[str, int] = {}
@@ -103,10 +106,13 @@ class Limiter:
                 cost,
                 *[counter.budget.amount for counter in counters],
             )
+            asked = self.valkey.reaches(pool.open_key)
             try:
                 reply = await self.valkey.call(ADMIT, keys, arguments)
             except ValkeyUnavailable:
-                self._tell_again()
+                if asked:  # and perhaps heard, though it did not answer
+                    self._owed.append(_undoing(Admission(lease, pool, amounts, counters, cost, 0, ())))
+                    self._tell_again()
             except hiredis.ReplyError as problem:
                 log.error("admission_script_failed", error=str(problem))
             except asyncio.CancelledError:
@@ -138,22 +144,11 @@ class Limiter:
         if admission.local:
             self.local.settle(admission, actual, cost)
             return self.append(pool.organization_id, event) if event else _done()
-        reserved, used = admission.amounts.by_limiter(), actual.by_limiter()
-        keys = (
-            usage_stream(shard_of(pool.organization_id)),
-            *pool.keys,
-            *(counter.key for counter in admission.counters),
-        )
-        rest: tuple[Argument, ...] = (
-            *pool.rules,
-            *[reserved[n] for n in pool.used],
-            *[used[n] for n in pool.used],
-            cost,
-        )
         attempt = admission.lease if attempt_id is None else str(attempt_id)
-        settled = self.valkey.call(SETTLE, keys, (admission.lease, event, attempt, 0, *rest))
-        again = (admission.lease, b"", attempt, 1, *rest)
-        settled.add_done_callback(functools.partial(self._owe, keys=keys, arguments=again))
+        keys, arguments = _settling(admission, actual, event, attempt, cost, again=False)
+        once_more = _settling(admission, actual, b"", attempt, cost, again=True)
+        settled = self.valkey.call(SETTLE, keys, arguments)
+        settled.add_done_callback(functools.partial(self._owe, once_more))
         return settled
 
     def charge(
@@ -191,18 +186,12 @@ class Limiter:
 
     def valkey_is_up(self) -> None:
         """Bring Valkey up to date, as far as it is there; whatever is asked of it from here on comes after that."""
+        self._settle_owed()
         self._hand_over(self.local.scope_keys, list(self.local.shares))
         for admission in self._open.values():
             if self.valkey.reaches(admission.pool.open_key):
                 self._renew_lease(admission)
                 admission.local = False
-        owed, self._owed = self._owed, deque(maxlen=MOST_OWED)
-        for keys, arguments in owed:
-            if self.valkey.reaches(keys[0]):
-                settled = self.valkey.call(SETTLE, keys, arguments)
-                settled.add_done_callback(functools.partial(self._owe, keys=keys, arguments=arguments))
-            else:
-                self._owed.append((keys, arguments))
 
     @property
     def processes(self) -> int:
@@ -233,12 +222,21 @@ class Limiter:
         """The caller left while admission was under way: undo it behind its back, in order on the same connection."""
         self.settle(undone, Amounts()).add_done_callback(_ignore)
 
-    def _owe(
-        self, settled: asyncio.Future[Any], keys: tuple[Argument, ...], arguments: tuple[Argument, ...]
-    ) -> None:
+    def _owe(self, settling: Settling, settled: asyncio.Future[Any]) -> None:
         if _failed(settled):
-            self._owed.append((keys, arguments))
+            self._owed.append(settling)
             self._tell_again()
+
+    def _settle_owed(self) -> None:
+        """Before anything that is still open is told of: a lease that is undone may be that of an open request."""
+        owed, self._owed = self._owed, deque(maxlen=MOST_OWED)
+        for settling in owed:
+            keys, arguments = settling
+            if self.valkey.reaches(keys[0]):
+                settled = self.valkey.call(SETTLE, keys, arguments)
+                settled.add_done_callback(functools.partial(self._owe, settling))
+            else:
+                self._owed.append(settling)
 
     def _tell_again(self) -> None:
         """Soon: who is there did not listen. Where nobody is there, `valkey_is_up` comes with the connection."""
@@ -305,6 +303,33 @@ class Limiter:
         if _failed(told):
             self.local.put_back_share(key, share)
             self._tell_again()
+
+
+def _settling(
+    admission: Admission, actual: Amounts, event: bytes, attempt: str, cost: int, *, again: bool
+) -> Settling:
+    pool = admission.pool
+    reserved, used = admission.amounts.by_limiter(), actual.by_limiter()
+    keys = (
+        usage_stream(shard_of(pool.organization_id)),
+        *pool.keys,
+        *(counter.key for counter in admission.counters),
+    )
+    return keys, (
+        admission.lease,
+        event,
+        attempt,
+        1 if again else 0,
+        *pool.rules,
+        *[reserved[n] for n in pool.used],
+        *[used[n] for n in pool.used],
+        cost,
+    )
+
+
+def _undoing(admission: Admission) -> Settling:
+    """Gives back all that was reserved, if anything was."""
+    return _settling(admission, Amounts(), b"", admission.lease, 0, again=True)
 
 
 def _understand(admission: Admission, reply: list[Any]) -> None:

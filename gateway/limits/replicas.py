@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 
 import hiredis
 
@@ -24,6 +25,8 @@ class Replicas:
         self.count = 1
         self._valkey = valkey
         self._name = name
+        self._told_once = False
+        self._not_fewer_until = 0.0
         self._telling: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -47,6 +50,10 @@ class Replicas:
         with contextlib.suppress(ValkeyUnavailable, hiredis.ReplyError):  # the last number known stays
             seconds, _ = await self._valkey.command("TIME")
             now = int(seconds) * 1000
-            await self._valkey.command("ZADD", KEY, now, self._name)
+            new = await self._valkey.command("ZADD", KEY, now, self._name)
             await self._valkey.command("ZREMRANGEBYSCORE", KEY, "-inf", now - FORGOTTEN_MS)
-            self.count = max(1, int(await self._valkey.command("ZCARD", KEY)))
+            count = max(1, int(await self._valkey.command("ZCARD", KEY)))
+            if new and self._told_once:  # Valkey was emptied, and the others have not told yet either
+                self._not_fewer_until = time.monotonic() + 2 * SEEN_SECONDS
+            self._told_once = True
+            self.count = max(self.count, count) if time.monotonic() < self._not_fewer_until else count

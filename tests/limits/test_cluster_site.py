@@ -44,10 +44,10 @@ def site(
 
 def test_usage_of_every_shard_reaches_the_ledger(site: Site) -> None:
     tenants = [site.house.tenant() for _ in range(8)]
-    loads = [Load(site, tenant, rate=5) for tenant in tenants]
+    loads = [Load(site, tenant, rate=8) for tenant in tenants]
     for load in loads:
         load.__enter__()
-    time.sleep(2)
+    time.sleep(1)
     for load in loads:
         load.__exit__(None, None, None)
     for load in loads:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
+import datetime
 import os
 import shutil
 import signal
@@ -16,11 +18,13 @@ from pathlib import Path
 import psycopg
 import redis
 
+from gateway.limits.replicas import KEY
 from gateway.supervisor import family
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.program import Program, last_lines, spawn
 from gateway.supervisor.system_user import postgres_user
 from gateway.supervisor.valkey import Valkey, wheel_binary
+from tests.data_plane import wire
 from tests.data_plane.house import PROJECT, BackOffice, Gateway, House, environment_of
 from tests.upstream import Upstream
 
@@ -148,6 +152,14 @@ class Site:
             ).fetchall()
         return [Row(row[0], row[1], row[2], tuple(row[3:])) for row in rows]
 
+    def attempt_times(self, organization_id: str) -> list[datetime.datetime]:
+        """When an organization's attempts began, by the clocks of their processes, the first first."""
+        with psycopg.connect(self.database.url) as connection:
+            rows = connection.execute(
+                "SELECT at FROM usage_event WHERE organization_id = %s ORDER BY at", [organization_id]
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def rolled_up(self, key_id: str) -> tuple[int, ...]:
         """Requests and tokens of one key by the rollup of days."""
         columns = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in ("requests", *TOKENS))
@@ -156,6 +168,24 @@ class Site:
                 f"SELECT {columns} FROM usage_day WHERE api_key_id = %s".encode(), [key_id]
             ).fetchall()
         return tuple(row)
+
+    def breaker(self, port: int) -> int:
+        """1 where the process at this port takes Valkey to be away, as its figures say."""
+        return self._figure(port, "gateway_valkey_breaker_open")
+
+    def replicas(self, port: int) -> int:
+        """How many web processes the one at this port knows of."""
+        return self._figure(port, "gateway_replicas")
+
+    def forget_replica(self, gateway: Gateway) -> None:
+        """A killed process counts for a minute: not for the tests that follow."""
+        for name in self.house.valkey.zrange(KEY, 0, -1):
+            if name.startswith(b"%d-" % gateway.pid):
+                self.house.valkey.zrem(KEY, name)
+
+    def _figure(self, port: int, name: str) -> int:
+        figures = asyncio.run(wire.ask(port, wire.request("GET", "/metrics", []))).body.decode()
+        return int(float(figures.split(f"\n{name} ")[1].split("\n")[0]))
 
     def spooled_bytes(self) -> int:
         """What waits in the main gateway's spool."""
