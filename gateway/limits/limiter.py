@@ -146,9 +146,8 @@ class Limiter:
             return self.append(pool.organization_id, event) if event else _done()
         attempt = admission.lease if attempt_id is None else str(attempt_id)
         keys, arguments = _settling(admission, actual, event, attempt, cost, again=False)
-        once_more = _settling(admission, actual, b"", attempt, cost, again=True)
         settled = self.valkey.call(SETTLE, keys, arguments)
-        settled.add_done_callback(functools.partial(self._owe, once_more))
+        settled.add_done_callback(functools.partial(self._owe, (admission, actual, attempt, cost)))
         return settled
 
     def charge(
@@ -222,7 +221,13 @@ class Limiter:
         """The caller left while admission was under way: undo it behind its back, in order on the same connection."""
         self.settle(undone, Amounts()).add_done_callback(_ignore)
 
-    def _owe(self, settling: Settling, settled: asyncio.Future[Any]) -> None:
+    def _owe(self, what: tuple[Admission, Amounts, str, int], settled: asyncio.Future[Any]) -> None:
+        if _failed(settled):
+            admission, actual, attempt, cost = what
+            self._owed.append(_settling(admission, actual, b"", attempt, cost, again=True))
+            self._tell_again()
+
+    def _owe_again(self, settling: Settling, settled: asyncio.Future[Any]) -> None:
         if _failed(settled):
             self._owed.append(settling)
             self._tell_again()
@@ -234,7 +239,7 @@ class Limiter:
             keys, arguments = settling
             if self.valkey.reaches(keys[0]):
                 settled = self.valkey.call(SETTLE, keys, arguments)
-                settled.add_done_callback(functools.partial(self._owe, settling))
+                settled.add_done_callback(functools.partial(self._owe_again, settling))
             else:
                 self._owed.append(settling)
 
