@@ -7,11 +7,10 @@ did not take, or lost, is sent again; the ledger knows an attempt by its id, so 
 What is settled is on its way to Valkey, so its record may wait for the next write, some tenths of a second at most; a
 process that dies in between leaves the attempt as it was opened, and the ledger prefers what Valkey has.
 
-A folder of segments, `<nanoseconds>.<owner>.journal`: records of a header (length, CRC-32, kind; big endian), the
-attempt id and the event. Each process is an owner that writes segments of its own and holds a lock on `<owner>.lock`
-for as long as it lives, so that others can tell which are left by the dead, and adopt them. A record survives the
-death of its process (it is in the page cache) and, a second later, a loss of power (`sync`), not that
-of the disk.
+A folder of segments (`journal_segment.py`). Each process is an owner that writes segments of its own and holds a lock
+on `<owner>.lock` for as long as it lives, so that others can tell which are left by the dead, and adopt them. A record
+survives the death of its process (it is in the page cache) and, a second later, a loss of power (`sync`), not that of
+the disk.
 """
 
 from __future__ import annotations
@@ -20,22 +19,31 @@ import asyncio
 import contextlib
 import errno
 import os
-import struct
 import time
 import uuid
-import zlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 import structlog
 
+from gateway.metering.journal_segment import (
+    ID_BYTES,
+    OPENED,
+    SETTLED,
+    SUFFIX,
+    Id,
+    Record,
+    Segment,
+    all_records,
+    keep_aside_damage,
+    record,
+    some_records,
+)
 from gateway.metering.owners import Owner, adopted_owners
 
 SEGMENT_BYTES = 4 << 20
 SEGMENT_SECONDS = 5.0
-BATCH_BYTES = 128 << 10
 
 # `full` is told while there is still room, so that requests under way can be written down.
 RESERVE_BYTES = 1 << 20
@@ -44,21 +52,12 @@ RESERVE_BYTES = 1 << 20
 OTHERS_SECONDS = 0.1
 DISK_FULL_SECONDS = 1.0
 
-CARRY_AFTER = (
-    30.0  # seconds; attempts that are open for so long move to a new segment, and the old one may go
-)
-MOST_REPLAYS = (
-    5  # of events that Valkey took and nobody acknowledged: beyond that a drain that cannot is at work
-)
+# Seconds after which an open attempt moves to a new segment, so that the old one may go.
+CARRY_AFTER = 30.0
 
-SEGMENT, DAMAGED = ".journal", ".damaged"
+# Of events that Valkey took and nobody acknowledged: beyond that a drain is at work that does not know how.
+MOST_REPLAYS = 5
 
-_HEADER = struct.Struct(">IIB")
-_ID_BYTES = 16
-_OPENED, _SETTLED = 1, 2
-
-Id = bytes
-Record = tuple[int, Id, bytes]  # kind, attempt, event
 Send = Callable[[list[bytes]], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -77,12 +76,11 @@ class Journal:
         self._max_bytes = max_bytes
         self._segment_bytes = min(segment_bytes, max(1, max_bytes // 8))
         self._owner = Owner(folder)
-        self._segment: _Segment | None = None
-        self._segments: OrderedDict[Path, _Segment] = (
-            OrderedDict()
-        )  # all that have anything left, the oldest first
-        self._opened_in: dict[Id, _Segment] = {}
-        self._settled_in: dict[Id, _Segment] = {}
+        self._segment: Segment | None = None
+        # All that have anything left, the oldest first.
+        self._segments: OrderedDict[Path, Segment] = OrderedDict()
+        self._opened_in: dict[Id, Segment] = {}
+        self._settled_in: dict[Id, Segment] = {}
         self._adopted: dict[str, Owner] = {}
         self._own_bytes = 0
         self._others_bytes = 0
@@ -102,14 +100,14 @@ class Journal:
 
         Raises `JournalFull`; older records are never given up for it.
         """
-        segment = self._write(_OPENED, attempt_id.bytes, event, at_once=True)
+        segment = self._write(OPENED, attempt_id.bytes, event, at_once=True)
         segment.open[attempt_id.bytes] = event
         self._opened_in[attempt_id.bytes] = segment
 
     def settled(self, attempt_id: uuid.UUID, event: bytes) -> None:
         """The attempt is over, and its event on its way to Valkey. Raises `JournalFull`."""
         try:
-            segment = self._write(_SETTLED, attempt_id.bytes, event, at_once=False)
+            segment = self._write(SETTLED, attempt_id.bytes, event, at_once=False)
         finally:
             self._no_longer_open(attempt_id.bytes)
         segment.used_at = time.monotonic()
@@ -162,8 +160,8 @@ class Journal:
 
     def acknowledged(self, ids: bytes) -> None:
         """The ledger has these attempts: ids of 16 bytes each, one after another."""
-        for at in range(0, len(ids), _ID_BYTES):
-            id_ = ids[at : at + _ID_BYTES]
+        for at in range(0, len(ids), ID_BYTES):
+            id_ = ids[at : at + ID_BYTES]
             segment = self._settled_in.pop(id_, None)
             if segment is not None:
                 segment.events.discard(id_)
@@ -195,6 +193,7 @@ class Journal:
 
     def keep_small(self) -> None:
         """Begin another segment now and then, carry old open attempts over, and stay within the bound."""
+        self._flushed()
         now = time.monotonic()
         if self._segment is not None and now - self._segment.began > SEGMENT_SECONDS:
             self._seal()
@@ -221,10 +220,10 @@ class Journal:
         closed = 0
         for owner in await asyncio.to_thread(adopted_owners, self._folder, {*self.owners}):
             self._adopted[owner.name] = owner
-            paths = sorted(self._folder.glob(f"*.{owner.name}{SEGMENT}"))
-            found = [(path, await asyncio.to_thread(_all_records, path)) for path in paths]
-            settled = {id_ for _, records in found for kind, id_, _ in records if kind == _SETTLED}
-            opened = {id_: event for _, records in found for kind, id_, event in records if kind == _OPENED}
+            paths = sorted(self._folder.glob(f"*.{owner.name}{SUFFIX}"))
+            found = [(path, await asyncio.to_thread(all_records, path)) for path in paths]
+            settled = {id_ for _, records in found for kind, id_, _ in records if kind == SETTLED}
+            opened = {id_: event for _, records in found for kind, id_, event in records if kind == OPENED}
             for path, records in found:
                 self._take_over(path, records)
             for id_, event in opened.items():
@@ -263,7 +262,7 @@ class Journal:
         self._opened_in.clear()
         self._settled_in.clear()
         for owner in (self._owner, *self._adopted.values()):
-            if any(self._folder.glob(f"*.{owner.name}{SEGMENT}")):
+            if any(self._folder.glob(f"*.{owner.name}{SUFFIX}")):
                 owner.let_go()
             else:
                 owner.forget()
@@ -272,18 +271,18 @@ class Journal:
 
     # --- Writing ---
 
-    def _write(self, kind: int, id_: Id, event: bytes, *, at_once: bool) -> _Segment:
-        record = _record(kind, id_, event)
-        if not self._has_room(len(record)):
+    def _write(self, kind: int, id_: Id, event: bytes, *, at_once: bool) -> Segment:
+        written = record(kind, id_, event)
+        if not self._has_room(len(written)):
             raise JournalFull(f"the journal holds its {self._max_bytes} bytes")
         try:
             segment = self._open_segment()
-            segment.add(record)
+            segment.add(written)
             if at_once:
                 segment.flush()
         except OSError as problem:
             raise self._disk_full(problem) from problem
-        self._own_bytes += len(record)
+        self._own_bytes += len(written)
         return segment
 
     def _flushed(self) -> bool:
@@ -316,13 +315,13 @@ class Journal:
             self._others_bytes = sum(_size(file) for file in files if file.name not in own)
         self._others_until = time.monotonic() + OTHERS_SECONDS
 
-    def _open_segment(self) -> _Segment:
+    def _open_segment(self) -> Segment:
         if self._segment is not None and self._segment.size >= self._segment_bytes:
             self._seal()
         if self._segment is None:
             self._owner.take()
-            path = self._folder / f"{time.time_ns():020d}.{self._owner.name}{SEGMENT}"
-            self._segment = self._segments[path] = _Segment.create(path)
+            path = self._folder / f"{time.time_ns():020d}.{self._owner.name}{SUFFIX}"
+            self._segment = self._segments[path] = Segment.create(path)
         return self._segment
 
     def _seal(self) -> None:
@@ -340,7 +339,7 @@ class Journal:
             segment.open.pop(id_, None)
             self._remove_if_done(segment)
 
-    def _keep_in(self, segment: _Segment, id_: Id) -> None:
+    def _keep_in(self, segment: Segment, id_: Id) -> None:
         """One segment has an attempt's event to wait for, the last that says it: heirs of heirs may find several."""
         before = self._settled_in.get(id_)
         self._settled_in[id_] = segment
@@ -350,7 +349,7 @@ class Journal:
             before.waiting.pop(id_, None)
             self._remove_if_done(before)
 
-    def _remove_if_done(self, segment: _Segment) -> None:
+    def _remove_if_done(self, segment: Segment) -> None:
         """A segment that is written to stays, so that not every quiet request makes and removes a file."""
         if segment is self._segment or segment.open or segment.events:
             return
@@ -360,12 +359,12 @@ class Journal:
             self._let_go_of_adopted()
 
     def _let_go_of_adopted(self) -> None:
-        left = {path.name.removesuffix(SEGMENT).partition(".")[2] for path in self._segments}
+        left = {path.name.removesuffix(SUFFIX).partition(".")[2] for path in self._segments}
         for name in self._adopted.keys() - left:
-            if not any(self._folder.glob(f"*.{name}{SEGMENT}")):
+            if not any(self._folder.glob(f"*.{name}{SUFFIX}")):
                 self._adopted.pop(name).forget()
 
-    def _forget(self, segment: _Segment, ids: set[Id]) -> None:
+    def _forget(self, segment: Segment, ids: set[Id]) -> None:
         for id_ in ids:
             segment.events.discard(id_)
             segment.waiting.pop(id_, None)
@@ -375,13 +374,13 @@ class Journal:
         else:
             self._remove_if_done(segment)
 
-    def _only_sent(self) -> _Segment | None:
+    def _only_sent(self) -> Segment | None:
         return next((one for one in self._segments.values() if not one.open and not one.waiting), None)
 
-    def _carry_over(self, segment: _Segment) -> None:
+    def _carry_over(self, segment: Segment) -> None:
         with contextlib.suppress(JournalFull):  # then it stays where it is
             for id_, event in list(segment.open.items()):
-                new = self._write(_OPENED, id_, event, at_once=True)
+                new = self._write(OPENED, id_, event, at_once=True)
                 new.open[id_] = event
                 self._opened_in[id_] = new
                 del segment.open[id_]
@@ -390,24 +389,24 @@ class Journal:
     # --- Taking over and replaying ---
 
     def _take_over(self, path: Path, records: list[Record]) -> None:
-        _keep_aside_damage(path)
-        segment = _Segment(path, os.open(path, os.O_RDONLY), size=path.stat().st_size)
+        keep_aside_damage(path)
+        segment = Segment(path, os.open(path, os.O_RDONLY), size=path.stat().st_size)
         self._segments[path] = segment
         self._own_bytes += segment.size
         for kind, id_, event in records:
-            if kind == _SETTLED:
+            if kind == SETTLED:
                 self._keep_in(segment, id_)
                 segment.waiting[id_] = len(event)
         self._remove_if_done(segment)
 
-    async def _replay_segment(self, segment: _Segment, send: Send) -> int:
+    async def _replay_segment(self, segment: Segment, send: Send) -> int:
         sent = offset = 0
         while segment.waiting:
-            records, offset = await asyncio.to_thread(_some_records, segment.path, offset)
+            records, offset = await asyncio.to_thread(some_records, segment.path, offset)
             if not records:
                 break
             wanted = [
-                (id_, event) for kind, id_, event in records if kind == _SETTLED and id_ in segment.waiting
+                (id_, event) for kind, id_, event in records if kind == SETTLED and id_ in segment.waiting
             ]
             await send([event for _, event in wanted])
             for id_, _ in wanted:
@@ -417,120 +416,12 @@ class Journal:
         return sent
 
 
-class _Segment:
-    """One file: `open` attempts by their events, settled `events` that nobody acknowledged yet, and of these what
-    is `waiting` to be sent, by their lengths."""
-
-    def __init__(self, path: Path, descriptor: int, size: int = 0) -> None:
-        self.path = path
-        self.descriptor = descriptor
-        self.size = size
-        self.began = self.used_at = self.replayed_at = time.monotonic()
-        self.open: dict[Id, bytes] = {}
-        self.events: set[Id] = set()
-        self.waiting: dict[Id, int] = {}
-        self.replays = 0
-        self.dirty = False
-        self._late: list[bytes] = []
-
-    @classmethod
-    def create(cls, path: Path) -> _Segment:
-        return cls(path, os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
-
-    def add(self, record: bytes) -> None:
-        """It is written with the next `flush`."""
-        self._late.append(record)
-        self.size += len(record)
-
-    def flush(self) -> None:
-        """All or nothing: half a record would hide those written after it. What cannot be written is given up."""
-        if not self._late:
-            return
-        records = b"".join(self._late)
-        self._late.clear()
-        written = 0
-        try:
-            written = os.write(self.descriptor, records)
-            if written < len(records):
-                raise OSError(errno.ENOSPC, "a record was written in part")
-        except OSError:
-            self.size -= len(records)
-            if written:
-                os.ftruncate(self.descriptor, self.size)
-            raise
-        self.dirty = True
-
-    def close(self) -> None:
-        os.close(self.descriptor)
-
-    def remove(self) -> None:
-        self.close()
-        self.path.unlink(missing_ok=True)
-
-
-def _record(kind: int, id_: Id, event: bytes) -> bytes:
-    payload = id_ + event
-    return _HEADER.pack(len(payload), _checksum(payload), kind) + payload
-
-
-def _checksum(payload: bytes) -> int:
-    """Never 0: a header of zeros, as a loss of power leaves them, is no record."""
-    return zlib.crc32(payload, len(payload) + 1)
-
-
 def _size(file: os.DirEntry[str]) -> int:
     """0 for one that another process has just removed."""
     try:
         return file.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _all_records(path: Path) -> list[Record]:
-    with path.open("rb") as file:
-        return list(_records(file))
-
-
-def _some_records(path: Path, offset: int) -> tuple[list[Record], int]:
-    """Some whole records from `offset` on, and where they end; none at the end or where no record is."""
-    found: list[Record] = []
-    with path.open("rb") as file:
-        file.seek(offset)
-        for record in _records(file):
-            found.append(record)
-            if sum(map(_length, found)) >= BATCH_BYTES:
-                break
-    return found, offset + sum(map(_length, found))
-
-
-def _records(file: BinaryIO) -> Iterator[Record]:
-    """Kind, attempt id and event of each whole record from where the file stands."""
-    size = os.fstat(file.fileno()).st_size
-    while len(header := file.read(_HEADER.size)) == _HEADER.size:
-        length, checksum, kind = _HEADER.unpack(header)
-        if length < _ID_BYTES or length > size - file.tell():
-            return
-        payload = file.read(length)
-        if _checksum(payload) != checksum:
-            return
-        yield kind, payload[:_ID_BYTES], payload[_ID_BYTES:]
-
-
-def _length(record: Record) -> int:
-    return _HEADER.size + _ID_BYTES + len(record[2])
-
-
-def _keep_aside_damage(path: Path) -> None:
-    """Bytes that are no record are kept aside, never dropped: a crash tore them, or a loss of power."""
-    with path.open("rb+") as file:
-        whole = sum(map(_length, _records(file)))
-        file.seek(whole)
-        rest = file.read()
-        if rest:
-            path.with_suffix(DAMAGED).write_bytes(rest)
-            file.truncate(whole)
-    if rest:
-        log.error("journal_segment_damaged", kept=path.with_suffix(DAMAGED).name, bytes=len(rest))
 
 
 def ids_of(attempt_ids: Iterable[uuid.UUID]) -> bytes:
