@@ -179,8 +179,10 @@ class Settlement:
         attempt_id, event = self._attempt_id, ledger.encode(self._event(outcome, self.target))
         try:
             self._journal.settled(attempt_id, event)
-        except (JournalFull, OSError) as problem:
+        except JournalFull as problem:
             log.error("usage_not_journalled", request_id=self._call.request_id, error=str(problem))
+        except Exception:  # whatever it is, limits are settled and Valkey is told
+            log.exception("usage_not_journalled", request_id=self._call.request_id)
         sent: asyncio.Future[Any] = send(event)
         sent.add_done_callback(lambda future: self._confirm(future, attempt_id, event))
         return sent
