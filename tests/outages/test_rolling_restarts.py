@@ -31,6 +31,15 @@ def test_kills_for_five_minutes_harm_only_their_own_streams(site: Site) -> None:
     _kill_in_turn(site, kills=30, every=10.0, clients=50)
 
 
+def test_a_killed_process_loses_no_attempt(site: Site) -> None:
+    _lose_nothing(site, kills=3, clients=10)
+
+
+@pytest.mark.chaos
+def test_fifty_kills_lose_no_attempt(site: Site) -> None:
+    _lose_nothing(site, kills=50, clients=20)
+
+
 def _restart_in_turn(site: Site, restarts: int, clients: int) -> None:
     tenant = site.house.tenant()
     with _group(site) as group:
@@ -73,6 +82,32 @@ def _kill_in_turn(site: Site, kills: int, every: float, clients: int) -> None:
     assert len(load.streams) > 20 * kills
     assert {stream.port for stream in harmed} <= {port for _, port in own}
     assert len(harmed) <= len(own)
+
+
+def _lose_nothing(site: Site, kills: int, clients: int) -> None:
+    """Every call at the provider is one row: its figures, or `unknown` with what was reserved, within a minute."""
+    tenant, chance = site.house.tenant(), random.Random(6)
+    with _group(site) as group:
+        with Streams(site, tenant, group.port, clients, LONGEST) as load:
+            for _ in range(kills):
+                time.sleep(chance.uniform(0.3, 1.0))
+                place = chance.choice(group.places)
+                group.kill(place)
+                group.start(place)
+                group.wait_until_serving(place)
+        took = until(lambda: len(site.rows(tenant.key_id)) >= load.calls, 60, "an attempt is not closed")
+        time.sleep(1)  # a doubled row would come now
+        rows = site.rows(tenant.key_id)
+
+    sources = Counter(row.source for row in rows)
+    print(f"\n{kills} kills: {load.calls} calls, {len(rows)} rows after {took:.1f} s: {dict(sources)}")
+    assert len(rows) == load.calls
+    assert sources["unknown"] > 0
+    assert [row for row in rows if row.source == "unknown" and not sum(row.tokens)] == []
+    requests = [row.request_id for row in rows]
+    assert len(set(requests)) == len(requests)
+    days = site.rolled_up(tenant.key_id)
+    assert days == (len(rows), *(sum(row.tokens[n] for row in rows) for n in range(5)))
 
 
 def _freeze_and_look(group: WebGroup, place: int) -> set[int]:
