@@ -157,11 +157,12 @@ class Auditor:
         return {uuid.UUID(name) for name in names if len(name) == 36}
 
     async def _share(self, counter: Counter) -> None:
-        """While Valkey is away: of what the ledger says is left, this process's part."""
+        """While Valkey is away: of what the ledger says is left this process's part, less what it has under way."""
         async with self._directory.store.snapshot() as connection:
             spent = nanodollars(await spending.spent(connection, counter))
         left = max(0, counter.budget.amount - spent)
-        self._limiter.local.shares.setdefault(counter.key, Share(left // self._limiter.processes))
+        part = left // self._limiter.processes - self._limiter.reserved_under(counter.key)
+        self._limiter.local.shares.setdefault(counter.key, Share(max(0, part)))
 
 
 def _goes_at(counter: Counter) -> int:

@@ -201,6 +201,14 @@ class Limiter:
     def open_leases(self) -> int:
         return len(self._open)
 
+    def reserved_under(self, key: str) -> int:
+        """Nanodollars that requests of this process have reserved in Valkey under a counter and not settled yet."""
+        return sum(
+            admission.cost
+            for admission in self._open.values()
+            if not admission.local and any(counter.key == key for counter in admission.counters)
+        )
+
     def _admit_alone(
         self,
         pool: Pool,

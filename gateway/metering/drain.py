@@ -111,8 +111,11 @@ class Drain:
     def _look_after_the_rest(self, streams: UsageStreams) -> None:
         """Refusals each second, everything else now and then."""
         connection = self._database.connection()
-        if self._refusals is not None:
-            self._refusals.step(connection)
+        try:
+            if self._refusals is not None:
+                self._refusals.step(connection)
+        except redis.RedisError as problem:  # a cluster's node, perhaps; usage does not wait for diagnoses
+            log.warning("refusals_wait", error=_first_line(problem))
         if time.monotonic() >= self._clean_at:
             streams.forget_dead_members()
             with connection.transaction(), connection.cursor() as cursor:

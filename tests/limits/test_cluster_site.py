@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +14,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.shards import shard_of, usage_stream
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey
 from tests.cluster import Cluster, running_cluster
 from tests.data_plane import wire
-from tests.data_plane.house import CROSSING_BACK, PROJECT, body
+from tests.data_plane.house import CROSSING_BACK, PROJECT, Tenant, body
 from tests.outages.load import Load
-from tests.outages.site import Site, open_site
+from tests.outages.site import Site, open_site, until
 
 pytestmark = pytest.mark.slow
 
@@ -116,11 +118,15 @@ def test_while_one_node_is_away_everybody_is_served_and_nothing_is_lost(site: Si
     tenants = [site.house.tenant() for _ in range(6)]
     loads = [Load(site, tenant, rate=4) for tenant in tenants]
     gone = cluster.nodes[1]  # not the one that REDIS_URL names
+    unharmed = [load for load in loads if cluster.node_of(_stream(load.tenant)) is not gone]
+    assert 0 < len(unharmed) < len(loads)
     for load in loads:
         load.__enter__()
     time.sleep(0.5)
     gone.store.kill()
-    time.sleep(2)
+    killed = time.monotonic()
+    until(lambda: all(_is_recorded_after(site, load, killed + 1) for load in unharmed), 15)
+    print(f"usage of others went on after {time.monotonic() - killed - 1:.1f} s")
     gone.store.start()
     for load in loads:
         load.__exit__(None, None, None)
@@ -131,6 +137,16 @@ def test_while_one_node_is_away_everybody_is_served_and_nothing_is_lost(site: Si
     for load in loads:
         assert load.failures() == {}
         load.assert_ledger_is_exact()
+
+
+def _stream(tenant: Tenant) -> str:
+    return usage_stream(shard_of(uuid.UUID(tenant.id)))
+
+
+def _is_recorded_after(site: Site, load: Load, moment: float) -> bool:
+    """Whether the ledger has anything that was asked after this moment."""
+    recent = {asked.request_id for asked in load.asked if asked.at > moment and asked.answer is not None}
+    return any(row.request_id in recent for row in site.rows(load.tenant.key_id))
 
 
 @pytest.mark.parametrize(

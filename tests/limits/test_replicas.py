@@ -134,7 +134,7 @@ def _assert_skewed(site: Site, tenant: Tenant, ended: datetime.datetime, took: f
 def test_places_are_held_over_four_processes_with_skewed_clocks(
     site: Site, skewed_fleet: list[Gateway]
 ) -> None:
-    exact = Exact(site, pause=4)
+    exact = Exact(site, pause=3)
     tenant = site.house.tenant(limits={"concurrent_requests": 40})
     settle_in()
 
@@ -238,7 +238,7 @@ async def test_windows_without_valkey_grant_the_limit_once() -> None:
     limits = pool(scope(tool_uses_per_second=20))
     began = time.monotonic()
     windows: Counter[int] = Counter()
-    while (elapsed := time.monotonic() - began) < 4:
+    while (elapsed := time.monotonic() - began) < 3:
         for limiter in limiters:
             admission = await limiter.admit(limits, f"{elapsed}", Amounts(tool_uses=1))
             windows[int(elapsed)] += admission.admitted
@@ -248,7 +248,7 @@ async def test_windows_without_valkey_grant_the_limit_once() -> None:
 
     print(f"granted in windows of a second, limit 20, 3 processes: {dict(windows)}")
     assert windows[0] <= 2 * 20
-    for window in (1, 2, 3):
+    for window in (1, 2):
         assert 20 - 3 <= windows[window] <= 20 + 3 - 1
 
 

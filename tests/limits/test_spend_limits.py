@@ -264,19 +264,24 @@ def _asks(spender: Spender, port: int) -> bool:
 def test_without_valkey_each_process_spends_its_share_and_without_both_stores_nobody_spends(
     site: Site, fleet: list[Gateway]
 ) -> None:
-    spender, other = Spender(site), Spender(site)
-    for one in (spender, other):
+    spender, other, busy = (Spender(site) for _ in range(3))
+    for one in (spender, other, busy):
         one.limit(10)
     settle_in()
-    assert [one.spend(1.5).status for one in (spender, other)] == [200, 200]
-    for one in (spender, other):
+    assert [one.spend(1.5).status for one in (spender, other, busy)] == [200] * 3
+    for one in (spender, other, busy):
         one.wait_for_ledger(1)
     ports = [site.house.port, *(gateway.port for gateway in fleet)]
     until(lambda: all(site.replicas(port) == 4 for port in ports), 15, "not all are counted")
     for port in ports:  # each knows both keys
         assert other.spend(0, port=port).status == spender.spend(0, port=port).status == 200
+    under_way = site.house.message(busy.request(1.5, pause=2), key=busy.key)
+    holding = threading.Thread(target=site.house.ask, args=(under_way,))
+    holding.start()
+    until(lambda: busy.counter().get("r", 0) > 0)
     site.valkey.freeze()
     try:
+        no_more = busy.spend(1.5).status
         alone = [[spender.spend(1.5, port=port).status for _ in range(2)] for port in ports]
         site.postgres.kill()
         try:
@@ -286,11 +291,13 @@ def test_without_valkey_each_process_spends_its_share_and_without_both_stores_no
             site.postgres.start()
     finally:
         site.valkey.thaw()
+    holding.join()
     for port in ports:
         until(lambda port=port: site.breaker(port) == 0, 10)  # type: ignore[misc]
 
     print(f"shares of a quarter of 8.5 cents: {alone}")
     assert alone == [[200, 429]] * 4  # 2.1 cents each, of which 1.5 fit once
+    assert no_more == 429  # of 2.1 cents as much is reserved for what is under way
     assert nobody.status == 503 and nobody.json["error"]["type"] == "api_error"
     assert share_is_known.status == 200
     until(lambda: other.spend(0.1).status == 200, 10)
