@@ -14,9 +14,11 @@ from redis.crc import key_slot
 
 from gateway.supervisor.program import Program
 from gateway.supervisor.valkey import wheel_binary
+from tests.data_plane.house import free_port
 from tests.outages.site import Store
 
 SLOTS = 16_384
+BUS = 10_000  # so far above its own port is the one that a node speaks to the others at
 SETTINGS = {
     "bind": "127.0.0.1",
     "cluster-enabled": "yes",
@@ -159,14 +161,8 @@ def _slots(node: Node) -> list[list]:  # type: ignore[type-arg]
 
 
 def _free_port() -> int:
-    """One whose cluster bus port, 10,000 above, is free too."""
+    """One whose cluster bus port is free too."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = int(server.getsockname()[1])
-        if port + 10_000 > 65_535:
-            continue
-        try:
-            socket.create_server(("127.0.0.1", port + 10_000)).close()
-        except OSError:
-            continue
-        return port
+        port = free_port(31_999 - BUS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + BUS)):
+            return port

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -306,9 +308,12 @@ def body(model: str = SCRIPTED, script: str = "", **fields: Any) -> dict[str, An
     return {"model": model, "max_tokens": 100, "messages": said, **fields}
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+def free_port(highest: int = 31_999) -> int:
+    """Below the ports that connections go out from: one of those may be taken before it is listened at."""
+    while True:
+        port = random.randint(15_000, highest)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def environment_of(database_url: str, redis_url: str, data: Path) -> dict[str, str]:

@@ -79,7 +79,7 @@ def test_a_key_knows_the_limits_that_can_hold_for_it_and_no_others(db: None) -> 
         "scope_id": mine.id,
         "period": "monthly",
         "amount": 100,
-        "version": int(of_mine.updated_at.timestamp() * 1000),
+        "version": round(of_mine.updated_at.timestamp() * 1000),
     }
     assert row_of(mine)["user_id"] == people.dev.id
 
