@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import os
 import time
 import uuid
 from collections import Counter
@@ -152,7 +153,7 @@ def test_places_are_held_over_four_processes_with_skewed_clocks(
 async def test_the_limiter_answers_within_five_milliseconds_at_five_hundred_requests_a_second(
     site: Site,
 ) -> None:
-    """On a machine that is busy with other things, the best of a few rounds is what the limiter takes."""
+    """By the tail on a quiet machine (LONG_TESTS); beside other tests, which take its cores, by the middle."""
     valkey = Valkey(site.valkey_url, SCRIPTS)
     await valkey.start()
     limiter = Limiter(valkey)
@@ -162,18 +163,16 @@ async def test_the_limiter_answers_within_five_milliseconds_at_five_hundred_requ
             for kind in ("organization", "workspace", "api_key")
         ]
     )
-    rounds = []
-    for _ in range(6):
-        rounds.append(sorted(await _admit_steadily(limiter, limits, rate=500, seconds=2)))
-        if percentile(rounds[-1], 0.99) < FAST_ENOUGH:
-            break
+    quiet = bool(os.environ.get("LONG_TESTS"))
+    share, count, seconds = (0.99, 6, 10.0) if quiet else (0.5, 1, 2.0)
+    rounds = [sorted(await _admit_steadily(limiter, limits, rate=500, seconds=seconds)) for _ in range(count)]
     await valkey.stop()
     for took in rounds:
         print(
             f"admission at 500/s: p50 {percentile(took, 0.5) * 1000:.2f} ms, "
             f"p99 {percentile(took, 0.99) * 1000:.2f} ms, max {took[-1] * 1000:.2f} ms"
         )
-    assert min(percentile(took, 0.99) for took in rounds) < FAST_ENOUGH
+    assert max(percentile(took, share) for took in rounds) < FAST_ENOUGH
 
 
 async def _admit_steadily(limiter: Limiter, limits: Any, *, rate: int, seconds: float) -> list[float]:
