@@ -36,7 +36,11 @@ async def admit(call: Call, attempt_id: uuid.UUID, plane: Plane) -> Admission:
     estimate = quick_estimate(call.body.raw)
     amounts = amounts_of(call, estimate, plane.expectations)
     started = time.perf_counter()
-    admission = await _reserve(call, attempt_id, amounts, estimate, plane)
+    if call.workspace.budgets:
+        admission = await _with_budgets(call, attempt_id, amounts, estimate, plane)
+    else:
+        pool, strict = call.workspace.pools.of(call.model.group), call.principal.reserve_worst_case
+        admission = await plane.limiter.admit(pool, str(attempt_id), amounts, strict=strict)
     metrics.admission(time.perf_counter() - started)
     if admission.refusal is not None:
         raise _refused(call, admission, plane)
@@ -45,9 +49,7 @@ async def admit(call: Call, attempt_id: uuid.UUID, plane: Plane) -> Admission:
 
 async def admit_count(call: Call, attempt_id: uuid.UUID, plane: Plane) -> Admission:
     """Counting tokens has a pool of its own, and costs nothing: it never takes from messages."""
-    admission = await plane.limiter.admit(
-        call.workspace.pools.of(TOKEN_COUNT), str(attempt_id), Amounts(tool_uses=0)
-    )
+    admission = await plane.limiter.admit(call.workspace.pools.of(TOKEN_COUNT), str(attempt_id), Amounts())
     if admission.refusal is not None:
         raise _refused(call, admission, plane)
     return admission
@@ -59,21 +61,17 @@ def limits_of(call: Call, admission: Admission) -> Headers:
     return headers + limit_headers.openai(admission) if call.surface.dialect == "openai" else headers
 
 
-async def _reserve(
+async def _with_budgets(
     call: Call, attempt_id: uuid.UUID, amounts: Amounts, estimate: int, plane: Plane
 ) -> Admission:
-    pool = call.workspace.pools.of(call.model.group)
-    budgets = call.workspace.budgets
-    strict = call.principal.reserve_worst_case
-    lease = str(attempt_id)
-    if not budgets:
-        return await plane.limiter.admit(pool, lease, amounts, strict=strict)
-    counters = budgets.counters(attempt_id.int >> 80)
+    """Under a counter that nobody knows, when it is known."""
+    pool, strict = call.workspace.pools.of(call.model.group), call.principal.reserve_worst_case
+    counters = call.workspace.budgets.counters(attempt_id.int >> 80)
     cost = worst_cost(call, estimate)
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         admission = await plane.limiter.admit(
-            pool, lease, amounts, counters=counters, cost=cost, strict=strict
+            pool, str(attempt_id), amounts, counters=counters, cost=cost, strict=strict
         )
         if admission.unknown is None:
             plane.auditor.look_after(counters)

@@ -95,6 +95,11 @@ class Settlement:
             # Where Valkey is away too, requests are refused before it comes to that.
             log.critical("attempt_not_journalled", request_id=self._call.request_id, error=str(problem))
 
+    @property
+    def _later_attempt(self) -> uuid.UUID | None:
+        """None while it is the first, by whose id the admission is known too."""
+        return self._attempt_id if self._attempt > 1 else None
+
     def first_token(self) -> None:
         self._first_token = time.perf_counter()
 
@@ -170,7 +175,7 @@ class Settlement:
         self._record(
             outcome,
             lambda event: self._limiter.settle(
-                self._admission, actual, event, cost=self._cost(outcome), attempt_id=self._attempt_id
+                self._admission, actual, event, cost=self._cost(outcome), attempt_id=self._later_attempt
             ),
         )
 

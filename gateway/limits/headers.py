@@ -38,7 +38,11 @@ def of(admission: Admission) -> Headers:
             size, remaining = tightest
             full_at = admission.now_ms // 1000 + -(-(size - remaining) * 60 // size)
             headers.append((names[0], b"%d" % size))
-            headers.append((names[1], b"%d" % _told(size, remaining, names[0])))
+            if remaining < 0:
+                remaining = 0
+            elif size >= _ROUNDED_FROM and names is not _HEADERS[0]:
+                remaining = min(size, (remaining + 500) // 1000 * 1000)
+            headers.append((names[1], b"%d" % remaining))
             headers.append((names[2], _rfc3339(full_at)))
     return headers
 
@@ -53,13 +57,6 @@ def openai(admission: Admission) -> Headers:
             headers.append((names[1], b"%d" % max(0, remaining)))
             headers.append((names[2], _duration(-(-(size - remaining) * 60_000 // size))))
     return headers
-
-
-def _told(size: int, remaining: int, name: bytes) -> int:
-    remaining = max(0, remaining)
-    if size < _ROUNDED_FROM or b"tokens" not in name:
-        return remaining
-    return min(size, (remaining + 500) // 1000 * 1000)
 
 
 def _tightest(admission: Admission) -> list[Level | None]:
