@@ -19,9 +19,23 @@ SKEWS = ("-5s", "", "+5s")
 
 
 @pytest.fixture
-async def limiter(valkey: redis.Redis, valkey_server: ValkeyServer) -> AsyncIterator[Limiter]:
+def own_database(valkey_server: ValkeyServer) -> str:
+    """A database that no gateway beside these tests writes to."""
+    return f"{valkey_server.url}?db=6"
+
+
+@pytest.fixture
+def valkey(own_database: str) -> Iterator[redis.Redis]:
+    """An empty database, as a client."""
+    with redis.Redis.from_url(own_database) as client:
+        client.flushdb()
+        yield client
+
+
+@pytest.fixture
+async def limiter(valkey: redis.Redis, own_database: str) -> AsyncIterator[Limiter]:
     """A limiter on an empty Valkey."""
-    connection = Valkey(valkey_server.url, SCRIPTS)
+    connection = Valkey(own_database, SCRIPTS)
     await connection.start()
     assert connection.available
     limiter = Limiter(connection)

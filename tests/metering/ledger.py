@@ -145,11 +145,24 @@ class Ledger:
 @contextlib.contextmanager
 def empty_ledger(postgres: Postgres, valkey_server: Valkey, valkey: redis.Redis) -> Iterator[Ledger]:
     """It is emptied again in the end: what a drain commits, no test rolls back."""
-    with psycopg.connect(database_url(postgres), autocommit=True) as connection:
-        ledger = Ledger(connection, database_url(postgres), valkey_server.url, valkey)
+    with (
+        psycopg.connect(database_url(postgres), autocommit=True) as connection,
+        own_streams(valkey_server) as (url, client),
+    ):
+        ledger = Ledger(connection, database_url(postgres), url, client)
         ledger.empty()
         yield ledger
         ledger.empty()
+
+
+@contextlib.contextmanager
+def own_streams(valkey_server: Valkey) -> Iterator[tuple[str, redis.Redis]]:
+    """Empty ones, in a database of their own: a gateway that lives beside a test sends again what an emptied Valkey
+    lost, at any time."""
+    url = f"{valkey_server.url}?db=5"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+        yield url, client
 
 
 def database_url(server: Postgres) -> str:

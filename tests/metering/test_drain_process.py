@@ -24,7 +24,7 @@ from gateway.metering.event import UsageEvent
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.program import Program
 from gateway.supervisor.valkey import Valkey
-from tests.metering.ledger import STREAM, Ledger, until, usage_event
+from tests.metering.ledger import STREAM, Ledger, own_streams, until, usage_event
 from tests.stores import running
 
 
@@ -121,7 +121,7 @@ def test_drains_killed_at_random_lose_and_double_nothing(ledger: Ledger, tmp_pat
 
 @pytest.mark.slow
 def test_postgres_killed_and_started_again_costs_no_event(
-    postgres_server: Postgres, valkey: redis.Redis, valkey_server: Valkey, tmp_path: Path
+    postgres_server: Postgres, valkey_server: Valkey, tmp_path: Path
 ) -> None:
     own, program = own_postgres(postgres_server)
     sent: list[UsageEvent] = []
@@ -129,7 +129,7 @@ def test_postgres_killed_and_started_again_costs_no_event(
         with running(program) as process:
             migrate(own.url)
             with psycopg.connect(own.url, autocommit=True) as connection:
-                ledger = Ledger(connection, own.url, valkey_server.url, valkey)
+                ledger = Ledger(connection, own.url, *stack.enter_context(own_streams(valkey_server)))
                 stack.enter_context(drain_process(ledger, tmp_path))
                 until(lambda: drains(ledger) == 1)
                 sent += flow(ledger, 30)
