@@ -86,10 +86,9 @@ class JournalKeeper:
         self._journal.keep_small()
 
     async def _hear(self) -> None:
-        for owner in self._journal.owners:
-            messages = await self._limiter.valkey.command("LPOP", ledger.acknowledgements(owner), AT_ONCE)
-            for ids in messages or ():
-                self._journal.acknowledged(ids)
+        told = ledger.acknowledgements(self._journal.owner)
+        for ids in await self._limiter.valkey.command("LPOP", told, AT_ONCE) or ():
+            self._journal.acknowledged(ids)
 
     async def _look_for_lost(self) -> None:
         """What was sent a while ago, is acknowledged by nobody and older than anything in the streams, was lost."""
@@ -120,8 +119,13 @@ class JournalKeeper:
             self._replayed()
 
     async def _send(self, events: list[bytes]) -> None:
+        """From here on it is this process that waits for their acknowledgement, also where a dead one wrote them."""
+        owner = self._journal.owner
         await asyncio.gather(
-            *[self._limiter.append(ledger.organization_of(event), event) for event in events]
+            *[
+                self._limiter.append(ledger.organization_of(event), ledger.addressed(event, owner))
+                for event in events
+            ]
         )
 
     async def _sync(self) -> None:

@@ -63,6 +63,14 @@ def organization_of(event: bytes) -> uuid.UUID:
     return _whose.decode(event).organization_id
 
 
+def addressed(event: bytes, journal: str) -> bytes:
+    """An encoded event that is acknowledged to this journal from now on, whoever wrote it; what is none stays."""
+    try:
+        return encode(msgspec.structs.replace(decode(event), journal=journal))
+    except msgspec.DecodeError:  # the drain puts it aside, and says so
+        return event
+
+
 def acknowledgements(journal: str) -> str:
     """The list in Valkey in which a drain tells a journal's owner what the ledger has: attempt ids of 16 bytes each."""
     return f"gw:acknowledged:{{{journal}}}"

@@ -92,7 +92,7 @@ class Journal:
 
     @property
     def owner(self) -> str:
-        """Who acknowledgements of events that are written now are for."""
+        """Who acknowledgements of events that are written or sent now are for."""
         return self._owner.name
 
     def opened(self, attempt_id: uuid.UUID, event: bytes) -> None:
@@ -144,11 +144,6 @@ class Journal:
         """Time to refuse new work, while Valkey is away."""
         reserve = min(RESERVE_BYTES, self._max_bytes // 10)
         return self.size + reserve >= self._max_bytes or time.monotonic() < self._disk_full_until
-
-    @property
-    def owners(self) -> list[str]:
-        """Whose acknowledgements are wanted."""
-        return [self.owner, *self._adopted]
 
     @property
     def open_attempts(self) -> int:
@@ -218,7 +213,7 @@ class Journal:
         Returns the number of attempts that nobody had closed.
         """
         closed = 0
-        for owner in await asyncio.to_thread(adopted_owners, self._folder, {*self.owners}):
+        for owner in await asyncio.to_thread(adopted_owners, self._folder, {self.owner, *self._adopted}):
             self._adopted[owner.name] = owner
             paths = sorted(self._folder.glob(f"*.{owner.name}{SUFFIX}"))
             found = [(path, await asyncio.to_thread(all_records, path)) for path in paths]
