@@ -30,13 +30,15 @@ def amounts_of(call: Call, estimate: int, expectations: Expectations) -> Amounts
 
 
 def worst_cost(call: Call, estimate: int) -> int:
-    """Nanodollars: all input at the dearest rate that it may be charged at, and every token of output."""
-    raw = call.body.raw
-    if _CACHED not in raw:
-        usage = TokenUsage(input_tokens=estimate, output_tokens=call.max_tokens)
-    elif _AN_HOUR in raw:
-        usage = TokenUsage(cache_write_1h_tokens=estimate, output_tokens=call.max_tokens)
-    else:
-        usage = TokenUsage(cache_write_5m_tokens=estimate, output_tokens=call.max_tokens)
+    """Nanodollars: all input at the dearest rate that it may be charged at, and every token of output.
+
+    Writing to a cache costs more than reading afresh at some providers, and nothing at others.
+    """
+    raw, output = call.body.raw, call.max_tokens
+    ways = [TokenUsage(input_tokens=estimate, output_tokens=output)]
+    if _CACHED in raw:
+        ways.append(TokenUsage(cache_write_5m_tokens=estimate, output_tokens=output))
+        if _AN_HOUR in raw:
+            ways.append(TokenUsage(cache_write_1h_tokens=estimate, output_tokens=output))
     searches = 1 if _SEARCH in raw else 0
-    return nanodollars(charges(call.model.price, usage, "standard", searches).total)
+    return max(nanodollars(charges(call.model.price, way, "standard", searches).total) for way in ways)

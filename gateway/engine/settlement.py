@@ -117,8 +117,10 @@ class Settlement:
             return True
         try:
             return bool(await charged)
-        except Exception:  # Valkey is away: what is reserved for this request is still its own
-            return True
+        except (
+            Exception
+        ):  # Valkey is away: what is reserved for this request is its own, unless its share is spent
+            return self._admission.fits
 
     def failed(self, error: GatewayError, *, sent: bool) -> None:
         """The call failed: everything reserved goes back but what the provider may have counted."""

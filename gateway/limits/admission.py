@@ -110,6 +110,7 @@ class Admission(msgspec.Struct):
     refusal: Refusal | BudgetRefusal | None = None
     unknown: Counter | None = None
     local: bool = False
+    fits: bool = True  # also after what failed attempts cost, as far as this process knows
 
     @property
     def admitted(self) -> bool:

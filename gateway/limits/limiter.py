@@ -155,11 +155,12 @@ class Limiter:
     ) -> asyncio.Future[Any]:
         """Append the event of a failed attempt while its request goes on, and count what it cost.
 
-        The result is 0 where the request does not fit into its budgets any more.
+        The result is 0 where the request does not fit into its budgets any more; without Valkey there is none, and
+        `admission.fits` says so.
         """
         if admission.local:
-            fits = self.local.charge(admission, cost)
-            return self.append(admission.pool.organization_id, event) if fits else _done(0)
+            admission.fits = self.local.charge(admission, cost)
+            return self.append(admission.pool.organization_id, event)
         keys = (
             usage_stream(shard_of(admission.pool.organization_id)),
             *(counter.key for counter in admission.counters),
@@ -376,9 +377,9 @@ def _refusal(admission: Admission, reply: list[Any]) -> Refusal:
     return Refusal(state.scope, LIMITERS[pool.used[place]].name, wait, needed, state.remaining[place])
 
 
-def _done(result: int = 1) -> asyncio.Future[Any]:
+def _done() -> asyncio.Future[Any]:
     future = asyncio.get_running_loop().create_future()
-    future.set_result(result)
+    future.set_result(None)
     return future
 
 
