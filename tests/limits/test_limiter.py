@@ -14,14 +14,17 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.budgets import Budget, Budgets
 from gateway.limiters import Amounts
 from gateway.limits import headers
 from gateway.limits.admission import Admission, Refusal
-from gateway.limits.limiter import Limiter
-from gateway.limits.local import LocalLimiter
+from gateway.limits.limiter import SCRIPTS, Limiter
+from gateway.limits.local import LocalLimiter, Share
 from gateway.scopes import Pool, places_of
 from gateway.shards import shard_of, usage_stream
 from gateway.supervisor.valkey import Valkey
+from gateway.valkey import Valkey as Connected
+from gateway.valkey import ValkeyUnavailable
 from tests.limits.pools import ACME, UMBRELLA, pool, scope
 
 NOTHING = Amounts()
@@ -307,6 +310,20 @@ async def test_a_settlement_that_valkey_did_not_hear_is_told_when_it_is_back(
 
     assert after.admitted
     assert after.states[0].remaining[0] > 59_000
+
+
+async def test_what_a_failed_attempt_cost_is_never_taken_for_sent_without_valkey() -> None:
+    """Whether what is reserved still fits or not: the event has to wait in the journal."""
+    nowhere = Limiter(Connected("unix:///nowhere/valkey.sock", SCRIPTS))
+    (counter,) = Budgets(ACME, (Budget("spl_1", "organization", str(ACME), "daily", 1_000),)).counters(0)
+    nowhere.local.shares[counter.key] = Share(100)
+    admission = await nowhere.admit(pool(scope()), lease(), NOTHING, counters=(counter,), cost=60)
+    assert admission.admitted and admission.local
+
+    for cost, fits in ((40, True), (1, False)):
+        with pytest.raises(ValkeyUnavailable):
+            await nowhere.charge(admission, b"event", cost=cost, attempt_id=uuid.uuid4())
+        assert admission.fits == fits
 
 
 async def test_each_of_several_processes_grants_its_part_of_a_limit_without_valkey() -> None:
