@@ -283,12 +283,14 @@ class House:
         raise AssertionError(f"{request_id} was not settled within {within} s")
 
     def events(self, request_id: str | None = None) -> list[UsageEvent]:
-        """All settled events, or those of one request."""
+        """All settled events, or those of one request; each once, as the ledger takes them."""
         for stream in STREAMS:
             found: Any = self.valkey.xrange(stream, min=self._seen.get(stream, "-"))
             for entry, fields in cast(list[tuple[bytes, dict[bytes, bytes]]], found):
                 self._seen[stream] = "(" + entry.decode()
-                self._events.append(decode_event(fields[FIELD.encode()]))
+                event = msgspec.structs.replace(decode_event(fields[FIELD.encode()]), journal="")
+                if event not in self._events:  # whoever adopts a dead process's journal sends its events again
+                    self._events.append(event)
         return [event for event in self._events if request_id in (None, event.request_id)]
 
 
