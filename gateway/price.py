@@ -20,6 +20,7 @@ PER_THOUSAND = Decimal("0.001")
 # A batch costs half (Anthropic's batch discount; `usage.service_tier` of its answers is `batch`).
 BATCH_FACTOR = Decimal("0.5")
 BATCH = "batch"
+STANDARD = "standard"
 
 # The scale of the cost columns. A rate has 10 places and a token is a millionth, so that every product fits
 # exactly; only what a batch's factor adds beyond the last place is rounded (half to even).

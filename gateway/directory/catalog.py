@@ -48,6 +48,7 @@ class Target(msgspec.Struct, frozen=True):
     weight: float = 100.0
     timeouts: Timeouts = Timeouts()
     drain_on_disconnect: bool = False
+    native_batches: bool = False
     preset: str = ""
     key_id: str = ""
 

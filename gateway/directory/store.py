@@ -115,14 +115,14 @@ SELECT * FROM (
 
 ROUTES: LiteralString = """
 SELECT r.model_id, r.upstream_model, r.priority, r.weight, r.provider_id, p.name AS provider, p.preset, p.dialect,
-       p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect
+       p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect, p.batches
   FROM gateway_route r JOIN gateway_provider p ON p.id = r.provider_id
  ORDER BY r.model_id, r.priority, r.id
 """
 
 PROVIDER: LiteralString = """
 SELECT '' AS upstream_model, 1 AS priority, 100 AS weight, p.id AS provider_id, p.name AS provider, p.preset,
-       p.dialect, p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect
+       p.dialect, p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect, p.batches
   FROM gateway_provider p
  WHERE p.name = %s
 """
@@ -397,6 +397,7 @@ def _target(row: dict[str, Any], credential: Credential) -> Target:
             row["connect_timeout"] or 5.0, row["first_byte_timeout"], row["idle_timeout"] or 60.0
         ),
         drain_on_disconnect=row["on_disconnect"] == "drain",
+        native_batches=row["batches"] == "native",
     )
 
 

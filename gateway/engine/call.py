@@ -9,8 +9,10 @@ import msgspec
 
 from gateway.directory.catalog import CatalogModel, Target
 from gateway.engine.passages.passage import Passage
+from gateway.limit_pools import BATCH
 from gateway.principal import Principal, Workspace
 from gateway.protocol.body import Body
+from gateway.scopes import Pool
 
 
 class Surface(Protocol):
@@ -30,7 +32,8 @@ class Call(msgspec.Struct, frozen=True):
 
     `started` is `time.perf_counter()` at the first byte of the request, `patience` the seconds from then on in which
     the caller wants a beginning of an answer. `session_id` names a conversation, if the client does. `inference_geo` is
-    the place that a restricted workspace has a provider told, "" where there is nothing to tell.
+    the place that a restricted workspace has a provider told, "" where there is nothing to tell. What is `batched`
+    counts in the pool of batches and costs what batches cost.
     """
 
     request_id: str
@@ -51,3 +54,9 @@ class Call(msgspec.Struct, frozen=True):
     user_agent: str
     session_id: str
     inference_geo: str = ""
+    batched: bool = False
+
+    @property
+    def pool(self) -> Pool:
+        """What its requests and tokens are counted in."""
+        return self.workspace.pools.of(BATCH if self.batched else self.model.group)

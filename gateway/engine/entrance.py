@@ -39,8 +39,8 @@ async def admit(call: Call, attempt_id: uuid.UUID, plane: Plane) -> Admission:
     if call.workspace.budgets:
         admission = await _with_budgets(call, attempt_id, amounts, estimate, plane)
     else:
-        pool, strict = call.workspace.pools.of(call.model.group), call.principal.reserve_worst_case
-        admission = await plane.limiter.admit(pool, str(attempt_id), amounts, strict=strict)
+        strict = call.principal.reserve_worst_case
+        admission = await plane.limiter.admit(call.pool, str(attempt_id), amounts, strict=strict)
     metrics.admission(time.perf_counter() - started)
     if admission.refusal is not None:
         raise _refused(call, admission, plane)
@@ -65,13 +65,13 @@ async def _with_budgets(
     call: Call, attempt_id: uuid.UUID, amounts: Amounts, estimate: int, plane: Plane
 ) -> Admission:
     """Under a counter that nobody knows, when it is known."""
-    pool, strict = call.workspace.pools.of(call.model.group), call.principal.reserve_worst_case
+    strict = call.principal.reserve_worst_case
     counters = call.workspace.budgets.counters(attempt_id.int >> 80)
     cost = worst_cost(call, estimate)
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         admission = await plane.limiter.admit(
-            pool, str(attempt_id), amounts, counters=counters, cost=cost, strict=strict
+            call.pool, str(attempt_id), amounts, counters=counters, cost=cost, strict=strict
         )
         if admission.unknown is None:
             plane.auditor.look_after(counters)

@@ -6,7 +6,7 @@ from gateway.budgets import nanodollars
 from gateway.engine.call import Call
 from gateway.limiters import Amounts
 from gateway.limits.expectation import Expectations
-from gateway.price import charges
+from gateway.price import BATCH, STANDARD, charges
 from gateway.token_usage import TokenUsage
 
 _SEARCH = b'"web_search_'  # the type of Anthropic's tool, which the provider uses by itself
@@ -41,4 +41,5 @@ def worst_cost(call: Call, estimate: int) -> int:
         if _AN_HOUR in raw:
             ways.append(TokenUsage(cache_write_1h_tokens=estimate, output_tokens=output))
     searches = 1 if _SEARCH in raw else 0
-    return max(nanodollars(charges(call.model.price, way, "standard", searches).total) for way in ways)
+    tier = BATCH if call.batched else STANDARD
+    return max(nanodollars(charges(call.model.price, way, tier, searches).total) for way in ways)

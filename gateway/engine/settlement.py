@@ -27,7 +27,7 @@ from gateway.limits.limiter import Limiter
 from gateway.metering import event as ledger
 from gateway.metering.event import UsageEvent
 from gateway.metering.journal import Journal, JournalFull
-from gateway.price import charges
+from gateway.price import BATCH, STANDARD, charges
 from gateway.protocol.anthropic.usage import Usage
 from gateway.token_usage import TokenUsage
 
@@ -206,8 +206,12 @@ class Settlement:
         if not self._admission.counters:
             return 0
         usage = outcome.usage
-        tier = usage.service_tier or "standard"
+        tier = self._tier(usage)
         return nanodollars(charges(self._call.model.price, _tokens(usage), tier, _searches(usage)).total)
+
+    def _tier(self, usage: Usage) -> str:
+        """What a batch sends costs what a batch costs, however it was carried."""
+        return BATCH if self._call.batched else (usage.service_tier or STANDARD)[:32]
 
     def _event(self, outcome: Outcome, target: Target) -> UsageEvent:
         call, usage = self._call, outcome.usage
@@ -234,7 +238,7 @@ class Settlement:
             error_type=outcome.error_type,
             stop_reason=outcome.stop_reason[:64],
             web_search_requests=_searches(usage),
-            service_tier=(usage.service_tier or "standard")[:32],
+            service_tier=self._tier(usage),
             inference_geo=(usage.inference_geo or "")[:32],
             price_version=call.model.price_version,
             user_agent=call.user_agent,

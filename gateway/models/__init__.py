@@ -2,6 +2,7 @@
 
 from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
+from gateway.models.batches import BatchItem, BatchRunner, IdempotencyKey, MessageBatch
 from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
 from gateway.models.credit import CreditEntry
 from gateway.models.deliveries import Delivery, Mail
@@ -20,12 +21,16 @@ from gateway.models.workspaces import Workspace, WorkspaceMember
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "BatchItem",
+    "BatchRunner",
     "CreditEntry",
     "Delivery",
+    "IdempotencyKey",
     "Invite",
     "LimitBlock",
     "Mail",
     "Membership",
+    "MessageBatch",
     "Model",
     "ModelAlias",
     "ModelGroup",

@@ -22,7 +22,7 @@ class Provider(models.Model):
     """An address that answers for models. `preset` names a row of `protocol/vendors.py`, or nothing.
 
     Timeouts are seconds; a null one means the default: connect 5, first byte 60 for streams and 600 for
-    JSON answers, idle (between two events) 60.
+    JSON answers, idle (between two events) 60. `batches` are `native` where it takes message batches itself.
     """
 
     class Dialect(models.TextChoices):
@@ -34,6 +34,10 @@ class Provider(models.Model):
         ABORT = "abort"
         DRAIN = "drain"
 
+    class Batches(models.TextChoices):
+        EMULATED = "emulated"
+        NATIVE = "native"
+
     name = models.CharField(max_length=64, unique=True)
     origin = models.CharField(max_length=16, choices=Origin, default=Origin.CONFIGURED)
     preset = models.CharField(max_length=64, blank=True)
@@ -43,6 +47,9 @@ class Provider(models.Model):
     first_byte_timeout = models.FloatField(null=True)
     idle_timeout = models.FloatField(null=True)
     on_disconnect = models.CharField(max_length=8, choices=OnDisconnect, default=OnDisconnect.ABORT)
+    batches = models.CharField(
+        max_length=8, choices=Batches, default=Batches.EMULATED, db_default=Batches.EMULATED
+    )
 
     def __str__(self) -> str:
         return self.name

@@ -49,3 +49,7 @@ def webhook_endpoint_id() -> str:
 
 def webhook_event_id() -> str:
     return new_id("whevt")
+
+
+def message_batch_id() -> str:
+    return new_id("msgbatch")
