@@ -1,4 +1,4 @@
-"""Connections to Postgres for batches, apart from those that the path of a message uses: nobody waits behind a batch."""
+"""Connections to Postgres for batches, apart from those that messages use: nobody waits behind a batch."""
 
 from __future__ import annotations
 
