@@ -34,6 +34,7 @@ app.conf.update(
     timezone="UTC",
     beat_schedule={
         "make-partitions": {"task": "gateway.metering.tasks.make_partitions", "schedule": 600},
+        "run-batches": _often("gateway.batches.tasks.run_batches", 10),
         "tell-alerts": _often("admin_api.tasks.tell_alerts", 30),
         "deliver-mail": _often("admin_api.tasks.deliver_mail", 10),
         "deliver-webhooks": _often("admin_api.tasks.deliver_webhooks", 10),
@@ -41,7 +42,7 @@ app.conf.update(
         "drop-partitions": {"task": "gateway.metering.tasks.drop_partitions", "schedule": 600},
     },
 )
-app.autodiscover_tasks(["gateway.metering", "admin_api"])
+app.autodiscover_tasks(["gateway.metering", "gateway.batches", "admin_api"])
 
 
 @celeryd_init.connect

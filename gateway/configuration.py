@@ -72,6 +72,7 @@ class Configuration(BaseSettings):
     stream_check_share: float = Field(0, alias="GATEWAY_STREAM_CHECK_SHARE", ge=0, le=1)
     access_log: bool = Field(True, alias="GATEWAY_ACCESS_LOG")
     spool_max_mb: int = Field(1024, alias="GATEWAY_SPOOL_MAX_MB", ge=1)
+    batch_concurrency: int = Field(200, alias="GATEWAY_BATCH_CONCURRENCY", ge=1)
     usage_retention_days: int = Field(400, alias="GATEWAY_USAGE_RETENTION_DAYS", ge=0, le=36_500)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", alias="GATEWAY_LOG_LEVEL")
     debug: bool = Field(False, alias="GATEWAY_DEBUG")

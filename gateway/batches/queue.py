@@ -21,10 +21,9 @@ MARKED_AT_ONCE = 5_000
 # Of each organization the oldest few that have anything to send now: the others wait for those anyway.
 BATCHES_OF_ONE = 8
 
-_STATES = {state.name.lower(): int(state) for state in ItemState}
-
 _OPEN: LiteralString = """
-SELECT id, organization_id, workspace_id, api_key_id, version, relayed, query, user_agent, passage, expires_at
+SELECT id, organization_id, workspace_id, api_key_id, version, relayed, query, user_agent, passage,
+       model_names, total, expires_at
   FROM (SELECT b.*, row_number() OVER (PARTITION BY b.organization_id ORDER BY b.created_at, b.id) AS place
           FROM message_batch b
          WHERE b.status = 'in_progress' AND b.passage <> 'native' AND b.expires_at > now()
@@ -141,6 +140,14 @@ class Outcome(msgspec.Struct, frozen=True):
 async def waiting_batches(connection: Connection) -> list[Row]:
     """Those that have items to send now, fairly mixed: first each organization's oldest one, then the second ones."""
     return await (await connection.execute(_OPEN, {"most": BATCHES_OF_ONE})).fetchall()
+
+
+async def decided(connection: Connection, batch_id: str, passage: str, provider: str = "") -> None:
+    """How a batch is carried, unless that was decided already."""
+    await connection.execute(
+        "UPDATE message_batch SET passage = %s, provider = %s WHERE id = %s AND passage = ''",
+        [passage, provider, batch_id],
+    )
 
 
 async def anything_waits(connection: Connection) -> bool:

@@ -30,7 +30,13 @@ class BatchStore:
             timeout=WAIT_SECONDS,
             max_idle=60,
             open=False,
-            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": 2},
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "connect_timeout": 2,
+                "tcp_user_timeout": 15_000,
+                "options": "-c statement_timeout=60s",
+            },
             check=AsyncConnectionPool.check_connection,
         )
         self._opened = False

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.consumers.model_call import Asked
 from gateway.consumers.openai_call import OpenAICallConsumer, asked_of
+from gateway.engine.asked import Asked
 from gateway.engine.surfaces.chat_completions import ChatCompletions
 from gateway.protocol.body import Body
 from gateway.protocol.chat.request import chat_request

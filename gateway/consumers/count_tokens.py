@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from gateway.consumers.messages import MessagesConsumer
-from gateway.consumers.model_call import Asked
 from gateway.engine import counting
+from gateway.engine.asked import Asked
 from gateway.engine.surfaces.messages import MESSAGES
 from gateway.protocol.anthropic.request import count_request
 from gateway.protocol.body import Body

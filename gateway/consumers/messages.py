@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gateway.consumers import headers as request_headers
-from gateway.consumers.model_call import Asked, ModelCallConsumer
+from gateway.consumers.model_call import ModelCallConsumer
+from gateway.engine.asked import Asked
 from gateway.engine.surfaces.messages import MESSAGES
 from gateway.protocol.anthropic.request import message_request
 from gateway.protocol.body import Body

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 
-import msgspec
-
 from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
 from gateway.consumers.base import GatewayConsumer
-from gateway.consumers.inference_geo import inference_geo
 from gateway.consumers.pacemaker import Pacemaker
 from gateway.consumers.request_body import read_body
-from gateway.directory.catalog import CatalogModel
 from gateway.engine import exchange
-from gateway.engine.call import Call, Surface
+from gateway.engine.asked import Asked, output_limit, permitted_model
+from gateway.engine.call import Call
+from gateway.engine.inference_geo import inference_geo
 from gateway.engine.live_stream import LiveStream
-from gateway.errors import InvalidRequest, NotFound, PermissionDenied
-from gateway.principal import denied_by
 from gateway.protocol import body as guarded
 from gateway.protocol.body import Body
 
@@ -29,24 +25,7 @@ STREAM_HEADERS = [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")
 # By these clients name a conversation: Claude Code, Codex, and anybody who wants to.
 SESSION_HEADERS = (b"x-claude-code-session-id", b"session_id", b"session-id", b"x-session-id")
 
-WHOSE = {"organization": "your organization", "workspace": "your workspace", "api_key": "this API key"}
-
 _SECONDS = re.compile(rb"[0-9]{1,9}(\.[0-9]{1,9})?")
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A checked request. `max_tokens` None: the client leaves it to us, and then `default_output` counts.
-
-    `conversation` is the client's name for it, if it stands in the body.
-    """
-
-    body: Body
-    model: str
-    max_tokens: int | None
-    stream: bool
-    surface: Surface
-    default_output: int = 0
-    conversation: str = ""
 
 
 class ModelCallConsumer(GatewayConsumer):
@@ -89,11 +68,7 @@ class ModelCallConsumer(GatewayConsumer):
         self.organization_id = str(principal.organization_id)
         workspace = workspace_of(principal, self.headers)
         asked = await self._read()
-        model = self.plane.directory.catalog.find(asked.model)
-        if model is None:
-            raise NotFound(f"model: {asked.model}")
-        if denier := denied_by(workspace, model.names):
-            raise PermissionDenied(f"model: {WHOSE[denier]} may not use {asked.model}")
+        model = permitted_model(asked.model, self.plane.directory.catalog, workspace)
         geography = workspace.geography if self.infers else None
         return Call(
             request_id=self.request_id,
@@ -104,7 +79,7 @@ class ModelCallConsumer(GatewayConsumer):
             model=model,
             model_requested=asked.model,
             body=asked.body,
-            max_tokens=_max_tokens(asked, model),
+            max_tokens=output_limit(asked, model),
             stream=asked.stream,
             version=version.decode(),
             relayed=self.relayed(version),
@@ -143,22 +118,6 @@ class ModelCallConsumer(GatewayConsumer):
         finally:
             pacemaker.cancel()
             stream.close()
-
-
-def _max_tokens(asked: Asked, model: CatalogModel) -> int:
-    """What the request may produce; more than the model gives is refused only where a client can know the limit.
-
-    Claude Code asks any model that it does not know for 32,000, and clients of OpenAI's SDKs know no catalog.
-    """
-    most = model.max_output_tokens
-    wanted = asked.default_output if asked.max_tokens is None else asked.max_tokens
-    if most is None or wanted <= most:
-        return wanted
-    if asked.surface.dialect == "openai" or all(target.dialect == "openai" for target in model.targets):
-        return most
-    raise InvalidRequest(
-        f"max_tokens: {wanted} > {most}, which is the maximum allowed number of output tokens for {asked.model}"
-    )
 
 
 def patience_of(headers: request_headers.Headers) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from gateway.consumers.model_call import Asked, ModelCallConsumer
+from gateway.consumers.model_call import ModelCallConsumer
+from gateway.engine.asked import Asked
 from gateway.engine.call import Surface
 from gateway.engine.provider_error import ProviderError
 from gateway.errors import GatewayError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.consumers.model_call import Asked
 from gateway.consumers.openai_call import OpenAICallConsumer, asked_of
+from gateway.engine.asked import Asked
 from gateway.engine.surfaces.responses import Responses
 from gateway.protocol.body import Body
 from gateway.protocol.responses.request import responses_request

@@ -81,6 +81,8 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
  WHERE k.digest = %s OR k.previous_digest = %s
 """
 
+DIGEST: LiteralString = "SELECT digest FROM gateway_apikey WHERE id = %s"
+
 RENEW_DIGEST: LiteralString = """
 UPDATE gateway_apikey
    SET digest = CASE WHEN digest = %s THEN %s ELSE digest END,
@@ -199,6 +201,11 @@ class DirectoryStore:
         expired once the overlap is over: who goes on using an old secret guesses no keys."""
         rows = await self._rows(KEY, digest, digest, digest)
         return _principal(rows[0]) if rows else None
+
+    async def principal_of(self, key_id: str) -> Principal | None:
+        """The holder of the key with this id, usable or not: of what it asked for while it was."""
+        rows = await self._rows(DIGEST, key_id)
+        return await self.principal(rows[0]["digest"]) if rows else None
 
     async def renew_digest(self, before: bytes, after: bytes) -> None:
         """The same secret under another pepper."""

@@ -17,17 +17,29 @@ from gateway.ids import attempt_time
 from gateway.limit_pools import TOKEN_COUNT
 from gateway.limiters import CONCURRENT, Amounts
 from gateway.limits import headers as limit_headers
-from gateway.limits.admission import Admission, Refusal
+from gateway.limits.admission import Admission, BudgetRefusal, Refusal
 from gateway.tokens.quick import quick_estimate
 
 # How long a request waits for somebody to find out what was spent of its budgets.
 PATIENCE_SECONDS = 3.0
 
+# How long what a batch sends waits before it asks again: without Valkey, and for what others have reserved.
+WITHOUT_VALKEY_SECONDS = 1.0
+RESERVED_SECONDS = 0.5
+
 Headers = list[tuple[bytes, bytes]]
 
 
+class NotYet(Exception):
+    """What a batch sends can wait: for so many `seconds` there is no room for it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no room for {seconds:g} s")
+        self.seconds = seconds
+
+
 async def admit(call: Call, attempt_id: uuid.UUID, plane: Plane) -> Admission:
-    """Reserve under all limits and budgets of the caller, or raise `GatewayError`.
+    """Reserve under all limits and budgets of the caller, or raise `GatewayError`, or `NotYet` where it is `batched`.
 
     While usage cannot be recorded, or what was spent not be known, nobody is served.
     """
@@ -42,6 +54,8 @@ async def admit(call: Call, attempt_id: uuid.UUID, plane: Plane) -> Admission:
         strict = call.principal.reserve_worst_case
         admission = await plane.limiter.admit(call.pool, str(attempt_id), amounts, strict=strict)
     metrics.admission(time.perf_counter() - started)
+    if call.batched:
+        _let_wait(admission, plane)
     if admission.refusal is not None:
         raise _refused(call, admission, plane)
     return admission
@@ -84,6 +98,19 @@ async def _with_budgets(
 
 
 _UNCHECKED = "Spend limits cannot be checked at the moment. Please try again."
+
+
+def _let_wait(admission: Admission, plane: Plane) -> None:
+    """A batch takes no part in how limits are shared without Valkey, and waits for what others will give back."""
+    if admission.local and admission.admitted:
+        plane.limiter.settle(admission, Amounts())
+    if admission.local:
+        raise NotYet(WITHOUT_VALKEY_SECONDS)
+    refusal = admission.refusal
+    if isinstance(refusal, Refusal) and refusal.wait_ms is not None:
+        raise NotYet(refusal.wait_ms / 1000)
+    if isinstance(refusal, BudgetRefusal) and refusal.fits_later:
+        raise NotYet(RESERVED_SECONDS)
 
 
 def _refused(call: Call, admission: Admission, plane: Plane) -> GatewayError:

@@ -42,9 +42,12 @@ class OpenWork(Protocol):
 
 
 class Plane:
-    """The data plane of one process. `start` before the first request, `stop` after the last."""
+    """The data plane of one process. `start` before the first request, `stop` after the last.
 
-    def __init__(self, configuration: Configuration) -> None:
+    One that is no `replica` serves nobody while Valkey is away, and has no share in the limits then.
+    """
+
+    def __init__(self, configuration: Configuration, *, replica: bool = True) -> None:
         self.configuration = configuration
         self.directory = Directory(
             DirectoryStore(
@@ -76,11 +79,13 @@ class Plane:
         self.draining = False
         self.interrupting = False  # what is cancelled from here on is cancelled by us
         self._next_alarm = 0.0
+        self._replica = replica
 
     async def start(self) -> None:
         self.valkey.on_up = self._valkey_is_up
         await asyncio.gather(self.directory.start(), self.valkey.start())
-        await self.replicas.start()
+        if self._replica:
+            await self.replicas.start()
         self.limiter.start()
         self.keeper.start()
         metrics.watch(
@@ -96,7 +101,8 @@ class Plane:
 
     async def stop(self) -> None:
         """Let go of everything; what was settled but not confirmed stays in the journal."""
-        await self.replicas.stop()
+        if self._replica:
+            await self.replicas.stop()
         if self.background:
             await asyncio.wait(self.background, timeout=1)
         await self.client.aclose()

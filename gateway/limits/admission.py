@@ -76,6 +76,11 @@ class BudgetRefusal(msgspec.Struct, frozen=True):
     def remaining(self) -> int:
         return self.counter.budget.amount - self.spent - self.reserved
 
+    @property
+    def fits_later(self) -> bool:
+        """Whether it would fit if all that is under way cost nothing."""
+        return self.spent + self.needed <= self.counter.budget.amount
+
     def error(self, now_ms: int) -> GatewayError:
         """429 `billing_error` that names the limit and its reset, or 402 where prepaid credit is used up."""
         budget = self.counter.budget

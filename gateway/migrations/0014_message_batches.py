@@ -20,7 +20,6 @@ class Migration(migrations.Migration):
                 ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("seen_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("host", models.CharField(blank=True, max_length=200)),
-                ("journal", models.CharField(blank=True, max_length=64)),
             ],
             options={
                 "db_table": "message_batch_runner",

@@ -110,16 +110,12 @@ class BatchItem(models.Model):
 
 
 class BatchRunner(models.Model):
-    """A process that runs items, alive while `seen_at` is of late. Its id is the fencing token of its leases.
-
-    `journal` names the journal of the process, by which others of the same data folder know at once that it died.
-    """
+    """A process that runs items, alive while `seen_at` is of late. Its id is the fencing token of its leases."""
 
     id = models.BigAutoField(primary_key=True)
     started_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(default=timezone.now)
     host = models.CharField(max_length=200, blank=True)
-    journal = models.CharField(max_length=64, blank=True)
 
     class Meta:
         db_table = "message_batch_runner"

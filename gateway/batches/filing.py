@@ -1,0 +1,65 @@
+"""Results on their way to Postgres: many in one statement, and kept here for as long as it cannot take them."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from gateway.batches import queue
+from gateway.batches.queue import Outcome
+from gateway.batches.runners import Presence
+from gateway.batches.store import BatchStore
+from gateway.directory.store import StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 100
+AFTER_SECONDS = 2.0
+TRY_AGAIN_SECONDS = 0.5
+PLENTY = 1_000  # with so many unstored nothing more should be sent
+
+
+class Filing:
+    """Of one runner. Not for use by two tasks at once."""
+
+    def __init__(self, store: BatchStore, runner: Presence) -> None:
+        self._store = store
+        self._runner = runner
+        self._outcomes: list[Outcome] = []
+        self._due_at = 0.0
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._outcomes)
+
+    @property
+    def full(self) -> bool:
+        return len(self._outcomes) >= PLENTY
+
+    def add(self, outcome: Outcome) -> None:
+        if not self._outcomes:
+            self._due_at = time.monotonic() + AFTER_SECONDS
+        self._outcomes.append(outcome)
+
+    async def store(self, *, all_of_them: bool = False) -> None:
+        """What is worth a statement now, or everything."""
+        while self._outcomes and (
+            all_of_them or len(self._outcomes) >= AT_ONCE or time.monotonic() >= self._due_at
+        ):
+            if not await self._store_some():
+                self._due_at = time.monotonic() + TRY_AGAIN_SECONDS
+                return
+
+    async def _store_some(self) -> bool:
+        some = self._outcomes[:AT_ONCE]
+        try:
+            async with self._store.connection() as connection:
+                ended = await queue.store(connection, self._runner.id, some)
+        except StoreUnavailable as problem:
+            log.warning("batch_results_not_stored", waiting=len(self._outcomes), error=str(problem))
+            return False
+        del self._outcomes[: len(some)]
+        for batch_id in ended:
+            log.info("batch_ended", batch_id=batch_id)
+        return True

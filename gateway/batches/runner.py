@@ -1,0 +1,342 @@
+"""Runs the items of batches through the engine: leases them, fairly over organizations, and stores their results.
+
+One loop hands out work: in turns, each organization that has anything to send gets one item sent, until the runner or
+the organization has as much under way as it may. What is leased and not sent yet waits at a desk, one for each
+organization. Results go to the filing (`filing.py`), which stores many at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from gateway.batch_states import ItemState
+from gateway.batches import lines, passage, queue, runners
+from gateway.batches.answer import in_batch
+from gateway.batches.desk import Desk, Leased, most_at_once
+from gateway.batches.filing import Filing
+from gateway.batches.item_call import call_of
+from gateway.batches.owners import Owners
+from gateway.batches.pace import Pace
+from gateway.batches.queue import Item, Outcome
+from gateway.batches.runners import Presence
+from gateway.batches.store import BatchStore, Connection, Row
+from gateway.directory.store import StoreUnavailable
+from gateway.engine import exchange
+from gateway.engine.entrance import NotYet
+from gateway.engine.plane import Plane
+from gateway.errors import GatewayError, InternalError, RequestTimeout, Unavailable
+from gateway.ids import new_request_id
+
+log = structlog.get_logger(__name__)
+
+LEASED_AT_ONCE = 100
+LEASED_BYTES = 16 << 20
+HELD_BYTES = 128 << 20  # of all items that are leased and have no result yet
+LOOK_SECONDS = 1.0
+STEP_SECONDS = 0.1
+
+# What has to wait for longer goes back to the queue, where it is in nobody's way.
+HOLD_SECONDS = 5.0
+TRY_AGAIN_SECONDS = (2.0, 10.0)  # after the first and the second try
+UNAVAILABLE_SECONDS = 1.0
+
+TOO_MUCH = (429, 529)
+WORKER_DIED = "The gateway's process ended at each of three attempts to run this request."
+
+
+class Runner:
+    """`run` returns when nothing is left to send, or soon after `stopping` says so. At most `most` items are under way
+    at once."""
+
+    def __init__(self, plane: Plane, store: BatchStore, *, most: int, stopping: Callable[[], bool]) -> None:
+        self._plane = plane
+        self._store = store
+        self._most = most
+        self._stopping = stopping
+        self._owners = Owners(plane.directory)
+        self._desks: dict[uuid.UUID, Desk] = {}
+        self._turns: deque[uuid.UUID] = deque()
+        self._paces: dict[str, Pace] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._held_bytes = 0
+        self._look_at = 0.0
+        self._folder = plane.configuration.data_dir / "run"
+        self._presence = Presence(store, self._folder)
+        self._filing = Filing(store, self._presence)
+
+    async def run(self) -> None:
+        """Raises `StoreUnavailable` where PostgreSQL is away at the beginning."""
+        await self._presence.begin()
+        try:
+            await self._work()
+        finally:
+            await self._leave()
+
+    async def _work(self) -> None:
+        while not self._stopping() and not self._presence.fenced:
+            if time.monotonic() >= self._look_at:
+                await self._look()
+            await self._hand_out()
+            if not self._busy and not await self._anything_waits():
+                return
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STEP_SECONDS):
+                    await self._wake.wait()
+
+    @property
+    def _busy(self) -> bool:
+        return bool(self._sending) or self._filing.waits or any(desk.waiting for desk in self._desks.values())
+
+    async def _anything_waits(self) -> bool:
+        try:
+            async with self._store.connection() as connection:
+                return await queue.anything_waits(connection)
+        except StoreUnavailable:
+            return True
+
+    # --- What there is to do ---
+
+    async def _look(self) -> None:
+        """Which batches have something to send, and which of those that we hold items of are over."""
+        self._look_at = time.monotonic() + LOOK_SECONDS
+        try:
+            async with self._store.connection() as connection:
+                await runners.bury_the_dead(connection, self._folder)
+                await queue.mark_unsent(connection)
+                self._give_up_what_is_over(await queue.statuses(connection, list(self._held_batches())))
+                waiting = await queue.waiting_batches(connection)
+                batches = [batch for batch in waiting if await self._is_ours(connection, batch)]
+            await self._seat(batches)
+        except StoreUnavailable as problem:
+            log.warning("batches_not_read", error=str(problem))
+
+    async def _is_ours(self, connection: Connection, batch: Row) -> bool:
+        """Whether its items are sent one by one; of a new batch that is decided now."""
+        if batch["passage"]:
+            return True
+        owner = await self._owners.of(batch)
+        target = None if owner is None else passage.decide(batch, self._plane.directory.catalog, owner)
+        if target is None:
+            await queue.decided(connection, batch["id"], "emulated")
+            return True
+        await queue.decided(connection, batch["id"], "native", target.provider)
+        return False
+
+    async def _seat(self, batches: list[Row]) -> None:
+        """Each at the desk of its organization, whose limits are looked at again."""
+        for desk in self._desks.values():
+            desk.batches.clear()
+        for batch in batches:
+            owner = await self._owners.of(batch)
+            if owner is None:  # its key or workspace is gone, and it is about to be cancelled
+                continue
+            desk = self._desk(batch["organization_id"])
+            desk.most = most_at_once(owner)
+            desk.batches.append(batch)
+
+    def _desk(self, organization_id: uuid.UUID) -> Desk:
+        if organization_id not in self._desks:
+            self._desks[organization_id] = Desk(organization_id)
+            self._turns.append(organization_id)
+        return self._desks[organization_id]
+
+    def _held_batches(self) -> set[str]:
+        return {batch_id for desk in self._desks.values() for batch_id in desk.held_batches()}
+
+    def _give_up_what_is_over(self, statuses: dict[str, str]) -> None:
+        """Of batches that were cancelled or have expired nothing more is sent."""
+        for desk in self._desks.values():
+            for batch_id in desk.held_batches():
+                status = statuses.get(batch_id)
+                if status != "in_progress":
+                    for leased in desk.give_up_batch(batch_id):
+                        self._file(leased, _not_sent(leased.item, expired=status == "expired"))
+
+    # --- Handing out ---
+
+    async def _hand_out(self) -> None:
+        """In turns one item of each organization, for as long as there is room for any."""
+        await self._filing.store(all_of_them=not self._sending and not self._anything_at_hand())
+        if self._filing.full or not self._plane.valkey.available:
+            return
+        idle = 0
+        while idle < len(self._turns) and len(self._sending) < self._most:
+            desk = self._desks[self._turns[0]]
+            self._turns.rotate(-1)
+            idle = 0 if await self._send_one(desk) else idle + 1
+
+    def _anything_at_hand(self) -> bool:
+        return any(desk.waiting for desk in self._desks.values())
+
+    async def _send_one(self, desk: Desk) -> bool:
+        """Whether anything of this organization went out."""
+        now = time.monotonic()
+        if not desk.has_room or now < desk.not_before:
+            return False
+        if not desk.waiting:
+            await self._lease(desk)
+        for model in desk.models():
+            pace = self._pace(model)
+            if pace.wait(now) > HOLD_SECONDS:
+                self._hold_back(desk.give_up(model), pace.wait(now))
+            elif not pace.wait(now) and pace.has_room:
+                self._send(desk, desk.take(model), pace)
+                return True
+        return False
+
+    async def _lease(self, desk: Desk) -> None:
+        """More items of one of its batches, the next one the next time."""
+        share = max(1, min(LEASED_AT_ONCE, 2 * self._most // max(1, len(self._turns))))
+        if not desk.batches or self._held_bytes > HELD_BYTES:
+            return
+        batch = desk.batches[0]
+        desk.batches.rotate(-1)
+        try:
+            async with self._store.connection() as connection:
+                items = await queue.lease(
+                    connection, self._presence.id, batch["id"], most=share, bytes_=LEASED_BYTES
+                )
+        except StoreUnavailable as problem:
+            log.warning("batch_items_not_leased", error=str(problem))
+            desk.batches.clear()
+            return
+        if len(items) < share:  # the rest of it waits for something; the next look tells
+            desk.batches.remove(batch)
+        self._held_bytes += sum(len(item.params) for item in items)
+        desk.add(items, batch)
+
+    def _hold_back(self, held: Iterable[Leased], seconds: float) -> None:
+        for leased in held:
+            self._file(leased, Outcome(leased.item, ItemState.PENDING, wait=seconds, unsent=True))
+
+    def _pace(self, model: str) -> Pace:
+        return self._paces.setdefault(model, Pace())
+
+    # --- Sending ---
+
+    def _send(self, desk: Desk, leased: Leased, pace: Pace) -> None:
+        desk.under_way += 1
+        pace.under_way += 1
+        task = asyncio.create_task(self._sent(desk, leased, pace))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _sent(self, desk: Desk, leased: Leased, pace: Pace) -> None:
+        try:
+            self._file(leased, await self._result(leased, pace))
+        except NotYet as wait:
+            desk.not_before = time.monotonic() + wait.seconds
+            desk.put_back(leased)
+        except _TooMuch as problem:
+            pace.too_much(time.monotonic(), problem.retry_after)
+            desk.put_back(leased)
+        except asyncio.CancelledError:  # it was sent, and what came of it is not known
+            self._file(leased, Outcome(leased.item, ItemState.PENDING))
+        finally:
+            desk.under_way -= 1
+            pace.under_way -= 1
+            self._wake.set()
+
+    async def _result(self, leased: Leased, pace: Pace) -> Outcome:
+        """Raises `NotYet` and `_TooMuch` for what has to be sent again."""
+        item, request_id = leased.item, new_request_id()
+        try:
+            if item.tries > queue.MOST_TRIES:
+                raise InternalError(WORKER_DIED)
+            answer = await self._served(leased, request_id)
+            pace.succeeded()
+            return Outcome(item, ItemState.SUCCEEDED, lines.succeeded(item.custom_id, in_batch(answer)))
+        except (NotYet, asyncio.CancelledError):
+            raise
+        except StoreUnavailable:
+            raise NotYet(UNAVAILABLE_SECONDS) from None
+        except GatewayError as error:
+            return _failed(item, error, request_id)
+        except Exception:
+            log.exception("batch_item_failed", request_id=request_id, batch_id=item.batch_id)
+            return _errored(
+                item, InternalError("An unexpected error has occurred in the gateway."), request_id
+            )
+
+    async def _served(self, leased: Leased, request_id: str) -> bytes:
+        owner = await self._owners.of(leased.batch)
+        if owner is None:
+            raise NotYet(UNAVAILABLE_SECONDS)
+        params, catalog = leased.item.params, self._plane.directory.catalog
+        call = call_of(params, leased.batch, owner, catalog, request_id)
+        return (await exchange.serve(call, self._plane)).body
+
+    def _file(self, leased: Leased, outcome: Outcome) -> None:
+        self._held_bytes -= len(leased.item.params)
+        self._filing.add(outcome)
+
+    # --- Coming and going ---
+
+    async def _leave(self) -> None:
+        """Let what is under way end, for a while; store what there is, and give everything else back."""
+        if not self._presence.fenced:
+            await self._see_off()
+        self._plane.interrupting = True
+        for task in self._sending:
+            task.cancel()
+        if self._sending:
+            await asyncio.wait(self._sending)
+        self._clear_desks()
+        await self._filing.store(all_of_them=True)
+        await self._presence.end()
+
+    async def _see_off(self) -> None:
+        until = time.monotonic() + self._plane.configuration.drain_seconds
+        self._clear_desks()
+        while self._sending and time.monotonic() < until:
+            await self._filing.store(all_of_them=True)
+            await asyncio.wait(self._sending, timeout=STEP_SECONDS)
+            self._clear_desks()
+
+    def _clear_desks(self) -> None:
+        for desk in self._desks.values():
+            self._hold_back(desk.give_up_all(), 0.0)
+
+
+class _TooMuch(Exception):
+    """The provider wants less; seconds that it wants to be left alone, if it says."""
+
+    def __init__(self, retry_after: float | None) -> None:
+        super().__init__("the provider wants less")
+        self.retry_after = retry_after
+
+
+def _failed(item: Item, error: GatewayError, request_id: str) -> Outcome:
+    """An error that is the item's result, or that may pass. Raises `NotYet` and `_TooMuch`."""
+    asked = "x-gateway-attempts" in error.headers
+    if asked and error.status in TOO_MUCH:
+        raise _TooMuch(_seconds(error.headers.get("retry-after", "")))
+    if not asked and error.status == Unavailable.status:
+        raise NotYet(UNAVAILABLE_SECONDS)
+    passing = asked and (error.status >= 500 or error.status == RequestTimeout.status)
+    if passing and item.tries < queue.MOST_TRIES:
+        return Outcome(item, ItemState.PENDING, wait=TRY_AGAIN_SECONDS[item.tries - 1])
+    return _errored(item, error, request_id)
+
+
+def _errored(item: Item, error: GatewayError, request_id: str) -> Outcome:
+    return Outcome(item, ItemState.ERRORED, lines.errored(item.custom_id, error, request_id))
+
+
+def _not_sent(item: Item, *, expired: bool) -> Outcome:
+    if expired:
+        return Outcome(item, ItemState.EXPIRED, lines.expired(item.custom_id))
+    return Outcome(item, ItemState.CANCELED, lines.canceled(item.custom_id))
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.replace(".", "", 1).isdigit() and text.isascii() else None
