@@ -1,7 +1,7 @@
 """Runners: the processes that work on batches. Each is a row, its id the fencing token of all that it leases.
 
 A runner says every few seconds that it lives, and holds a lock on a file. One that was not seen for
-`DEAD_AFTER_SECONDS` is dead, unless PostgreSQL was away in that time; one of this data folder whose lock nobody holds is
+`DEAD_AFTER_SECONDS` is dead, unless PostgreSQL was away in that time; one of this data folder whose lock is free is
 dead at once. What it had leased goes back to the queue, and what it finishes all the same is refused.
 """
 

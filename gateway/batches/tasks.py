@@ -1,4 +1,4 @@
-"""Celery's part of batches. A task is only a hint that something waits: rows are the queue, and any task does it all."""
+"""Celery's part of batches. A task is only a hint that something waits: rows are the queue, any task does it all."""
 
 from __future__ import annotations
 
