@@ -285,7 +285,7 @@ class Runner:
         """Let what is under way end, for a while; store what there is, and give everything else back."""
         if not self._presence.fenced:
             await self._see_off()
-        self._plane.interrupting = True
+        self._plane.interrupting = bool(self._sending)
         for task in self._sending:
             task.cancel()
         if self._sending:

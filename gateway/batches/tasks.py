@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
+import functools
 import multiprocessing
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import structlog
@@ -23,13 +26,18 @@ from gateway.engine.plane import Plane
 
 log = structlog.get_logger(__name__)
 
+Stopping = Callable[[], bool]
+
+LINGER_SECONDS = 2.0
+LOOK_SECONDS = 0.25
+
 # Shared with the worker's child processes, of which each runs one task at a time.
-_stopping = multiprocessing.get_context("fork").Event()
+_shutting_down = multiprocessing.get_context("fork").Event()
 
 
 @worker_shutting_down.connect
 def stop_runners(**_: object) -> None:
-    _stopping.set()
+    _shutting_down.set()
 
 
 @shared_task(acks_late=False)
@@ -38,7 +46,7 @@ def run_batches() -> None:
     folder = settings.CONFIGURATION.data_dir / "run"
     with _alone(folder / "batches.lock") as alone:
         if alone:
-            uvloop.run(_run(folder))
+            uvloop.run(_run(folder, functools.partial(_stopping, os.getppid())))
 
 
 @contextlib.contextmanager
@@ -54,11 +62,11 @@ def _alone(file: Path) -> Iterator[bool]:
             yield True
 
 
-async def _run(folder: Path) -> None:
+async def _run(folder: Path, stopping: Stopping) -> None:
     store = BatchStore(settings.CONFIGURATION.database_url)
     try:
         if await _anything_to_run(store, folder):
-            await _run_items(store)
+            await _run_items(store, stopping)
     except StoreUnavailable as problem:
         log.warning("batches_not_run", error=str(problem))
     finally:
@@ -73,17 +81,31 @@ async def _anything_to_run(store: BatchStore, folder: Path) -> bool:
         return await queue.anything_waits(connection)
 
 
-async def _run_items(store: BatchStore) -> None:
-    parent = os.getppid()
+async def _run_items(store: BatchStore, stopping: Stopping) -> None:
     plane = Plane(settings.CONFIGURATION, replica=False)
     await plane.start()
     try:
-        runner = Runner(
-            plane,
-            store,
-            most=settings.CONFIGURATION.batch_concurrency,
-            stopping=lambda: _stopping.is_set() or os.getppid() != parent,
-        )
-        await runner.run()
+        while not stopping():
+            most = settings.CONFIGURATION.batch_concurrency
+            await Runner(plane, store, most=most, stopping=stopping).run()
+            if not await _more_comes(store, stopping):
+                return
     finally:
         await plane.stop()
+
+
+async def _more_comes(store: BatchStore, stopping: Stopping) -> bool:
+    """Wait a little for the next batch, and for the ledger to acknowledge what was used: a hint that came while we
+    were at work was told that somebody is."""
+    until = time.monotonic() + LINGER_SECONDS
+    while time.monotonic() < until and not stopping():
+        async with store.connection() as connection:
+            if await queue.anything_waits(connection):
+                return True
+        await asyncio.sleep(LOOK_SECONDS)
+    return False
+
+
+def _stopping(parent: int) -> bool:
+    """The worker ends, or its main process is gone."""
+    return _shutting_down.is_set() or os.getppid() != parent
