@@ -24,11 +24,14 @@ from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 from gateway import metrics
+from gateway.batches.store import BatchStore
 from gateway.bounded_body import BoundedBody
 from gateway.configuration import Configuration
 from gateway.consumers import access_log
 from gateway.consumers.chat_completions import ChatCompletionsConsumer
 from gateway.consumers.count_tokens import CountTokensConsumer
+from gateway.consumers.message_batch import CancelConsumer, MessageBatchConsumer, ResultsConsumer
+from gateway.consumers.message_batches import MessageBatchesConsumer
 from gateway.consumers.messages import MessagesConsumer
 from gateway.consumers.models import ModelsConsumer
 from gateway.consumers.not_found import HelloConsumer, NotFoundConsumer
@@ -53,6 +56,7 @@ class FrontDoor:
         access_log.enable(configuration.access_log)
         self.configuration = configuration
         self.plane: Plane | None = None
+        self._batches = BatchStore(configuration.database_url)
         self._starting = asyncio.Lock()
         self._django: Application | None = None
         self._data_plane: Application | None = None
@@ -81,7 +85,7 @@ class FrontDoor:
                 return
             plane = Plane(self.configuration)
             await plane.start()
-            self._data_plane = URLRouter(data_plane(plane))
+            self._data_plane = URLRouter(data_plane(plane, self._batches))
             self._busiest = {
                 "/v1/messages": MessagesConsumer.as_asgi(plane=plane),
                 "/v1/chat/completions": ChatCompletionsConsumer.as_asgi(plane=plane),
@@ -93,6 +97,7 @@ class FrontDoor:
     async def stop(self) -> None:
         if self.plane is not None:
             await self.plane.stop()
+            await self._batches.close()
         access_log.flush()
 
     def _application(self, path: str, method: str) -> Application:
@@ -107,13 +112,18 @@ class FrontDoor:
         return self._django
 
 
-def data_plane(plane: Plane) -> list[Any]:
+def data_plane(plane: Plane, batches: BatchStore) -> list[Any]:
     """In the order of their traffic; the router tries one after another."""
+    stored = {"plane": plane, "store": batches}
     return [
         re_path(V1 + r"messages$", MessagesConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"chat/completions$", ChatCompletionsConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"responses$", ResponsesConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"messages/count_tokens$", CountTokensConsumer.as_asgi(plane=plane)),
+        re_path(V1 + r"messages/batches$", MessageBatchesConsumer.as_asgi(**stored)),
+        re_path(V1 + r"messages/batches/(?P<id>[^/]+)$", MessageBatchConsumer.as_asgi(**stored)),
+        re_path(V1 + r"messages/batches/(?P<id>[^/]+)/cancel$", CancelConsumer.as_asgi(**stored)),
+        re_path(V1 + r"messages/batches/(?P<id>[^/]+)/results$", ResultsConsumer.as_asgi(**stored)),
         re_path(V1 + r"models$", ModelsConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"models/(?P<name>.+)$", ModelsConsumer.as_asgi(plane=plane)),
         re_path(r"", NotFoundConsumer.as_asgi(plane=plane)),
