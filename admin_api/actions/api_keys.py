@@ -20,6 +20,7 @@ from admin_api.limits import check_group_limits, check_limits
 from admin_api.model_rules import Rules, check_rules
 from admin_api.networks import check_networks
 from admin_api.queries.model_groups import pools_of
+from admin_api.unattended_batches import canceled_batches
 from gateway import credentials
 from gateway.directory import publish
 from gateway.errors import InvalidRequest
@@ -180,7 +181,8 @@ def _write(
     held.save(update_fields=list(wanted))
     if spend_limit is not UNSET:
         _set_cap(held, spend_limit)
-    _record(actor, "api_key.changed", held, told(changes))
+    ended = {} if held.current_status == ApiKey.Status.ACTIVE else canceled_batches(held.organization_id)
+    _record(actor, "api_key.changed", held, {**told(changes), **ended})
     _announce(held)
 
 

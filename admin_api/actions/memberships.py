@@ -8,6 +8,7 @@ from django.db import transaction
 
 from admin_api import audit
 from admin_api.actor import Actor
+from admin_api.unattended_batches import canceled_batches
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
 from gateway.models import ApiKey, Membership, Organization, User, WorkspaceMember
@@ -52,7 +53,8 @@ def remove(*, actor: Actor, membership: Membership) -> None:
     keys = ApiKey.objects.filter(organization=held.organization_id, user=held.user_id)
     archived = list(keys.exclude(status=ApiKey.Status.ARCHIVED).values_list("id", flat=True))
     keys.update(status=ApiKey.Status.ARCHIVED)
-    _record(actor, "membership.removed", held, {"role": held.role, "archived_api_keys": archived})
+    details = {"role": held.role, "archived_api_keys": archived, **canceled_batches(held.organization_id)}
+    _record(actor, "membership.removed", held, details)
     held.delete()
     publish.organization_changed(held.organization_id)
 

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.changes import differences, told
+from admin_api.unattended_batches import canceled_batches
 from gateway.directory import publish
 from gateway.errors import Conflict, InvalidRequest
 from gateway.models import ApiKey, Organization, ServiceAccount
@@ -83,7 +84,8 @@ def archive(*, actor: Actor, service_account: ServiceAccount) -> ServiceAccount:
     keys = held.api_keys.exclude(status=ApiKey.Status.ARCHIVED)
     archived = list(keys.values_list("id", flat=True))
     keys.update(status=ApiKey.Status.ARCHIVED)
-    _record(actor, "service_account.archived", held, {"name": held.name, "archived_api_keys": archived})
+    details = {"name": held.name, "archived_api_keys": archived, **canceled_batches(held.organization_id)}
+    _record(actor, "service_account.archived", held, details)
     publish.organization_changed(held.organization_id)
     return held
 

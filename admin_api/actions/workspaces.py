@@ -13,6 +13,7 @@ from admin_api.actor import Actor
 from admin_api.limits import check_limits
 from admin_api.model_rules import check_rules, replace_rules
 from admin_api.residency import AS_IT_IS, Residency, check_residency
+from admin_api.unattended_batches import canceled_batches
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
 from gateway.limit_pools import DEFAULT, limits_of
@@ -85,7 +86,8 @@ def archive(*, actor: Actor, workspace: Workspace) -> Workspace:
     held.save(update_fields=["archived_at"])
     keys = ApiKey.objects.filter(organization=held.organization_id, workspace=held)
     archived = keys.exclude(status=ApiKey.Status.ARCHIVED).update(status=ApiKey.Status.ARCHIVED)
-    _record(actor, "workspace.archived", held, {"name": held.name, "archived_api_keys": archived})
+    details = {"name": held.name, "archived_api_keys": archived, **canceled_batches(held.organization_id)}
+    _record(actor, "workspace.archived", held, details)
     publish.organization_changed(held.organization_id)
     return held
 

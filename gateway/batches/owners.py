@@ -8,6 +8,7 @@ from gateway.batches.item_call import Owner
 from gateway.batches.store import Row
 from gateway.directory.directory import Directory
 
+SUSPENDED = "suspended"
 REREAD_SECONDS = 10.0
 
 
@@ -17,7 +18,8 @@ class Owners:
         self._known: dict[tuple[str, str], tuple[float, Owner | None]] = {}
 
     async def of(self, batch: Row) -> Owner | None:
-        """Whose batch it is, also where the key was revoked meanwhile; None where key or workspace are gone.
+        """Whose batch it is, also where the key was revoked meanwhile; None where nobody may use it for now: key or
+        workspace are gone, or the organization is suspended.
 
         Raises `StoreUnavailable` where nothing is known and Postgres is away.
         """
@@ -30,7 +32,7 @@ class Owners:
 
     async def _read(self, key_id: str, workspace_id: str) -> Owner | None:
         principal = await self._directory.store.principal_of(key_id)
-        if principal is None:
+        if principal is None or principal.refusal == SUSPENDED:
             return None
         for workspace in principal.workspaces:
             if workspace.id == workspace_id:

@@ -18,7 +18,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.conf import settings
 
-from gateway.batches import queue, runners
+from gateway.batches import cancellation, queue, retention, runners
 from gateway.batches.runner import Runner
 from gateway.batches.store import BatchStore
 from gateway.directory.store import StoreUnavailable
@@ -47,6 +47,19 @@ def run_batches() -> None:
     with _alone(folder / "batches.lock") as alone:
         if alone:
             uvloop.run(_run(folder, functools.partial(_stopping, os.getppid())))
+
+
+@shared_task
+def cancel_unattended() -> int:
+    """Cancel batches that nobody may read any more, which nobody tells where a key expires; returns how many."""
+    return cancellation.cancel_unattended()
+
+
+@shared_task
+def forget_batches() -> int:
+    """Remove results and idempotency keys that are older than they are kept; returns how many batches lost theirs."""
+    retention.forget_calls()
+    return retention.archive_old()
 
 
 @contextlib.contextmanager

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import parse_qs
 
 import msgspec
 
 from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
 from gateway.consumers.base import GatewayConsumer
+from gateway.consumers.page_query import PageQuery, page_query
 from gateway.directory.catalog import CatalogModel, permitted
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.principal import Workspace, denied_by
 from gateway.protocol.chat.errors import param_and_code
 
-LARGEST_PAGE = 1000
-DEFAULT_PAGE = 20
 _FOR_CLAUDE_CODE = ("claude", "anthropic")
 
 
@@ -75,9 +73,7 @@ class ModelsConsumer(GatewayConsumer):
         elif self._in_openais_shape:
             page = OpenAIPage([_openai_model(model) for model in models])
         else:
-            page = _page(
-                models, parse_qs(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            )
+            page = _page(models, page_query(self.scope["query_string"]))
         await self.send_json(200, msgspec.json.encode(page), [])
 
     def _one(self, name: str, workspace: Workspace) -> ModelInfo:
@@ -124,12 +120,9 @@ def discoverable(models: Sequence[CatalogModel]) -> list[CatalogModel]:
     return listed
 
 
-def _page(models: list[CatalogModel], query: dict[str, list[str]]) -> AnthropicPage:
+def _page(models: list[CatalogModel], asked: PageQuery) -> AnthropicPage:
     """One page, newest first. Raises `InvalidRequest` naming the parameter."""
-    limit = _limit(query)
-    after, before = query.get("after_id", [""])[-1], query.get("before_id", [""])[-1]
-    if after and before:
-        raise InvalidRequest("after_id: cannot be combined with before_id")
+    limit, after, before = asked.limit, asked.after_id, asked.before_id
     names = [model.name for model in models]
     if before:
         end = _position(names, "before_id", before)
@@ -139,16 +132,6 @@ def _page(models: list[CatalogModel], query: dict[str, list[str]]) -> AnthropicP
         chosen, more = models[start : start + limit], len(models) > start + limit
     data = [_info(model) for model in chosen]
     return AnthropicPage(data, more, data[0].id if data else None, data[-1].id if data else None)
-
-
-def _limit(query: dict[str, list[str]]) -> int:
-    text = query.get("limit", [str(DEFAULT_PAGE)])[-1]
-    if not text.isascii() or not text.isdigit():
-        raise InvalidRequest("limit: Input should be a valid integer")
-    limit = int(text[:10])
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise InvalidRequest(f"limit: Input should be between 1 and {LARGEST_PAGE}")
-    return limit
 
 
 def _position(names: list[str], parameter: str, name: str) -> int:
