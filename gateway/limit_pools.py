@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gateway.limiters import CONCURRENT, ENQUEUED, LIMIT_NAMES
+
 Limits = Mapping[str, int | None]
 GroupLimits = Mapping[str, Limits]
 
@@ -16,15 +18,23 @@ BATCH = "batch"  # what message batches send
 TOKEN_COUNT = "token_count"  # counting tokens
 RESERVED = frozenset({DEFAULT, BATCH, TOKEN_COUNT})
 
-# What a pool has of `limits`; every other pool, a group of models, has all of them.
-_INHERITED: dict[str, tuple[str, ...]] = {BATCH: (), TOKEN_COUNT: ("requests_per_minute",)}
+# What a pool has of `limits`; every other pool, a group of models, has all but what is only of batches.
+_INHERITED: dict[str, tuple[str, ...]] = {BATCH: (ENQUEUED,), TOKEN_COUNT: ("requests_per_minute",)}
+_OF_MODELS = tuple(name for name in LIMIT_NAMES if name != ENQUEUED)
+
+# What holds for an organization of which nothing is said: batches must not take all that live traffic lives from.
+_DEFAULTS: dict[str, Limits] = {BATCH: {CONCURRENT: 50, ENQUEUED: 100_000}}
 
 
 def limits_of(pool: str, limits: Limits, group_limits: GroupLimits) -> dict[str, int | None]:
     """What one holder allows in this pool, null or absent where it says nothing."""
-    inherited = _INHERITED.get(pool)
-    base = limits if inherited is None else {name: limits[name] for name in inherited if name in limits}
+    base = {name: limits[name] for name in _INHERITED.get(pool, _OF_MODELS) if name in limits}
     return {**base, **group_limits.get(pool, {})}
+
+
+def organization_limits_of(pool: str, limits: Limits, group_limits: GroupLimits) -> dict[str, int | None]:
+    """The same of an organization, for whom some pools have limits even where nothing is said; a null lifts those."""
+    return {**_DEFAULTS.get(pool, {}), **limits_of(pool, limits, group_limits)}
 
 
 def merged(lower: GroupLimits, upper: GroupLimits) -> dict[str, dict[str, int | None]]:

@@ -1,6 +1,6 @@
 """Everything that can be limited, as rows: what it is called, what it counts, and how long its window is.
 
-Each but the last is a bucket that holds one window's worth and refills continuously.
+The rows are buckets that hold one window's worth and refill continuously; two further limits are numbers at once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ LIMITERS = (
 CONCURRENT = "concurrent_requests"
 CONCURRENT_WORDS = "concurrent requests"
 
-LIMIT_NAMES = (*[limiter.name for limiter in LIMITERS], CONCURRENT)
+# How many items of message batches may wait or run, counted when another batch is taken in.
+ENQUEUED = "enqueued_batch_requests"
+
+LIMIT_NAMES = (*[limiter.name for limiter in LIMITERS], CONCURRENT, ENQUEUED)
 
 
 class Amounts(msgspec.Struct, frozen=True):

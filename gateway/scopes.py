@@ -6,11 +6,12 @@ import uuid
 
 import msgspec
 
-from gateway.limit_pools import GroupLimits, Limits, limits_of
-from gateway.limiters import CONCURRENT, LIMITERS
+from gateway.limit_pools import BATCH, GroupLimits, Limits, limits_of, organization_limits_of
+from gateway.limiters import CONCURRENT, ENQUEUED, LIMITERS
 from gateway.shards import shard_of
 
 PLACES = ":places"
+ORGANIZATION = "organization"
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -20,6 +21,14 @@ class Holder(msgspec.Struct, frozen=True):
     id: str
     limits: Limits
     group_limits: GroupLimits
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """A holder of batches, and how many items of them may wait or run at once."""
+
+    kind: str
+    id: str
+    most: int
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -83,6 +92,15 @@ class Pools:
             pool = self._pools[name] = self._made(name)
         return pool
 
+    def queues(self) -> tuple[Queue, ...]:
+        """Whose batches may have how many items, the widest first."""
+        sized = [(holder, self._limits(holder, BATCH).get(ENQUEUED)) for holder in self._holders]
+        return tuple(Queue(holder.kind, holder.id, most) for holder, most in sized if most)
+
+    def _limits(self, holder: Holder, pool: str) -> dict[str, int | None]:
+        of = organization_limits_of if holder.kind == ORGANIZATION else limits_of
+        return of(pool, holder.limits, holder.group_limits)
+
     def _made(self, name: str) -> Pool:
         """The organization always, the others where they have limits."""
         widest, *others = [self._scope(holder, name) for holder in self._holders]
@@ -90,7 +108,7 @@ class Pools:
         return Pool(name, self._organization_id, (widest, *limited))
 
     def _scope(self, holder: Holder, pool: str) -> Scope:
-        limits = limits_of(pool, holder.limits, holder.group_limits)
+        limits = self._limits(holder, pool)
         return Scope(
             holder.kind,
             holder.id,

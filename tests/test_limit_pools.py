@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.limit_pools import BATCH, DEFAULT, RESERVED, TOKEN_COUNT, limits_of, merged
+from gateway.limit_pools import (
+    BATCH,
+    DEFAULT,
+    RESERVED,
+    TOKEN_COUNT,
+    limits_of,
+    merged,
+    organization_limits_of,
+)
 from gateway.limiters import LIMIT_NAMES, LIMITERS
 
 LIMITS = {"requests_per_minute": 50, "tokens_per_minute": 9000}
@@ -57,7 +65,24 @@ def test_a_tiers_limit_of_one_pool_is_not_raised_by_an_organizations_limit_of_al
     assert found == {"requests_per_minute": 5, "tokens_per_minute": 9000}
 
 
-def test_every_limit_is_one_that_the_contract_knows_or_concurrency() -> None:
+def test_an_organization_of_which_nothing_is_said_may_have_fifty_items_of_batches_under_way() -> None:
+    usual = {"concurrent_requests": 50, "enqueued_batch_requests": 100_000}
+
+    assert organization_limits_of(BATCH, LIMITS, {}) == usual
+    assert organization_limits_of(DEFAULT, LIMITS, {}) == LIMITS
+    said = organization_limits_of(
+        BATCH, {"enqueued_batch_requests": 7}, {BATCH: {"concurrent_requests": None}}
+    )
+    assert said == {"concurrent_requests": None, "enqueued_batch_requests": 7}
+
+
+@pytest.mark.parametrize("pool", [DEFAULT, "large", TOKEN_COUNT])
+def test_how_many_items_of_batches_may_wait_is_told_of_batches_alone(pool: str) -> None:
+    assert limits_of(pool, {"enqueued_batch_requests": 7}, {}) == {}
+    assert limits_of(BATCH, {"enqueued_batch_requests": 7}, {}) == {"enqueued_batch_requests": 7}
+
+
+def test_every_limit_is_one_that_the_contract_knows_or_is_a_number_at_once() -> None:
     assert set(LIMIT_NAMES) == {
         "requests_per_minute",
         "tokens_per_minute",
@@ -69,5 +94,6 @@ def test_every_limit_is_one_that_the_contract_knows_or_concurrency() -> None:
         "fast_itpmca",
         "fast_otpm",
         "concurrent_requests",
+        "enqueued_batch_requests",
     }
-    assert len({limiter.field for limiter in LIMITERS}) == len(LIMITERS) == len(LIMIT_NAMES) - 1
+    assert len({limiter.field for limiter in LIMITERS}) == len(LIMITERS) == len(LIMIT_NAMES) - 2

@@ -7,7 +7,7 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
-from gateway.limit_pools import DEFAULT, limits_of, merged
+from gateway.limit_pools import DEFAULT, merged, organization_limits_of
 
 
 class Tier(models.Model):
@@ -54,5 +54,5 @@ class Organization(models.Model):
     def effective_limits(self, pool: str = DEFAULT) -> dict[str, int]:
         """What holds in this pool: the tier's limits with this organization's own over them."""
         groups = merged(self.tier.group_limits, self.group_limits)
-        found = limits_of(pool, {**self.tier.limits, **self.limits}, groups)
+        found = organization_limits_of(pool, {**self.tier.limits, **self.limits}, groups)
         return {name: value for name, value in found.items() if value is not None}

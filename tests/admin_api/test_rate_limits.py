@@ -26,6 +26,7 @@ from tests.people import Cast
 PATH = "/v1/organizations/rate_limits"
 OURS = {"requests_per_minute": 50, "tokens_per_minute": 9000, "concurrent_requests": None}
 HAIKU = "simulator/claude-haiku-5-5"
+BATCHES = {"concurrent_requests": 50, "enqueued_batch_requests": 100_000}  # where nothing is said of them
 NOT_OURS = ["requests_per_hour", "images_per_minute"]
 
 
@@ -64,7 +65,7 @@ def test_an_organization_has_the_limits_of_its_tier_with_its_own_in_their_place(
     limit_to(acme, **OURS)
     organizations.set_models(actor=SYSTEM, organization=acme, allowed=["claude-haiku-4-5"])
 
-    entry, counting = client.organization.rate_limits.list()
+    entry, batches, counting = client.organization.rate_limits.list()
 
     expected = {**acme.tier.limits, **OURS}
     assert entry.to_dict() == {
@@ -75,6 +76,16 @@ def test_an_organization_has_the_limits_of_its_tier_with_its_own_in_their_place(
         "models": entry.models,
     }
     assert {limit.type for limit in entry.limits} == {"requests_per_minute", "tokens_per_minute"}
+    assert batches.to_dict() == {
+        "id": batches.id,
+        "type": "rate_limit",
+        "group": {"id": batches.group.id, "type": "batch"},
+        "limits": [
+            {"type": "concurrent_requests", "value": 50},
+            {"type": "enqueued_batch_requests", "value": 100_000},
+        ],
+        "models": None,
+    }
     assert counting.to_dict() == {
         "id": counting.id,
         "type": "rate_limit",
@@ -116,7 +127,7 @@ def test_the_list_is_filtered_by_group_and_model(client: anthropic.Anthropic, co
     limits = client.organization.rate_limits
     (entry,) = limits.list(group_type="model_group")
 
-    assert limits.list(group_type="batch").data == []
+    assert limits.list(group_type="skills").data == []
     for name in entry.models or []:
         assert [one.id for one in limits.list(model=name)] == [entry.id]
     organizations.set_models(actor=SYSTEM, organization=committed_people.acme, denied=["claude-opus-*"])
@@ -148,7 +159,7 @@ def test_the_beta_namespace_and_small_pages_have_the_same(
     inherited = stable.workspaces.rate_limits.list(lab.id, include_inherited=True).to_dict()["data"]
     paged = beta.workspaces.rate_limits.list(lab.id, include_inherited=True, limit=1)
     assert [one.to_dict() for one in paged] == inherited
-    assert (len(whole), len(inherited)) == (2, 2)
+    assert (len(whole), len(inherited)) == (3, 3)
 
 
 # --- Groups of models ---
@@ -190,7 +201,7 @@ def test_each_group_of_models_has_an_entry_with_limits_of_its_own(
         ("model_group", [("requests_per_minute", 5)]),
         ("model_group", [("requests_per_minute", 50)]),
         ("model_group", [("requests_per_minute", 50)]),
-        ("batch", [("tokens_per_day", 7)]),
+        ("batch", [("tokens_per_day", 7), *BATCHES.items()]),
         ("token_count", [("requests_per_minute", 50)]),
     ]
     names = by_name(entries)
@@ -258,6 +269,7 @@ def test_a_workspaces_limits_hold_in_the_group_that_they_were_set_for(
     assert {name: entry.limits[0].source.type for name, entry in whole.items()} == {
         "Large models": "workspace",
         "Other models": "organization",
+        "batch": "organization",
         "token_count": "workspace",
     }
     assert limits.list(lab.id, group_type="token_count").data == [own["token_count"]]
@@ -323,7 +335,7 @@ def test_where_every_model_is_in_a_group_there_are_no_others(
     grouped(large=["claude-opus-9"])
     organizations.set_models(actor=SYSTEM, organization=committed_people.acme, allowed=["claude-opus-9"])
 
-    assert list(by_name(client.organization.rate_limits.list())) == ["Large models", "token_count"]
+    assert list(by_name(client.organization.rate_limits.list())) == ["Large models", "batch", "token_count"]
 
 
 # --- A workspace's own ---
@@ -362,7 +374,7 @@ def test_a_workspaces_own_limits_are_listed_alone_or_among_what_it_inherits(
     }
     assert limits.list(lab.id).data == [set_now]
     assert limits.list(lab.id, group_type="files").data == []
-    everything, _ = limits.list(lab.id, include_inherited=True)
+    everything, *_ = limits.list(lab.id, include_inherited=True)
     assert [(one.type, one.source.type) for one in everything.limits] == [
         ("requests_per_minute", "workspace"),
         ("tokens_per_minute", "workspace"),
@@ -398,7 +410,7 @@ def test_what_is_not_named_stays_and_null_takes_away(client: anthropic.Anthropic
 def test_a_workspace_shows_only_models_that_it_may_use(client: anthropic.Anthropic, lab: Workspace) -> None:
     workspaces.set_models(actor=SYSTEM, workspace=lab, denied=["claude-opus-*"])
 
-    entry, _ = client.organization.workspaces.rate_limits.list(lab.id, include_inherited=True)
+    entry, *_ = client.organization.workspaces.rate_limits.list(lab.id, include_inherited=True)
 
     ours = client.organization.rate_limits.list().data[0].models or []
     assert entry.models == [name for name in ours if not name.startswith("claude-opus-")] != ours
@@ -453,7 +465,7 @@ def test_the_default_workspace_and_archived_ones_take_no_limits(
 
     assert "The default workspace cannot be changed" in set_on(default)
     assert "archived and cannot be changed" in set_on(lab)
-    assert len(client.organization.workspaces.rate_limits.list(default.id, include_inherited=True).data) == 2
+    assert len(client.organization.workspaces.rate_limits.list(default.id, include_inherited=True).data) == 3
 
 
 # --- What comes of it ---

@@ -127,7 +127,7 @@ def test_the_limits_page_means_what_it_says(db: None) -> None:
     assert acme.effective_limits() == acme.effective_limits("another group") == in_every_pool
     assert acme.effective_limits("opus") == in_every_pool | {"requests_per_minute": 20}
     assert acme.effective_limits("token_count") == {"requests_per_minute": 1000}
-    assert acme.effective_limits("batch") == {"concurrent_requests": 4}
+    assert acme.effective_limits("batch") == {"concurrent_requests": 4, "enqueued_batch_requests": 100_000}
     assert {name for name in LIMIT_NAMES if f"\n| `{name}` |" in page} == set(LIMIT_NAMES)
 
 
@@ -449,7 +449,8 @@ def test_groups_are_made_filled_and_limited_once(people: Cast) -> None:
     assert Model.objects.get(name="x").group.display_name == "Large models"
     assert acme.tier.group_limits == {"large": {"requests_per_minute": 3, "tokens_per_day": None}}
     assert acme.effective_limits("large") == {"requests_per_minute": 4}
-    assert acme.effective_limits("batch") == {"tokens_per_day": 5}
+    usual = {"concurrent_requests": 50, "enqueued_batch_requests": 100_000}
+    assert acme.effective_limits("batch") == usual | {"tokens_per_day": 5}
 
 
 def test_groups_change_field_by_field_and_models_leave_them(people: Cast) -> None:

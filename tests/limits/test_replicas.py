@@ -129,7 +129,7 @@ def _assert_skewed(site: Site, tenant: Tenant, ended: datetime.datetime, took: f
     print(
         f"the first attempt is {behind:.1f} s before the first request, the last {ahead:.1f} s after the last"
     )
-    assert behind > 3 and ahead > 3
+    assert behind > 1 and ahead > 1
 
 
 def test_places_are_held_over_four_processes_with_skewed_clocks(

@@ -159,7 +159,7 @@ def test_limits_of_a_group_are_those_of_the_tier_and_over_them_the_organizations
     held.refresh_from_db()
     assert held.effective_limits("large") == {"requests_per_minute": 2, "tokens_per_day": 9}
     assert held.effective_limits("token_count") == {"requests_per_minute": 20}
-    assert held.effective_limits("batch") == {}
+    assert held.effective_limits("batch") == {"concurrent_requests": 50, "enqueued_batch_requests": 100_000}
     assert [action for action, _ in lines("organization")] == [
         "organization.tier_set",
         "organization.limits_set",
