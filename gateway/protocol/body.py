@@ -84,13 +84,13 @@ def parse(raw: bytes) -> Body:
     except msgspec.ValidationError:
         _refuse("The request body must be a JSON object.")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        _refuse(f"The request body is not valid JSON: {_reason(raw, problem)}")
+        _refuse(f"The request body is not valid JSON: {reason(raw, problem)}")
     if _holds_nul(raw):
         raise HoldsNul("The request body holds a NUL character (\\u0000).")
-    return Body(raw, fields, _spans(raw, fields))
+    return Body(raw, fields, spans(raw, fields))
 
 
-def _reason(raw: bytes, problem: Exception) -> str:
+def reason(raw: bytes | bytearray, problem: Exception) -> str:
     """The decoder's words, where they say what is wrong."""
     if not raw:
         return "it is empty"
@@ -160,7 +160,7 @@ def _holds_nul(raw: bytes) -> bool:
     return False
 
 
-def _spans(raw: bytes, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]]:
+def spans(raw: bytes | bytearray, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]]:
     """Where each value stands in `raw`, found by walking the top level.
 
     The decoder keeps the last of repeated keys; then this walk meets a key it does not expect.
@@ -189,11 +189,11 @@ def _spells(key: bytes, name: str) -> bool:
     return key[1:-1] == name.encode() if b"\\" not in key else _string.decode(key) == name
 
 
-def _skip(raw: bytes, position: int) -> int:
+def _skip(raw: bytes | bytearray, position: int) -> int:
     return position if raw[position] > 0x20 else _SPACE.match(raw, position).end()  # type: ignore[union-attr]
 
 
-def _refuse_repeated(raw: bytes, position: int, fields: dict[str, msgspec.Raw]) -> NoReturn:
+def _refuse_repeated(raw: bytes | bytearray, position: int, fields: dict[str, msgspec.Raw]) -> NoReturn:
     key = _STRING.match(raw, position)
     name = _string.decode(key[0]) if key else next(iter(fields), "")
     _refuse(f"{name[:100]}: repeated key")
