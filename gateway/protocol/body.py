@@ -78,7 +78,8 @@ def parse(raw: bytes) -> Body:
     """Guard `raw` and split it into its top-level fields; raises `InvalidRequest` with the reason."""
     if not raw.isascii():
         _check_utf8(raw)
-    _check_depth(raw)
+    if nests_deeper(raw, MAX_DEPTH):
+        _refuse(f"The request body is nested more than {MAX_DEPTH} levels deep.")
     try:
         fields = _fields.decode(raw)
     except msgspec.ValidationError:
@@ -110,26 +111,27 @@ def _check_utf8(raw: bytes) -> None:
         _refuse(f"The request body is not valid UTF-8 (byte {problem.start}).")
 
 
-def _check_depth(raw: bytes) -> None:
-    """Refuse nesting beyond `MAX_DEPTH` without recursion.
+def nests_deeper(raw: bytes | bytearray, most: int) -> bool:
+    """Whether brackets nest more than `most` levels deep, found without recursion.
 
     Few brackets cannot nest deeply, which settles nearly every request in a microsecond.
     """
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return
+    if raw.count(b"[") + raw.count(b"{") <= most:
+        return False
     depth = 0
     for steps in _steps(raw):
         down = steps.count(1)
-        if depth + down > MAX_DEPTH and _deepest(steps, depth) > MAX_DEPTH:
-            _refuse(f"The request body is nested more than {MAX_DEPTH} levels deep.")
+        if depth + down > most and _deepest(steps, depth) > most:
+            return True
         depth += 2 * down - len(steps)
+    return False
 
 
 def _deepest(steps: bytes, depth: int) -> int:
     return max(itertools.accumulate(memoryview(steps).cast("b"), initial=depth))
 
 
-def _steps(raw: bytes) -> Iterator[bytes]:
+def _steps(raw: bytes | bytearray) -> Iterator[bytes]:
     """The brackets outside strings, slice by slice: without escapes, every quote opens or closes a string."""
     inside = 0
     for part in _slices(raw):
@@ -138,7 +140,7 @@ def _steps(raw: bytes) -> Iterator[bytes]:
         inside ^= (len(parts) - 1) & 1
 
 
-def _slices(raw: bytes) -> Iterator[bytes]:
+def _slices(raw: bytes | bytearray) -> Iterator[bytes | bytearray]:
     """`raw` in slices that no escaped quote and no escaped backslash falls between."""
     start = 0
     while start < len(raw):

@@ -16,7 +16,7 @@ from typing import NoReturn
 import msgspec
 
 from gateway.errors import InvalidRequest, TooLarge
-from gateway.protocol.body import MAX_DEPTH, reason, spans
+from gateway.protocol.body import MAX_DEPTH, nests_deeper, reason, spans
 from gateway.protocol.json_cutter import ValueCutter
 
 MOST_ITEMS = 100_000
@@ -150,6 +150,7 @@ class BatchBody:
         byte = data[position]
         if (move := _MOVES.get((self._expecting, byte))) is not None:
             self._expecting = move
+            self._number += move is _Expecting.ITEM
         elif self._expecting is _Expecting.MEMBER and self._name == "requests":
             self._open_list(byte)
         elif self._expecting in _VALUES:
@@ -169,15 +170,15 @@ class BatchBody:
             self._refuse_byte()
         if self._expecting is _Expecting.FIRST_ITEM and byte == ord("]"):
             raise InvalidRequest("requests: List should have at least 1 item")
-        if self._expecting is _Expecting.ITEM:
-            self._number += 1
-            if self._number >= MOST_ITEMS:
-                raise InvalidRequest(f"requests: List should have at most {MOST_ITEMS} items")
+        if self._number >= MOST_ITEMS:
+            raise InvalidRequest(f"requests: List should have at most {MOST_ITEMS} items")
         self._cutter = ValueCutter()
 
     def _take(self, value: bytearray) -> None:
         """A key, or a member that nobody reads."""
         _check_utf8(value, "The request body")
+        if nests_deeper(value, MAX_DEPTH + 1):
+            raise _too_deep(self._value_name)
         try:
             if self._expecting is _Expecting.MEMBER:
                 _any.decode(value)
@@ -201,7 +202,7 @@ class BatchBody:
                 f"({LARGEST_ITEM})"
             )
         if depth > MAX_DEPTH + 1:  # params stand in the item
-            raise InvalidRequest(f"{self._value_name}: nested more than {MAX_DEPTH} levels deep")
+            raise _too_deep(self._value_name)
 
     @property
     def _value_name(self) -> str:
@@ -251,6 +252,8 @@ class Items:
 
 def _members_of(raw: bytes | bytearray, where: str) -> dict[str, msgspec.Raw]:
     _check_utf8(raw, where)
+    if nests_deeper(raw, MAX_DEPTH + 1):  # params stand in the item
+        raise _too_deep(where)
     try:
         members = _members.decode(raw)
         if not _has_no_more(raw, members):
@@ -310,6 +313,10 @@ def _check_utf8(raw: bytes | bytearray, what: str) -> None:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         raise InvalidRequest(f"{what}: not valid UTF-8") from None
+
+
+def _too_deep(what: str) -> InvalidRequest:
+    return InvalidRequest(f"{what}: nested more than {MAX_DEPTH} levels deep")
 
 
 def _malformed(why: str) -> NoReturn:
