@@ -59,7 +59,7 @@ class FrontDoor:
         self.configuration = configuration
         self.plane: Plane | None = None
         self._batches = BatchStore(configuration.database_url)
-        self._hints = Hints(configuration.broker)
+        self._hints = Hints(settings.CELERY_BROKER_URL)
         self._starting = asyncio.Lock()
         self._django: Application | None = None
         self._data_plane: Application | None = None

@@ -32,18 +32,14 @@ _BODY: tuple[list[Any], dict[str, Any], dict[str, Any]] = (
     {"callbacks": None, "errbacks": None, "chain": None, "chord": None},
 )
 
-_OPTIONS = {
-    "socket_timeout": SECONDS,
-    "socket_connect_timeout": SECONDS,
-    "max_retries": 0,
-    "retry_on_timeout": False,
-}
+_OPTIONS = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "retry_on_timeout": False}
 
 
 class Hints:
     """Of one process. `tell` never waits and never fails; what is told while the same is being told is one hint."""
 
     def __init__(self, broker_url: str) -> None:
+        """`broker_url` as Celery takes it."""
         self._url = broker_url
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "batch-hints")
         self._lock = threading.Lock()
@@ -76,6 +72,7 @@ class Hints:
     def _publish(self, task: str) -> None:
         if self._connection is None:
             self._connection = Connection(self._url, transport_options=_OPTIONS)
+        self._connection.ensure_connection(max_retries=0)
         task_id = str(uuid.uuid4())
         queue = Queue(QUEUE, Exchange(QUEUE), routing_key=QUEUE)
         with self._connection.channel() as channel:
