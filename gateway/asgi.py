@@ -24,6 +24,8 @@ from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 from gateway import metrics
+from gateway.batches.hint import Hints
+from gateway.batches.intake import Intake
 from gateway.batches.store import BatchStore
 from gateway.bounded_body import BoundedBody
 from gateway.configuration import Configuration
@@ -57,6 +59,7 @@ class FrontDoor:
         self.configuration = configuration
         self.plane: Plane | None = None
         self._batches = BatchStore(configuration.database_url)
+        self._hints = Hints(settings.CELERY_BROKER_URL)
         self._starting = asyncio.Lock()
         self._django: Application | None = None
         self._data_plane: Application | None = None
@@ -85,7 +88,8 @@ class FrontDoor:
                 return
             plane = Plane(self.configuration)
             await plane.start()
-            self._data_plane = URLRouter(data_plane(plane, self._batches))
+            intake = Intake(self._batches, self.configuration.data_dir / "batches", self._hints)
+            self._data_plane = URLRouter(data_plane(plane, self._batches, intake))
             self._busiest = {
                 "/v1/messages": MessagesConsumer.as_asgi(plane=plane),
                 "/v1/chat/completions": ChatCompletionsConsumer.as_asgi(plane=plane),
@@ -98,6 +102,7 @@ class FrontDoor:
         if self.plane is not None:
             await self.plane.stop()
             await self._batches.close()
+            self._hints.close()
         access_log.flush()
 
     def _application(self, path: str, method: str) -> Application:
@@ -112,15 +117,15 @@ class FrontDoor:
         return self._django
 
 
-def data_plane(plane: Plane, batches: BatchStore) -> list[Any]:
+def data_plane(plane: Plane, batches: BatchStore, intake: Intake) -> list[Any]:
     """In the order of their traffic; the router tries one after another."""
-    stored = {"plane": plane, "store": batches}
+    stored: dict[str, Any] = {"plane": plane, "store": batches}
     return [
         re_path(V1 + r"messages$", MessagesConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"chat/completions$", ChatCompletionsConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"responses$", ResponsesConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"messages/count_tokens$", CountTokensConsumer.as_asgi(plane=plane)),
-        re_path(V1 + r"messages/batches$", MessageBatchesConsumer.as_asgi(**stored)),
+        re_path(V1 + r"messages/batches$", MessageBatchesConsumer.as_asgi(**stored, intake=intake)),
         re_path(V1 + r"messages/batches/(?P<id>[^/]+)$", MessageBatchConsumer.as_asgi(**stored)),
         re_path(V1 + r"messages/batches/(?P<id>[^/]+)/cancel$", CancelConsumer.as_asgi(**stored)),
         re_path(V1 + r"messages/batches/(?P<id>[^/]+)/results$", ResultsConsumer.as_asgi(**stored)),

@@ -21,6 +21,7 @@ _DECISIVE = {
     b"transfer-encoding",
     b"anthropic-version",
     b"anthropic-workspace-id",
+    b"idempotency-key",
 }
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+)(?::[0-9]{1,5})?")
 _NOT_RELAYED = {b"anthropic-workspace-id"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 from gateway.consumers.headers import Headers
@@ -21,11 +22,7 @@ class ClientGone(Exception):
 
 async def read_body(receive: Any, headers: Headers, limit: int = MAX_BYTES) -> bytes:
     """The whole body. Raises `TooLarge`, `UnsupportedEncoding`, `RequestTimeout` or `ClientGone`."""
-    if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
-        raise UnsupportedEncoding("content-encoding: compressed requests are not supported")
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared[:20]) > limit:
-        raise _too_large(limit)
+    _check_declared(headers, limit)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -39,6 +36,30 @@ async def read_body(receive: Any, headers: Headers, limit: int = MAX_BYTES) -> b
         parts.append(part)
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def body_parts(receive: Any, headers: Headers, limit: int) -> AsyncIterator[bytes]:
+    """As `read_body`, part by part as they come: none is kept."""
+    _check_declared(headers, limit)
+    size, more = 0, True
+    while more:
+        message = await _receive(receive)
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        yield part
+        more = message.get("more_body", False)
+
+
+def _check_declared(headers: Headers, limit: int) -> None:
+    if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+        raise UnsupportedEncoding("content-encoding: compressed requests are not supported")
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared[:20]) > limit:
+        raise _too_large(limit)
 
 
 async def _receive(receive: Any) -> dict[str, Any]:

@@ -78,19 +78,20 @@ def parse(raw: bytes) -> Body:
     """Guard `raw` and split it into its top-level fields; raises `InvalidRequest` with the reason."""
     if not raw.isascii():
         _check_utf8(raw)
-    _check_depth(raw)
+    if nests_deeper(raw, MAX_DEPTH):
+        _refuse(f"The request body is nested more than {MAX_DEPTH} levels deep.")
     try:
         fields = _fields.decode(raw)
     except msgspec.ValidationError:
         _refuse("The request body must be a JSON object.")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
-        _refuse(f"The request body is not valid JSON: {_reason(raw, problem)}")
+        _refuse(f"The request body is not valid JSON: {reason(raw, problem)}")
     if _holds_nul(raw):
         raise HoldsNul("The request body holds a NUL character (\\u0000).")
-    return Body(raw, fields, _spans(raw, fields))
+    return Body(raw, fields, spans(raw, fields))
 
 
-def _reason(raw: bytes, problem: Exception) -> str:
+def reason(raw: bytes | bytearray, problem: Exception) -> str:
     """The decoder's words, where they say what is wrong."""
     if not raw:
         return "it is empty"
@@ -110,26 +111,27 @@ def _check_utf8(raw: bytes) -> None:
         _refuse(f"The request body is not valid UTF-8 (byte {problem.start}).")
 
 
-def _check_depth(raw: bytes) -> None:
-    """Refuse nesting beyond `MAX_DEPTH` without recursion.
+def nests_deeper(raw: bytes | bytearray, most: int) -> bool:
+    """Whether brackets nest more than `most` levels deep, found without recursion.
 
     Few brackets cannot nest deeply, which settles nearly every request in a microsecond.
     """
-    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
-        return
+    if raw.count(b"[") + raw.count(b"{") <= most:
+        return False
     depth = 0
     for steps in _steps(raw):
         down = steps.count(1)
-        if depth + down > MAX_DEPTH and _deepest(steps, depth) > MAX_DEPTH:
-            _refuse(f"The request body is nested more than {MAX_DEPTH} levels deep.")
+        if depth + down > most and _deepest(steps, depth) > most:
+            return True
         depth += 2 * down - len(steps)
+    return False
 
 
 def _deepest(steps: bytes, depth: int) -> int:
     return max(itertools.accumulate(memoryview(steps).cast("b"), initial=depth))
 
 
-def _steps(raw: bytes) -> Iterator[bytes]:
+def _steps(raw: bytes | bytearray) -> Iterator[bytes]:
     """The brackets outside strings, slice by slice: without escapes, every quote opens or closes a string."""
     inside = 0
     for part in _slices(raw):
@@ -138,7 +140,7 @@ def _steps(raw: bytes) -> Iterator[bytes]:
         inside ^= (len(parts) - 1) & 1
 
 
-def _slices(raw: bytes) -> Iterator[bytes]:
+def _slices(raw: bytes | bytearray) -> Iterator[bytes | bytearray]:
     """`raw` in slices that no escaped quote and no escaped backslash falls between."""
     start = 0
     while start < len(raw):
@@ -160,7 +162,7 @@ def _holds_nul(raw: bytes) -> bool:
     return False
 
 
-def _spans(raw: bytes, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]]:
+def spans(raw: bytes | bytearray, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, int]]:
     """Where each value stands in `raw`, found by walking the top level.
 
     The decoder keeps the last of repeated keys; then this walk meets a key it does not expect.
@@ -189,11 +191,11 @@ def _spells(key: bytes, name: str) -> bool:
     return key[1:-1] == name.encode() if b"\\" not in key else _string.decode(key) == name
 
 
-def _skip(raw: bytes, position: int) -> int:
+def _skip(raw: bytes | bytearray, position: int) -> int:
     return position if raw[position] > 0x20 else _SPACE.match(raw, position).end()  # type: ignore[union-attr]
 
 
-def _refuse_repeated(raw: bytes, position: int, fields: dict[str, msgspec.Raw]) -> NoReturn:
+def _refuse_repeated(raw: bytes | bytearray, position: int, fields: dict[str, msgspec.Raw]) -> NoReturn:
     key = _STRING.match(raw, position)
     name = _string.decode(key[0]) if key else next(iter(fields), "")
     _refuse(f"{name[:100]}: repeated key")

@@ -20,6 +20,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from admin_api.actions import api_keys, operator_keys, organizations, service_accounts, workspaces
 from admin_api.actor import SYSTEM
 from gateway.asgi import data_plane
+from gateway.batches.intake import Intake
 from gateway.batches.store import BatchStore
 from gateway.engine.plane import Plane
 from gateway.ids import attempt_time, new_id
@@ -106,7 +107,7 @@ STOPPED = ("inactive", "archived", "expired")
 
 def routes() -> Iterator[tuple[str, str]]:
     """Method and pattern, as the front door has them below `/v1`."""
-    for route in data_plane(cast(Plane, None), cast(BatchStore, None)):
+    for route in data_plane(cast(Plane, None), cast(BatchStore, None), cast(Intake, None)):
         pattern = str(route.pattern).removeprefix("^v1/(?:v1/)?")
         methods = route.callback.consumer_class.methods if pattern != NOTHING_THERE else ()
         yield from ((method, pattern) for method in methods)

@@ -1,0 +1,206 @@
+"""Taking in a batch: its items are spooled while they come, and stored in one transaction when they are complete."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, LiteralString
+
+import msgspec
+import structlog
+from psycopg.types.json import Jsonb
+
+from gateway import metrics
+from gateway.batches.batch import batch_of
+from gateway.batches.hint import Hints
+from gateway.batches.idempotency import IdempotentCall, earlier_answer
+from gateway.batches.spool import COPY, Spool, SpoolFailed
+from gateway.batches.store import BatchStore, Connection
+from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
+from gateway.limit_pools import BATCH, limits_of, merged
+from gateway.protocol.anthropic.batch_body import Items
+
+log = structlog.get_logger(__name__)
+
+LIFE = datetime.timedelta(hours=24)
+MOST_MODEL_NAMES = 100
+
+QUEUE_LIMIT = "enqueued_batch_requests"
+MOST_QUEUED = 100_000  # where no tier says anything
+
+# Of the process's connections for batches the others are for those who read.
+STORING_AT_ONCE = 4
+RETRY_SECONDS = 60  # when there may be room again
+
+# Both hold for the transaction: who waits for the twin of its call, or for others of its organization.
+_BOUNDS: LiteralString = "SET LOCAL lock_timeout = '20s'"
+_NOW: LiteralString = "SELECT now() AS now"
+_QUEUE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('message batches of ' || %s::text, 0))"
+# Nobody may suspend, archive or revoke in between, and whoever does it afterwards finds the batch.
+_OWNER: LiteralString = """
+SELECT k.status, w.archived_at, o.suspended_at,
+       t.group_limits AS tier_group_limits, o.group_limits AS organization_group_limits
+  FROM gateway_apikey k
+  JOIN gateway_organization o ON o.id = k.organization_id
+  JOIN gateway_tier t ON t.id = o.tier_id
+  JOIN gateway_workspace w ON w.organization_id = o.id AND w.id = %s
+ WHERE k.id = %s
+   FOR SHARE OF k, w, o
+"""
+_QUEUED: LiteralString = """
+SELECT coalesce(sum(total - succeeded - errored - canceled - expired), 0)::bigint AS queued
+  FROM message_batch WHERE organization_id = %s AND status <> 'ended'
+"""
+_BATCH: LiteralString = """
+INSERT INTO message_batch (
+    id, organization_id, workspace_id, api_key_id, request_id, status, passage, version, relayed, query, user_agent,
+    model_names, total, succeeded, errored, canceled, expired, created_at, expires_at, provider, upstream_id)
+VALUES (
+    %(id)s, %(organization_id)s, %(workspace_id)s, %(api_key_id)s, %(request_id)s, %(status)s, '', %(version)s,
+    %(relayed)s, %(query)s, %(user_agent)s,
+    %(model_names)s, %(total)s, 0, 0, 0, 0, %(created_at)s, %(expires_at)s, '', '')
+"""
+
+
+class NewBatch(msgspec.Struct, frozen=True):
+    """What is known of a batch beside its items. `address` is the gateway's own, `relayed` and `query` as in a call."""
+
+    id: str
+    organization_id: str
+    workspace_id: str
+    api_key_id: str
+    request_id: str
+    version: str
+    relayed: tuple[tuple[str, str], ...]
+    query: str
+    user_agent: str
+    address: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """`answer` is the batch object; `replayed` where it was made before by a call with the same idempotency key."""
+
+    answer: bytes
+    replayed: bool = False
+
+
+class Intake:
+    """Of one process. `folder` is for what is still coming."""
+
+    def __init__(self, store: BatchStore, folder: Path, hints: Hints) -> None:
+        self._store = store
+        self._folder = folder
+        self._hints = hints
+        self._storing = asyncio.Semaphore(STORING_AT_ONCE)
+
+    @contextlib.contextmanager
+    def spool(self, batch_id: str) -> Iterator[Spool]:
+        """For the items while they come. Raises `Unavailable` where the disk takes no more."""
+        try:
+            with contextlib.closing(Spool(self._folder, batch_id)) as spool:
+                yield spool
+        except SpoolFailed as problem:
+            log.error("batch_not_spooled", error=str(problem))
+            raise Unavailable("The gateway cannot take message batches at the moment.") from problem
+
+    async def accept(
+        self, batch: NewBatch, items: Items, spool: Spool, call: IdempotentCall | None
+    ) -> Accepted:
+        """Store it whole or not at all. Raises `GatewayError`, or `StoreUnavailable`.
+
+        Who is cancelled meanwhile stores nothing; while it is committed nobody can say that any more, and the answer
+        comes all the same.
+        """
+        async with self._storing:
+            committing = asyncio.Event()
+            storing = asyncio.create_task(self._stored(batch, items, spool, call, committing))
+            try:
+                accepted = await asyncio.shield(storing)
+            except asyncio.CancelledError:
+                if not committing.is_set():
+                    storing.cancel()
+                    await asyncio.wait({storing})
+                    raise
+                accepted = await storing
+        if not accepted.replayed:
+            self._hints.tell()
+        return accepted
+
+    async def _stored(
+        self,
+        batch: NewBatch,
+        items: Items,
+        spool: Spool,
+        call: IdempotentCall | None,
+        committing: asyncio.Event,
+    ) -> Accepted:
+        async with self._store.connection(transaction=True) as connection:
+            await connection.execute(_BOUNDS)
+            row = await _row(connection, batch, items)
+            answer = batch_of(row, batch.address).wire()
+            if call is not None and (earlier := await earlier_answer(connection, call, answer)) is not None:
+                return Accepted(earlier, replayed=True)
+            await _copy(connection, spool)
+            committing.set()
+            await connection.execute(_QUEUE, (batch.organization_id,))
+            await _check_room(connection, batch, len(items))
+            await connection.execute(_BATCH, row)
+        return Accepted(answer)
+
+
+async def _row(connection: Connection, batch: NewBatch, items: Items) -> dict[str, Any]:
+    """By the database's clock, which is the same for all processes."""
+    now = (await (await connection.execute(_NOW)).fetchall())[0]["now"]
+    return {
+        **msgspec.structs.asdict(batch),
+        "relayed": Jsonb(batch.relayed),
+        "model_names": Jsonb(list(items.model_names)[:MOST_MODEL_NAMES]),
+        "status": "in_progress",
+        "total": len(items),
+        "created_at": now,
+        "expires_at": now + LIFE,
+        "ended_at": None,
+        "cancel_initiated_at": None,
+        "archived_at": None,
+    }
+
+
+async def _copy(connection: Connection, spool: Spool) -> None:
+    async with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+        async for piece in spool.read():
+            await copy.write(piece)
+
+
+async def _check_room(connection: Connection, batch: NewBatch, total: int) -> None:
+    """In the queue of the organization, which from now on waits for this transaction."""
+    owner = await (await connection.execute(_OWNER, (batch.workspace_id, batch.api_key_id))).fetchone()
+    if owner is None or owner["status"] != "active":
+        raise AuthenticationFailed("invalid x-api-key")
+    if owner["suspended_at"] is not None:
+        raise PermissionDenied("This organization has been suspended.")
+    if owner["archived_at"] is not None:
+        raise PermissionDenied("This workspace has been archived.")
+    limit = _queue_limit(owner)
+    queued = (await (await connection.execute(_QUEUED, (batch.organization_id,))).fetchall())[0]["queued"]
+    if limit is not None and queued + total > limit:
+        metrics.refused("rate_limit")
+        raise _refusal(limit, total)
+
+
+def _queue_limit(owner: Mapping[str, Any]) -> int | None:
+    limits = limits_of(BATCH, {}, merged(owner["tier_group_limits"], owner["organization_group_limits"]))
+    return limits.get(QUEUE_LIMIT, MOST_QUEUED)
+
+
+def _refusal(limit: int, total: int) -> RateLimited:
+    told = f"your organization's rate limit of {limit:,} batch requests in the queue ({QUEUE_LIMIT})"
+    if total > limit:
+        message = f"This batch alone has {total:,} requests, more than {told} ever allows."
+        return RateLimited(message, headers={"x-should-retry": "false"})
+    return RateLimited(
+        f"This batch would exceed {told}. Please try again later.",
+        headers={"retry-after": str(RETRY_SECONDS)},
+    )
