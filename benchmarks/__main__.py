@@ -49,6 +49,7 @@ def _measure(house: House, options: argparse.Namespace, console: Console) -> Rep
         KINDS,
         rounds=options.rounds,
         seconds=options.seconds,
+        warm_up=options.warm_up,
         told=lambda one: console.print(_line(one)),
     )
     if options.full:
@@ -81,6 +82,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="counted rounds of each kind (3)")
     parser.add_argument("--seconds", type=float, default=3.0, help="how long a round is (3)")
+    parser.add_argument(
+        "--warm-up", type=float, default=0.5, metavar="SECONDS", help="an uncounted round before, or 0 (0.5)"
+    )
     parser.add_argument(
         "--full", action="store_true", help=f"go on to {FULL_REQUESTS:,} requests for the memory"
     )

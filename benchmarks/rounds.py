@@ -90,12 +90,18 @@ class Round(msgspec.Struct, frozen=True):
 
 
 def in_turns(
-    house: House, kinds: Sequence[Kind], *, rounds: int, seconds: float, told: Callable[[Round], None]
+    house: House,
+    kinds: Sequence[Kind],
+    *,
+    rounds: int,
+    seconds: float,
+    warm_up: float,
+    told: Callable[[Round], None],
 ) -> list[Round]:
-    """`rounds` rounds of every kind after a short one that is not counted; a few more where some were disturbed (but
-    a single round stays single)."""
-    for kind in kinds:
-        one_round(house, kind, seconds=min(0.5, seconds))
+    """`rounds` rounds of every kind after one of `warm_up` seconds that is not counted (none for 0); a few more where
+    some were disturbed (but a single round stays single)."""
+    for kind in kinds if warm_up else ():
+        one_round(house, kind, seconds=warm_up)
     done: list[Round] = []
     for turn in range(rounds + EXTRA_TURNS if rounds > 1 else 1):
         for kind in kinds:

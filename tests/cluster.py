@@ -14,8 +14,8 @@ from redis.crc import key_slot
 
 from gateway.supervisor.program import Program
 from gateway.supervisor.valkey import wheel_binary
-from tests.data_plane.house import free_port
 from tests.outages.site import Store
+from tests.ports import HIGHEST, free_port
 
 SLOTS = 16_384
 BUS = 10_000  # so far above its own port is the one that a node speaks to the others at
@@ -163,6 +163,6 @@ def _slots(node: Node) -> list[list]:  # type: ignore[type-arg]
 def _free_port() -> int:
     """One whose cluster bus port is free too."""
     while True:
-        port = free_port(31_999 - BUS)
+        port = free_port(HIGHEST - BUS)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + BUS)):
             return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import psutil
 
 from gateway.configuration import PROJECT_DIR
 from gateway.supervisor.env_file import read_env
+from tests.ports import free_port
 
 CHILDREN = ("web", "worker", "beat", "drain", "valkey", "postgres")
 
@@ -26,7 +26,7 @@ class Stack:
     """`extra` goes into the environment; `prefix` before the command (to run it as another user)."""
 
     data_dir: Path
-    port: int = field(default_factory=lambda: free_port())
+    port: int = field(default_factory=free_port)
     extra: Mapping[str, str] = field(default_factory=dict)
     prefix: Sequence[str] = ()
     python: str = sys.executable
@@ -168,12 +168,6 @@ def _runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _name(process: psutil.Process) -> str | None:

@@ -28,7 +28,7 @@ from gateway.models import ProviderKey
 from tests import openai_provider as chat
 from tests import upstream as provider
 from tests.committed import committed
-from tests.data_plane.house import free_port
+from tests.ports import free_port
 from tests.upstream import (
     LAST_CHUNK,
     Close,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -24,6 +22,7 @@ from gateway.metering.event import decode as decode_event
 from gateway.metering.stream import STREAMS
 from tests.data_plane import wire
 from tests.data_plane.wire import Answer, Headers
+from tests.ports import free_port
 from tests.upstream import Upstream
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -310,14 +309,6 @@ def body(model: str = SCRIPTED, script: str = "", **fields: Any) -> dict[str, An
     """A usual request; `script` names what the provider is to do."""
     said = [{"role": "user", "content": f"Hello {script}"}] if script else HELLO
     return {"model": model, "max_tokens": 100, "messages": said, **fields}
-
-
-def free_port(highest: int = 31_999) -> int:
-    """Below the ports that connections go out from: one of those may be taken before it is listened at."""
-    while True:
-        port = random.randint(15_000, highest)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def environment_of(database_url: str, redis_url: str, data: Path) -> dict[str, str]:

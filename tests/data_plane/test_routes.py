@@ -11,8 +11,9 @@ import pytest
 
 from tests import openai_provider as chat
 from tests import upstream as provider
-from tests.data_plane.house import House, body, free_port
+from tests.data_plane.house import House, body
 from tests.data_plane.wire import Answer
+from tests.ports import free_port
 from tests.upstream import Close, Hang, Reset, Script, Upstream, reply
 
 NUMBER = iter(range(1, 1000))

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import redis
 from gateway.configuration import PROJECT_DIR, Configuration
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey, wheel_binary
+from tests.ports import free_port
 
 from .compose import SECRETS, Missing, Service, services
 
@@ -168,14 +168,8 @@ def _here(
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     if "PORT" in environment:
-        environment |= {"HOST": "127.0.0.1", "PORT": str(_free_port())}
+        environment |= {"HOST": "127.0.0.1", "PORT": str(free_port())}
     return [word.replace("/tmp", str(volume)) for word in command], environment
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager
