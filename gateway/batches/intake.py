@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -20,16 +20,16 @@ from gateway.batches.idempotency import IdempotentCall, earlier_answer
 from gateway.batches.spool import COPY, Spool, SpoolFailed
 from gateway.batches.store import BatchStore, Connection
 from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
-from gateway.limit_pools import BATCH, limits_of, merged
+from gateway.limiters import ENQUEUED
 from gateway.protocol.anthropic.batch_body import Items
+from gateway.scopes import Queue
 
 log = structlog.get_logger(__name__)
 
 LIFE = datetime.timedelta(hours=24)
 MOST_MODEL_NAMES = 100
 
-QUEUE_LIMIT = "enqueued_batch_requests"
-MOST_QUEUED = 100_000  # where no tier says anything
+_WHOSE = {"organization": "your organization's", "workspace": "your workspace's", "api_key": "your API key's"}
 
 # Of the process's connections for batches the others are for those who read.
 STORING_AT_ONCE = 4
@@ -41,18 +41,19 @@ _NOW: LiteralString = "SELECT now() AS now"
 _QUEUE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('message batches of ' || %s::text, 0))"
 # Nobody may suspend, archive or revoke in between, and whoever does it afterwards finds the batch.
 _OWNER: LiteralString = """
-SELECT k.status, w.archived_at, o.suspended_at,
-       t.group_limits AS tier_group_limits, o.group_limits AS organization_group_limits
+SELECT k.status, w.archived_at, o.suspended_at
   FROM gateway_apikey k
   JOIN gateway_organization o ON o.id = k.organization_id
-  JOIN gateway_tier t ON t.id = o.tier_id
   JOIN gateway_workspace w ON w.organization_id = o.id AND w.id = %s
  WHERE k.id = %s
    FOR SHARE OF k, w, o
 """
 _QUEUED: LiteralString = """
-SELECT coalesce(sum(total - succeeded - errored - canceled - expired), 0)::bigint AS queued
-  FROM message_batch WHERE organization_id = %s AND status <> 'ended'
+SELECT coalesce(sum(left_of_it), 0)::bigint AS organization,
+       coalesce(sum(left_of_it) FILTER (WHERE workspace_id = %s), 0)::bigint AS workspace,
+       coalesce(sum(left_of_it) FILTER (WHERE api_key_id = %s), 0)::bigint AS api_key
+  FROM (SELECT workspace_id, api_key_id, total - succeeded - errored - canceled - expired AS left_of_it
+          FROM message_batch WHERE organization_id = %s AND status <> 'ended') AS queued
 """
 _BATCH: LiteralString = """
 INSERT INTO message_batch (
@@ -66,7 +67,8 @@ VALUES (
 
 
 class NewBatch(msgspec.Struct, frozen=True):
-    """What is known of a batch beside its items. `address` is the gateway's own, `relayed` and `query` as in a call."""
+    """What is known of a batch beside its items. `address` is the gateway's own, `relayed` and `query` as in a call;
+    `queues` say for how many items there is room."""
 
     id: str
     organization_id: str
@@ -78,6 +80,7 @@ class NewBatch(msgspec.Struct, frozen=True):
     query: str
     user_agent: str
     address: str
+    queues: tuple[Queue, ...]
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -183,21 +186,17 @@ async def _check_room(connection: Connection, batch: NewBatch, total: int) -> No
         raise PermissionDenied("This organization has been suspended.")
     if owner["archived_at"] is not None:
         raise PermissionDenied("This workspace has been archived.")
-    limit = _queue_limit(owner)
-    queued = (await (await connection.execute(_QUEUED, (batch.organization_id,))).fetchall())[0]["queued"]
-    if limit is not None and queued + total > limit:
-        metrics.refused("rate_limit")
-        raise _refusal(limit, total)
+    whose = (batch.workspace_id, batch.api_key_id, batch.organization_id)
+    queued = (await (await connection.execute(_QUEUED, whose)).fetchall())[0]
+    for queue in batch.queues:
+        if queued[queue.kind] + total > queue.most:
+            metrics.refused("rate_limit")
+            raise _refusal(queue, total)
 
 
-def _queue_limit(owner: Mapping[str, Any]) -> int | None:
-    limits = limits_of(BATCH, {}, merged(owner["tier_group_limits"], owner["organization_group_limits"]))
-    return limits.get(QUEUE_LIMIT, MOST_QUEUED)
-
-
-def _refusal(limit: int, total: int) -> RateLimited:
-    told = f"your organization's rate limit of {limit:,} batch requests in the queue ({QUEUE_LIMIT})"
-    if total > limit:
+def _refusal(queue: Queue, total: int) -> RateLimited:
+    told = f"{_WHOSE[queue.kind]} rate limit of {queue.most:,} batch requests in the queue ({ENQUEUED})"
+    if total > queue.most:
         message = f"This batch alone has {total:,} requests, more than {told} ever allows."
         return RateLimited(message, headers={"x-should-retry": "false"})
     return RateLimited(

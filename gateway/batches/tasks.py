@@ -42,11 +42,16 @@ def stop_runners(**_: object) -> None:
 
 @shared_task(acks_late=False)
 def run_batches() -> None:
-    """Run what waits, until nothing does. Of several at once in one data folder only one does anything."""
+    """Run what waits, until nothing does. Of several at once in one data folder only one does anything.
+
+    Whoever came in vain came for something that was there before we let go: we look once more.
+    """
     folder = settings.CONFIGURATION.data_dir / "run"
-    with _alone(folder / "batches.lock") as alone:
-        if alone:
-            uvloop.run(_run(folder, functools.partial(_stopping, os.getppid())))
+    stopping = functools.partial(_stopping, os.getppid())
+    ran = True
+    while ran and not stopping():
+        with _alone(folder / "batches.lock") as alone:
+            ran = alone and uvloop.run(_run(folder, stopping))
 
 
 @shared_task
@@ -75,15 +80,18 @@ def _alone(file: Path) -> Iterator[bool]:
             yield True
 
 
-async def _run(folder: Path, stopping: Stopping) -> None:
+async def _run(folder: Path, stopping: Stopping) -> bool:
+    """Whether there was anything to run."""
     store = BatchStore(settings.CONFIGURATION.database_url)
     try:
         if await _anything_to_run(store, folder):
             await _run_items(store, stopping)
+            return True
     except StoreUnavailable as problem:
         log.warning("batches_not_run", error=str(problem))
     finally:
         await store.close()
+    return False
 
 
 async def _anything_to_run(store: BatchStore, folder: Path) -> bool:

@@ -74,6 +74,7 @@ class MessageBatchesConsumer(ListConsumer):
             query=bytes(self.scope["query_string"]).decode("latin-1"),
             user_agent=self.headers.get(b"user-agent", b"")[:200].decode("latin-1"),
             address=self.own_address,
+            queues=caller.workspace.pools.queues(),
         )
 
     def _call(self, caller: Caller, key: str, digest: bytes) -> IdempotentCall:

@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from gateway.directory.change import CHANNEL, Change
 from tests.data_plane.house import House, Tenant
 
 
@@ -55,3 +57,5 @@ def limit_queue(house: House, tenant: Tenant, most: int | None) -> None:
     with database(house) as connection:
         query = "UPDATE gateway_organization SET group_limits = %s WHERE id = %s"
         connection.execute(query, [limits, tenant.id])
+    house.valkey.publish(CHANNEL, msgspec.json.encode(Change("organization", tenant.id)))
+    house.settle_in()

@@ -117,7 +117,7 @@ def test_another_workspaces_batch_is_no_other_than_none(
 
 
 def test_results_are_read_by_the_sdk_whatever_is_in_them(
-    rows: BatchRows, tenant: Tenant, client: Anthropic
+    house: House, rows: BatchRows, tenant: Tenant, client: Anthropic
 ) -> None:
     batch_id = rows.ended(tenant, [RAW] * 3)
 
