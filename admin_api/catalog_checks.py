@@ -7,6 +7,8 @@ from decimal import Decimal
 
 DIALECTS = ("anthropic", "openai", "simulator")
 ON_DISCONNECT = ("abort", "drain")
+BATCHES = ("emulated", "native")
+NATIVE_BATCHES = "only a provider of the anthropic dialect can take batches itself"
 LONGEST_NAME = 64  # characters, of a provider or tier
 LONGEST_MODEL = 200
 LONGEST_TITLE = 200
@@ -54,6 +56,11 @@ def is_factor(factor: Decimal) -> bool:
 def is_moment(at: datetime.datetime) -> bool:
     """A time that every program can count with, whatever its zone."""
     return at.tzinfo is not None and 2000 <= at.year < 2200
+
+
+def takes_batches(batches: object, dialect: str) -> bool:
+    """Whether a provider of this dialect can be asked to carry batches so."""
+    return batches != "native" or dialect == "anthropic"
 
 
 def is_timeout(seconds: float | Decimal) -> bool:

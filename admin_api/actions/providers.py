@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.catalog import Timeouts, WeightedKey
+from admin_api.catalog_checks import NATIVE_BATCHES, takes_batches
 from admin_api.changes import SECRET, Change, Upserted, differences
 from admin_api.locks import hold_catalog
 from admin_api.vault import vault
@@ -37,10 +38,12 @@ def upsert(
     api_keys: Sequence[WeightedKey] | UnsetType = UNSET,
     timeouts: Timeouts | UnsetType = UNSET,
     on_disconnect: str | UnsetType = UNSET,
+    batches: str | UnsetType = UNSET,
 ) -> Upserted[Provider]:
     """Makes the provider or changes what differs; what is not given stays. `api_keys` are all of its keys.
 
-    A provider is its preset, dialect and address together: a `preset` that is not given is none.
+    A provider is its preset, dialect and address together: a `preset` that is not given is none. One that speaks
+    another dialect from now on takes no batches any more.
     """
     hold_catalog()
     found = Provider.objects.select_for_update().filter(name=name).first()
@@ -49,7 +52,7 @@ def upsert(
     _check_preset(preset, dialect)
     row = found or Provider(name=name)
     place = {"preset": preset, "dialect": dialect, "base_url": base_url}
-    changes = _assign(row, place | _optional(timeouts, on_disconnect))
+    changes = _assign(row, place | _optional(timeouts, on_disconnect) | _batches(row, batches, dialect))
     if found is None or changes:
         row.save()
     if api_keys is not UNSET:
@@ -98,6 +101,14 @@ def _optional(timeouts: Timeouts | UnsetType, on_disconnect: str | UnsetType) ->
     if on_disconnect is not UNSET:
         fields["on_disconnect"] = on_disconnect
     return fields
+
+
+def _batches(row: Provider, batches: str | UnsetType, dialect: str) -> dict[str, object]:
+    if not takes_batches(batches, dialect):
+        raise InvalidRequest(f"batches: {NATIVE_BATCHES}")
+    if batches is not UNSET:
+        return {"batches": batches}
+    return {} if takes_batches(row.batches, dialect) else {"batches": Provider.Batches.EMULATED}
 
 
 def _assign(row: Provider, fields: dict[str, object]) -> list[Change]:

@@ -59,6 +59,7 @@ def _providers(declaration: Declaration, actor: Actor) -> Iterator[str]:
             api_keys=entry.api_keys,
             timeouts=entry.timeouts,
             on_disconnect=entry.on_disconnect,
+            batches=entry.batches,
         )
         yield from _lines(f"provider {name}", outcome)
 

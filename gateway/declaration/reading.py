@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from admin_api.catalog import RouteTo, Timeouts, WeightedKey
 from admin_api.catalog_checks import (
+    BATCHES,
     DIALECTS,
     KEY,
     LONGEST_MODEL,
@@ -20,12 +21,14 @@ from admin_api.catalog_checks import (
     MOST_TOKENS,
     MOST_WEIGHT,
     NAME,
+    NATIVE_BATCHES,
     ON_DISCONNECT,
     SECONDS,
     is_key,
     is_name,
     is_timeout,
     is_title,
+    takes_batches,
 )
 from admin_api.limits import LARGEST as LARGEST_LIMIT
 from admin_api.provider_addresses import provider_address
@@ -99,7 +102,7 @@ def _check_name(value: Value, name: str, longest: int, spaces: bool = False) -> 
 
 
 def _provider(name: str, value: Value) -> ProviderEntry:
-    known = ("preset", "dialect", "base_url", "api_key", "api_keys", "timeouts", "on_disconnect")
+    known = ("preset", "dialect", "base_url", "api_key", "api_keys", "timeouts", "on_disconnect", "batches")
     fields = value.fields(known)
     vendor = fields.read("preset", _preset, None)
     dialect = _dialect(fields, vendor)
@@ -111,7 +114,15 @@ def _provider(name: str, value: Value) -> ProviderEntry:
         api_keys=_keys(fields),
         timeouts=fields.read("timeouts", _timeouts, UNSET),
         on_disconnect=fields.read("on_disconnect", lambda field: field.one_of(ON_DISCONNECT), UNSET),
+        batches=fields.read("batches", lambda field: _batches(field, dialect), UNSET),
     )
+
+
+def _batches(value: Value, dialect: str) -> str:
+    batches = value.one_of(BATCHES)
+    if dialect and not takes_batches(batches, dialect):
+        value.wrong(NATIVE_BATCHES)
+    return batches
 
 
 def _preset(value: Value) -> Vendor:

@@ -30,6 +30,7 @@ class ProviderEntry:
     api_keys: tuple[WeightedKey, ...] | UnsetType = UNSET
     timeouts: Timeouts | UnsetType = UNSET
     on_disconnect: str | UnsetType = UNSET
+    batches: str | UnsetType = UNSET
 
 
 @dataclasses.dataclass(frozen=True)

@@ -192,6 +192,16 @@ def test_every_changed_field_is_one_line(db: None) -> None:
     ]
 
 
+def test_a_provider_that_changes_its_dialect_takes_no_batches_any_more(db: None) -> None:
+    run(CATALOG.replace("api_key:", "batches: native, api_key:"))
+
+    assert run('providers: {p: {dialect: openai, base_url: "http://10.0.0.1:9000/v1"}}') == [
+        "~ provider p: dialect anthropic -> openai",
+        "~ provider p: base_url http://10.0.0.1:9000 -> http://10.0.0.1:9000/v1",
+        "~ provider p: batches native -> emulated",
+    ]
+
+
 def test_a_changed_price_is_a_further_row(db: None) -> None:
     run(CATALOG)
     first = Price.objects.filter(model_name="m").values().get()

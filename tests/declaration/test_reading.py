@@ -39,6 +39,7 @@ def test_a_whole_file_is_read() -> None:
             api_key: "${KEY}"
             timeouts: {connect: 2.5, idle: 30}
             on_disconnect: drain
+            batches: native
         model_groups:
           large: {display_name: Large models}
           small:
@@ -74,6 +75,7 @@ def test_a_whole_file_is_read() -> None:
     provider = declaration.providers["anthropic"]
     assert (provider.dialect, provider.base_url) == ("anthropic", "https://api.anthropic.com")
     assert (provider.api_keys, provider.on_disconnect) == ((WeightedKey("sk-secret", 100),), "drain")
+    assert provider.batches == "native"
     assert "sk-secret" not in repr(declaration)
     assert provider.timeouts == Timeouts(connect=2.5, first_byte=None, idle=30)
     model = declaration.models["claude-x"]
@@ -122,7 +124,7 @@ def test_what_is_not_named_is_unset() -> None:
         declaration.models["m"],
         declaration.organizations["Acme"],
     )
-    assert [provider.api_keys, provider.timeouts, provider.on_disconnect] == [UNSET] * 3
+    assert [provider.api_keys, provider.timeouts, provider.on_disconnect, provider.batches] == [UNSET] * 4
     assert [model.display_name, model.aliases, model.group, model.price, model.max_input_tokens] == [
         UNSET
     ] * 5
@@ -491,6 +493,20 @@ def test_no_problem_shows_a_secret() -> None:
 
     assert len(found) == 9
     assert secret not in "\n".join(found)
+
+
+def test_only_a_provider_of_the_anthropic_dialect_takes_batches() -> None:
+    assert problems(
+        """\
+        providers:
+          a: {dialect: openai, base_url: "https://example.com/v1", batches: native}
+          b: {dialect: openai, base_url: "https://example.com/v1", batches: emulated}
+          c: {preset: anthropic, batches: both}
+        """
+    ) == [
+        "2: providers.a.batches: only a provider of the anthropic dialect can take batches itself",
+        "4: providers.c.batches: expected one of emulated, native, not 'both'",
+    ]
 
 
 def test_repeated_names_are_refused() -> None:

@@ -8,13 +8,16 @@ from rest_framework import serializers
 
 from admin_api.catalog import Timeouts, WeightedKey
 from admin_api.catalog_checks import (
+    BATCHES,
     DIALECTS,
     KEY,
     MOST_SECONDS,
     MOST_WEIGHT,
+    NATIVE_BATCHES,
     ON_DISCONNECT,
     is_key,
     is_timeout,
+    takes_batches,
 )
 from admin_api.provider_addresses import provider_address
 from admin_api.serializers.base import Body, Choice, Constant, Text
@@ -54,6 +57,7 @@ class PlatformProviderSerializer(serializers.Serializer):
     api_keys = ProviderKeySerializer(source="keys", many=True)
     timeouts = TimeoutsSerializer(source="*")
     on_disconnect = serializers.ChoiceField(ON_DISCONNECT)
+    batches = serializers.ChoiceField(BATCHES)
 
     def get_preset(self, provider: Any) -> str | None:
         return provider.preset or None
@@ -113,11 +117,18 @@ class PlatformProviderBody(Body):
     on_disconnect = Choice(
         ON_DISCONNECT, required=False, help_text="What becomes of an answer whose client has left."
     )
+    batches = Choice(
+        BATCHES,
+        required=False,
+        help_text="`native` hands message batches on whole; only of the dialect anthropic.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of the action."""
         vendor = VENDORS.get(attrs.get("preset", ""))
         attrs["dialect"] = _dialect(attrs.get("dialect"), vendor)
+        if not takes_batches(attrs.get("batches"), attrs["dialect"]):
+            raise serializers.ValidationError({"batches": [NATIVE_BATCHES]})
         attrs["base_url"] = _address(attrs.get("base_url"), attrs["dialect"], vendor)
         if "timeouts" in attrs:
             attrs["timeouts"] = Timeouts(**attrs["timeouts"])

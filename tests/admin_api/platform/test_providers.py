@@ -66,6 +66,7 @@ def test_a_provider_is_made_and_shown_without_its_secrets(operator: httpx.Client
         ],
         "timeouts": {"connect": 2.0, "first_byte": 0.5, "idle": None},
         "on_disconnect": "drain",
+        "batches": "emulated",
     }
     assert told(operator.get(MINE)) == answer.json()
     assert stored() == [*SECRETS, "short"]
@@ -99,6 +100,16 @@ def test_what_is_not_given_stays_and_what_is_the_same_leaves_no_line(operator: h
     assert lines()[-1].details["api_keys"] == ["none", "(secret)"]
     assert told(operator.post(MINE, json=PLACE | {"api_keys": []}))["api_keys"] == []
     assert stored() == []
+
+
+def test_a_provider_takes_batches_itself_for_as_long_as_it_speaks_the_dialect(operator: httpx.Client) -> None:
+    assert told(operator.post(MINE, json=PLACE | {"batches": "native"}))["batches"] == "native"
+    assert told(operator.post(MINE, json=PLACE))["batches"] == "native"
+
+    translated = {"dialect": "openai", "base_url": "http://10.0.0.1/v1"}
+
+    assert told(operator.post(MINE, json=translated))["batches"] == "emulated"
+    assert lines()[-1].details["batches"] == ["native", "emulated"]
 
 
 KEYS = "api_keys.0.key: expected the provider's key: up to 4000 printable characters without spaces"
@@ -143,6 +154,14 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (
         PLACE | {"on_disconnect": "wait"},
         'on_disconnect: "wait" is not a valid value; expected one of abort, drain',
+    ),
+    (
+        PLACE | {"batches": "both"},
+        'batches: "both" is not a valid value; expected one of emulated, native',
+    ),
+    (
+        {"preset": "openai", "batches": "native"},
+        "batches: only a provider of the anthropic dialect can take batches itself",
     ),
     (PLACE | {"api_key": "sk"}, "api_key: Extra inputs are not permitted"),
 ]
