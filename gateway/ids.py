@@ -45,7 +45,18 @@ def new_completion_id() -> str:
 
 def new_attempt_id() -> uuid.UUID:
     """A version 7 UUID (RFC 9562): its first 48 bits are the Unix time in milliseconds."""
-    value = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big")
+    return _version_7((time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10), "big"))
+
+
+def derived_attempt_id(at: datetime.datetime, *parts: str) -> uuid.UUID:
+    """An attempt id that is always the same for these parts and this time."""
+    value = (round(at.timestamp() * 1000) << 80) | int.from_bytes(
+        hashlib.sha256("\0".join(parts).encode()).digest()[:10], "big"
+    )
+    return _version_7(value)
+
+
+def _version_7(value: int) -> uuid.UUID:
     value = (value & ~(0xF << 76)) | (7 << 76)
     value = (value & ~(0x3 << 62)) | (2 << 62)
     return uuid.UUID(int=value)

@@ -17,7 +17,8 @@ from gateway import metrics
 from gateway.batches.batch import batch_of
 from gateway.batches.hint import Hints
 from gateway.batches.idempotency import IdempotentCall, earlier_answer
-from gateway.batches.spool import COPY, Spool, SpoolFailed
+from gateway.batches.spool import COPY, Spool
+from gateway.batches.spooled_file import SpoolFailed
 from gateway.batches.store import BatchStore, Connection
 from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
 from gateway.limiters import ENQUEUED

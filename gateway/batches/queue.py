@@ -73,7 +73,8 @@ WITH given AS (
      WHERE i.batch_id = g.batch_id AND i.number = g.number AND i.state = 1 AND i.lease = %(runner)s
     RETURNING i.batch_id, i.state
 ), """
-_COUNT: LiteralString = """sums AS (
+# Behind a CTE `stored` of the final states that items have got: their batches count them, and end with the last one.
+COUNT: LiteralString = """sums AS (
     SELECT batch_id, count(*) FILTER (WHERE state = 3) AS succeeded, count(*) FILTER (WHERE state = 4) AS errored,
            count(*) FILTER (WHERE state = 5) AS canceled, count(*) FILTER (WHERE state = 6) AS expired,
            count(*) AS all_of_them
@@ -177,7 +178,7 @@ async def store(connection: Connection, runner: int, outcomes: Sequence[Outcome]
         "unsent": [int(one.unsent) for one in outcomes],
         "runner": runner,
     }
-    rows = await (await connection.execute(_STORE + _COUNT, given)).fetchall()
+    rows = await (await connection.execute(_STORE + COUNT, given)).fetchall()
     return [row["id"] for row in rows if row["status"] == "ended"]
 
 
@@ -185,7 +186,7 @@ async def mark_unsent(connection: Connection) -> int:
     """Give their results to items that nobody will send: of cancelled batches, and of expired ones. How many."""
     marked = 0
     while True:
-        rows = await (await connection.execute(_MARK + _COUNT, {"most": MARKED_AT_ONCE})).fetchall()
+        rows = await (await connection.execute(_MARK + COUNT, {"most": MARKED_AT_ONCE})).fetchall()
         now = sum(row["all_of_them"] for row in rows)
         marked += now
         if now < MARKED_AT_ONCE:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import struct
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, LiteralString
+from typing import LiteralString
 
+from gateway.batches.spooled_file import PIECE, SpooledFile
 from gateway.protocol.anthropic.batch_body import Item
 
 COPY: LiteralString = (
@@ -23,24 +21,12 @@ _NUMBER = struct.Struct("!iii")  # its length, the number, and the length of the
 _LENGTH = struct.Struct("!i")
 _END = b"\xff\xff"
 
-PIECE = 512 * 1024  # bytes that are written or read at once, in a thread
-# Left for the journal, which stands on the same disk and which nothing is served without.
-DISK_RESERVE = 256 * 1024 * 1024
-
-
-class SpoolFailed(Exception):
-    """The disk takes no more, or nothing at all."""
-
 
 class Spool:
-    """An unlinked temporary file that only this process knows. Its methods raise `SpoolFailed`."""
+    """In a temporary file that only this process knows. Its methods raise `SpoolFailed`."""
 
     def __init__(self, folder: Path, batch_id: str) -> None:
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - see `close`
-        except OSError as problem:
-            raise SpoolFailed(str(problem)) from problem
+        self._file = SpooledFile(folder)
         self._pending = bytearray(_HEAD)
         self._begin = _ROW.pack(4, len(batch_id)) + batch_id.encode()
 
@@ -57,7 +43,7 @@ class Spool:
             self._pending += params
         else:  # a large one is not copied
             await self._flush()
-            await asyncio.to_thread(self._write, params)
+            await self._file.write(params)
         if len(self._pending) >= PIECE:
             await self._flush()
 
@@ -65,20 +51,9 @@ class Spool:
         """All that was added, once, in pieces."""
         self._pending += _END
         await self._flush()
-        self._file.seek(0)
-        while piece := await asyncio.to_thread(self._file.read, PIECE):
+        async for piece in self._file.read():
             yield piece
 
     async def _flush(self) -> None:
         pending, self._pending = self._pending, bytearray()
-        await asyncio.to_thread(self._write, memoryview(pending))
-
-    def _write(self, rest: memoryview) -> None:
-        try:
-            disk = os.fstatvfs(self._file.fileno())
-            if disk.f_bavail * disk.f_frsize < DISK_RESERVE + rest.nbytes:
-                raise SpoolFailed("too little room is left on the disk")
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError as problem:
-            raise SpoolFailed(str(problem)) from problem
+        await self._file.write(memoryview(pending))

@@ -70,9 +70,14 @@ def anthropic_destination(
 ) -> Destination:
     """The provider's address with the caller's query and `anthropic-*` headers, and the provider's credential
     instead of the tenant's. Cached, since one client sends the same with every request."""
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in relayed]
     url = f"{target.base_url}/v1/{endpoint}" + (f"?{query.decode('latin-1')}" if query else "")
-    return Destination(url, headers + _own_headers(target), connect=target.timeouts.connect)
+    return Destination(url, anthropic_headers(target, relayed), connect=target.timeouts.connect)
+
+
+def anthropic_headers(target: Target, relayed: tuple[tuple[bytes, bytes], ...]) -> list[tuple[str, str]]:
+    """The caller's `anthropic-*` headers, and ours with the provider's credential."""
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in relayed]
+    return headers + _own_headers(target)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -168,7 +168,7 @@ class Settlement:
         actual = Amounts(
             input_tokens=_counted_input(usage),
             output_tokens=usage.output_tokens or 0,
-            tool_uses=_searches(usage),
+            tool_uses=searches(usage),
             fast=self._admission.amounts.fast,
         )
         if self._target is None or self._recorded:  # no provider was asked, or all of it was told already
@@ -207,7 +207,7 @@ class Settlement:
             return 0
         usage = outcome.usage
         tier = self._tier(usage)
-        return nanodollars(charges(self._call.model.price, _tokens(usage), tier, _searches(usage)).total)
+        return nanodollars(charges(self._call.model.price, tokens(usage), tier, searches(usage)).total)
 
     def _tier(self, usage: Usage) -> str:
         """What a batch sends costs what a batch costs, however it was carried."""
@@ -229,7 +229,7 @@ class Settlement:
             stream=call.stream,
             status=outcome.status,
             usage_source=outcome.source,
-            usage=_tokens(usage),
+            usage=tokens(usage),
             latency_ms=_ms(time.perf_counter() - call.started),
             time_to_first_token_ms=None
             if self._first_token is None
@@ -237,7 +237,7 @@ class Settlement:
             attempt=self._attempt,
             error_type=outcome.error_type,
             stop_reason=outcome.stop_reason[:64],
-            web_search_requests=_searches(usage),
+            web_search_requests=searches(usage),
             service_tier=self._tier(usage),
             inference_geo=(usage.inference_geo or "")[:32],
             price_version=call.model.price_version,
@@ -252,7 +252,7 @@ def _counted_input(usage: Usage) -> int:
     return (usage.input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
 
 
-def _tokens(usage: Usage) -> TokenUsage:
+def tokens(usage: Usage) -> TokenUsage:
     return TokenUsage(
         usage.input_tokens or 0,
         usage.cache_read_input_tokens or 0,
@@ -262,7 +262,7 @@ def _tokens(usage: Usage) -> TokenUsage:
     )
 
 
-def _searches(usage: Usage) -> int:
+def searches(usage: Usage) -> int:
     tools = usage.server_tool_use
     return (tools and tools.web_search_requests) or 0
 

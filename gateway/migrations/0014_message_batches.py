@@ -87,6 +87,8 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True)),
                 ("archived_at", models.DateTimeField(null=True)),
                 ("provider", models.CharField(blank=True, max_length=64)),
+                ("provider_key", models.CharField(blank=True, db_default="", default="", max_length=64)),
+                ("forwarded_at", models.DateTimeField(null=True)),
                 ("upstream_id", models.CharField(blank=True, max_length=128)),
                 ("lease", models.BigIntegerField(null=True)),
                 ("next_look_at", models.DateTimeField(null=True)),

@@ -18,6 +18,9 @@ class MessageBatch(models.Model):
     `relayed` are the `anthropic-*` headers, `[name, value]` each, that hold for all of its items, `query` what stood in
     the URL. `passage` says how it is carried: item by item (`emulated`), or whole by `provider` (`native`), which knows
     it as `upstream_id`; "" until that was decided. `archived_at` is when its results were removed.
+
+    Of a native one `forwarded_at` is set before it is sent, so that who finds it without an `upstream_id` has to look
+    whether the provider has it. `provider_key` is the id of the key that it was sent with.
     """
 
     class Status(models.TextChoices):
@@ -53,6 +56,8 @@ class MessageBatch(models.Model):
     ended_at = models.DateTimeField(null=True)
     archived_at = models.DateTimeField(null=True)
     provider = models.CharField(max_length=64, blank=True)
+    provider_key = models.CharField(max_length=64, blank=True, default="", db_default="")
+    forwarded_at = models.DateTimeField(null=True)
     upstream_id = models.CharField(max_length=128, blank=True)
     lease = models.BigIntegerField(null=True)  # the runner that speaks with `provider` about it
     next_look_at = models.DateTimeField(null=True)  # when to ask `provider` again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from collections.abc import AsyncIterator
 
 import aiohttp
 import httpx
@@ -98,6 +99,31 @@ class UpstreamClient:
             extensions={"destination": destination},
         )
         request.read()
+        return await self._send(request, first_byte)
+
+    async def get(self, destination: Destination, *, first_byte: float) -> Reply:
+        """As `post`, without a body."""
+        request = httpx.Request(
+            "GET",
+            destination.url,
+            headers=destination.headers,
+            extensions={"destination": destination},
+        )
+        return await self._send(request, first_byte)
+
+    async def upload(
+        self, destination: Destination, body: AsyncIterator[bytes], *, first_byte: float
+    ) -> Reply:
+        """As `post`, of a body that never stands in memory whole; the destination's headers tell its length."""
+        request = httpx.Request(
+            "POST",
+            destination.url,
+            headers=destination.headers,
+            extensions={"destination": destination, "body": body},
+        )
+        return await self._send(request, first_byte)
+
+    async def _send(self, request: httpx.Request, first_byte: float) -> Reply:
         try:
             async with asyncio.timeout(first_byte):
                 return Reply(await self._transport.handle_async_request(request))

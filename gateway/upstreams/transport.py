@@ -60,7 +60,10 @@ class ReplyStream(httpx.AsyncByteStream):
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends requests whose extension `destination` is a `Destination`; raises aiohttp's exceptions as they are."""
+    """Sends requests whose extension `destination` is a `Destination`; raises aiohttp's exceptions as they are.
+
+    A body that comes bit by bit is the extension `body`, an async iterator of bytes.
+    """
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -71,7 +74,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             request.method,
             destination.address,
             headers=destination.fields,
-            data=request.content,
+            data=request.extensions.get("body") or request.content or None,
             allow_redirects=False,
             timeout=destination.timeout,
         )
