@@ -19,8 +19,9 @@ from gateway.batches.hint import Hints
 from gateway.batches.idempotency import IdempotentCall, earlier_answer
 from gateway.batches.spool import COPY, Spool, SpoolFailed
 from gateway.batches.store import BatchStore, Connection
+from gateway.directory.store import StoreUnavailable
 from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
-from gateway.limit_pools import BATCH, limits_of, merged
+from gateway.limit_pools import BATCH, GroupLimits, Limits, limits_of, merged
 from gateway.protocol.anthropic.batch_body import Items
 
 log = structlog.get_logger(__name__)
@@ -31,18 +32,24 @@ MOST_MODEL_NAMES = 100
 QUEUE_LIMIT = "enqueued_batch_requests"
 MOST_QUEUED = 100_000  # where no tier says anything
 
+_WHOSE = {"organization": "your organization's", "workspace": "your workspace's", "api_key": "your API key's"}
+
 # Of the process's connections for batches the others are for those who read.
 STORING_AT_ONCE = 4
+ANSWER_SECONDS = 5.0  # for the first answer of the store
+STORING_SECONDS = 300.0  # for all the rest
+LETTING_GO_SECONDS = 1.0  # for the store to hear that it is not wanted any more
 RETRY_SECONDS = 60  # when there may be room again
 
-# Both hold for the transaction: who waits for the twin of its call, or for others of its organization.
-_BOUNDS: LiteralString = "SET LOCAL lock_timeout = '20s'"
+# For the transaction: who waits for the twin of its call or for others of its organization, and a long COPY.
+_BOUNDS: LiteralString = "SET LOCAL lock_timeout = '20s'; SET LOCAL statement_timeout = '5min'"
 _NOW: LiteralString = "SELECT now() AS now"
 _QUEUE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('message batches of ' || %s::text, 0))"
 # Nobody may suspend, archive or revoke in between, and whoever does it afterwards finds the batch.
 _OWNER: LiteralString = """
 SELECT k.status, w.archived_at, o.suspended_at,
-       t.group_limits AS tier_group_limits, o.group_limits AS organization_group_limits
+       t.limits || o.limits AS organization, t.group_limits AS tier_pools, o.group_limits AS organization_pools,
+       w.limits AS workspace, w.group_limits AS workspace_pools, k.limits AS api_key, k.group_limits AS api_key_pools
   FROM gateway_apikey k
   JOIN gateway_organization o ON o.id = k.organization_id
   JOIN gateway_tier t ON t.id = o.tier_id
@@ -51,8 +58,13 @@ SELECT k.status, w.archived_at, o.suspended_at,
    FOR SHARE OF k, w, o
 """
 _QUEUED: LiteralString = """
-SELECT coalesce(sum(total - succeeded - errored - canceled - expired), 0)::bigint AS queued
-  FROM message_batch WHERE organization_id = %s AND status <> 'ended'
+WITH queued AS (
+    SELECT workspace_id, api_key_id, total - succeeded - errored - canceled - expired AS items
+      FROM message_batch WHERE organization_id = %s AND status <> 'ended')
+SELECT coalesce(sum(items), 0)::bigint AS organization,
+       coalesce(sum(items) FILTER (WHERE workspace_id = %s), 0)::bigint AS workspace,
+       coalesce(sum(items) FILTER (WHERE api_key_id = %s), 0)::bigint AS api_key
+  FROM queued
 """
 _BATCH: LiteralString = """
 INSERT INTO message_batch (
@@ -95,6 +107,7 @@ class Intake:
         self._folder = folder
         self._hints = hints
         self._storing = asyncio.Semaphore(STORING_AT_ONCE)
+        self._open: set[asyncio.Task[Accepted]] = set()  # those that were given up too, until they end
 
     @contextlib.contextmanager
     def spool(self, batch_id: str) -> Iterator[Spool]:
@@ -115,40 +128,73 @@ class Intake:
         comes all the same.
         """
         async with self._storing:
-            committing = asyncio.Event()
-            storing = asyncio.create_task(self._stored(batch, items, spool, call, committing))
-            try:
-                accepted = await asyncio.shield(storing)
-            except asyncio.CancelledError:
-                if not committing.is_set():
-                    storing.cancel()
-                    await asyncio.wait({storing})
-                    raise
-                accepted = await storing
+            accepted = await self._waited_for(_Storing(), batch, items, spool, call)
         if not accepted.replayed:
             self._hints.tell()
         return accepted
 
+    async def _waited_for(
+        self, stage: _Storing, batch: NewBatch, items: Items, spool: Spool, call: IdempotentCall | None
+    ) -> Accepted:
+        storing = asyncio.create_task(self._stored(stage, batch, items, spool, call))
+        self._open.add(storing)
+        storing.add_done_callback(self._ended)
+        try:
+            return await _result(storing, stage)
+        except asyncio.CancelledError:
+            if not stage.committing:
+                raise
+            return await _result(storing, stage)
+        finally:
+            storing.cancel()
+            await asyncio.wait({storing}, timeout=LETTING_GO_SECONDS)
+
     async def _stored(
         self,
+        stage: _Storing,
         batch: NewBatch,
         items: Items,
         spool: Spool,
         call: IdempotentCall | None,
-        committing: asyncio.Event,
     ) -> Accepted:
         async with self._store.connection(transaction=True) as connection:
             await connection.execute(_BOUNDS)
             row = await _row(connection, batch, items)
+            stage.begun.set_result(None)
             answer = batch_of(row, batch.address).wire()
             if call is not None and (earlier := await earlier_answer(connection, call, answer)) is not None:
                 return Accepted(earlier, replayed=True)
             await _copy(connection, spool)
-            committing.set()
-            await connection.execute(_QUEUE, (batch.organization_id,))
+            stage.committing = True
             await _check_room(connection, batch, len(items))
             await connection.execute(_BATCH, row)
         return Accepted(answer)
+
+    def _ended(self, storing: asyncio.Task[Accepted]) -> None:
+        self._open.discard(storing)
+        if not storing.cancelled():
+            storing.exception()  # told to whoever still waits
+
+
+class _Storing:
+    """How far it is: Postgres has answered; and from when on it may be stored, whatever happens here."""
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.committing = False
+
+
+async def _result(storing: asyncio.Task[Accepted], stage: _Storing) -> Accepted:
+    """A Postgres that takes connections and says nothing is not waited for: giving up a query there takes for ever."""
+    waits: list[tuple[set[asyncio.Future[Any]], float]] = [
+        ({storing, stage.begun}, ANSWER_SECONDS),
+        ({storing}, STORING_SECONDS),
+    ]
+    for futures, seconds in waits:
+        done, _ = await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            raise StoreUnavailable("no answer in time")
+    return storing.result()
 
 
 async def _row(connection: Connection, batch: NewBatch, items: Items) -> dict[str, Any]:
@@ -175,7 +221,8 @@ async def _copy(connection: Connection, spool: Spool) -> None:
 
 
 async def _check_room(connection: Connection, batch: NewBatch, total: int) -> None:
-    """In the queue of the organization, which from now on waits for this transaction."""
+    """In the queues that the batch counts in; others of its organization wait for this transaction from now on."""
+    await connection.execute(_QUEUE, (batch.organization_id,))
     owner = await (await connection.execute(_OWNER, (batch.workspace_id, batch.api_key_id))).fetchone()
     if owner is None or owner["status"] != "active":
         raise AuthenticationFailed("invalid x-api-key")
@@ -183,21 +230,31 @@ async def _check_room(connection: Connection, batch: NewBatch, total: int) -> No
         raise PermissionDenied("This organization has been suspended.")
     if owner["archived_at"] is not None:
         raise PermissionDenied("This workspace has been archived.")
-    limit = _queue_limit(owner)
-    queued = (await (await connection.execute(_QUEUED, (batch.organization_id,))).fetchall())[0]["queued"]
-    if limit is not None and queued + total > limit:
-        metrics.refused("rate_limit")
-        raise _refusal(limit, total)
+    names = (batch.organization_id, batch.workspace_id, batch.api_key_id)
+    queued = (await (await connection.execute(_QUEUED, names)).fetchall())[0]
+    for holder, most in _queue_limits(owner).items():
+        if most and queued[holder] + total > most:
+            metrics.refused("rate_limit")
+            raise _refusal(_WHOSE[holder], most, total)
 
 
-def _queue_limit(owner: Mapping[str, Any]) -> int | None:
-    limits = limits_of(BATCH, {}, merged(owner["tier_group_limits"], owner["organization_group_limits"]))
-    return limits.get(QUEUE_LIMIT, MOST_QUEUED)
+def _queue_limits(owner: Mapping[str, Any]) -> dict[str, int | None]:
+    """By holder, the widest first; none is no limit, but for an organization of which nothing is said."""
+    organization_pools = merged(owner["tier_pools"], owner["organization_pools"])
+    return {
+        "organization": _queue_limit(owner["organization"], organization_pools, MOST_QUEUED),
+        "workspace": _queue_limit(owner["workspace"], owner["workspace_pools"], None),
+        "api_key": _queue_limit(owner["api_key"], owner["api_key_pools"], None),
+    }
 
 
-def _refusal(limit: int, total: int) -> RateLimited:
-    told = f"your organization's rate limit of {limit:,} batch requests in the queue ({QUEUE_LIMIT})"
-    if total > limit:
+def _queue_limit(limits: Limits, group_limits: GroupLimits, otherwise: int | None) -> int | None:
+    return limits_of(BATCH, limits, group_limits).get(QUEUE_LIMIT, otherwise)
+
+
+def _refusal(whose: str, most: int, total: int) -> RateLimited:
+    told = f"{whose} rate limit of {most:,} batch requests in the queue ({QUEUE_LIMIT})"
+    if total > most:
         message = f"This batch alone has {total:,} requests, more than {told} ever allows."
         return RateLimited(message, headers={"x-should-retry": "false"})
     return RateLimited(
