@@ -21,7 +21,7 @@ from gateway.batches.spool import COPY, Spool, SpoolFailed
 from gateway.batches.store import BatchStore, Connection
 from gateway.directory.store import StoreUnavailable
 from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
-from gateway.limit_pools import BATCH, GroupLimits, Limits, limits_of, merged
+from gateway.limit_pools import BATCH, limits_of, merged
 from gateway.protocol.anthropic.batch_body import Items
 
 log = structlog.get_logger(__name__)
@@ -31,8 +31,6 @@ MOST_MODEL_NAMES = 100
 
 QUEUE_LIMIT = "enqueued_batch_requests"
 MOST_QUEUED = 100_000  # where no tier says anything
-
-_WHOSE = {"organization": "your organization's", "workspace": "your workspace's", "api_key": "your API key's"}
 
 # Of the process's connections for batches the others are for those who read.
 STORING_AT_ONCE = 4
@@ -48,8 +46,7 @@ _QUEUE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('message 
 # Nobody may suspend, archive or revoke in between, and whoever does it afterwards finds the batch.
 _OWNER: LiteralString = """
 SELECT k.status, w.archived_at, o.suspended_at,
-       t.limits || o.limits AS organization, t.group_limits AS tier_pools, o.group_limits AS organization_pools,
-       w.limits AS workspace, w.group_limits AS workspace_pools, k.limits AS api_key, k.group_limits AS api_key_pools
+       t.group_limits AS tier_group_limits, o.group_limits AS organization_group_limits
   FROM gateway_apikey k
   JOIN gateway_organization o ON o.id = k.organization_id
   JOIN gateway_tier t ON t.id = o.tier_id
@@ -58,13 +55,8 @@ SELECT k.status, w.archived_at, o.suspended_at,
    FOR SHARE OF k, w, o
 """
 _QUEUED: LiteralString = """
-WITH queued AS (
-    SELECT workspace_id, api_key_id, total - succeeded - errored - canceled - expired AS items
-      FROM message_batch WHERE organization_id = %s AND status <> 'ended')
-SELECT coalesce(sum(items), 0)::bigint AS organization,
-       coalesce(sum(items) FILTER (WHERE workspace_id = %s), 0)::bigint AS workspace,
-       coalesce(sum(items) FILTER (WHERE api_key_id = %s), 0)::bigint AS api_key
-  FROM queued
+SELECT coalesce(sum(total - succeeded - errored - canceled - expired), 0)::bigint AS queued
+  FROM message_batch WHERE organization_id = %s AND status <> 'ended'
 """
 _BATCH: LiteralString = """
 INSERT INTO message_batch (
@@ -166,6 +158,7 @@ class Intake:
                 return Accepted(earlier, replayed=True)
             await _copy(connection, spool)
             stage.committing = True
+            await connection.execute(_QUEUE, (batch.organization_id,))
             await _check_room(connection, batch, len(items))
             await connection.execute(_BATCH, row)
         return Accepted(answer)
@@ -221,8 +214,7 @@ async def _copy(connection: Connection, spool: Spool) -> None:
 
 
 async def _check_room(connection: Connection, batch: NewBatch, total: int) -> None:
-    """In the queues that the batch counts in; others of its organization wait for this transaction from now on."""
-    await connection.execute(_QUEUE, (batch.organization_id,))
+    """In the queue of the organization, which from now on waits for this transaction."""
     owner = await (await connection.execute(_OWNER, (batch.workspace_id, batch.api_key_id))).fetchone()
     if owner is None or owner["status"] != "active":
         raise AuthenticationFailed("invalid x-api-key")
@@ -230,31 +222,21 @@ async def _check_room(connection: Connection, batch: NewBatch, total: int) -> No
         raise PermissionDenied("This organization has been suspended.")
     if owner["archived_at"] is not None:
         raise PermissionDenied("This workspace has been archived.")
-    names = (batch.organization_id, batch.workspace_id, batch.api_key_id)
-    queued = (await (await connection.execute(_QUEUED, names)).fetchall())[0]
-    for holder, most in _queue_limits(owner).items():
-        if most and queued[holder] + total > most:
-            metrics.refused("rate_limit")
-            raise _refusal(_WHOSE[holder], most, total)
+    limit = _queue_limit(owner)
+    queued = (await (await connection.execute(_QUEUED, (batch.organization_id,))).fetchall())[0]["queued"]
+    if limit is not None and queued + total > limit:
+        metrics.refused("rate_limit")
+        raise _refusal(limit, total)
 
 
-def _queue_limits(owner: Mapping[str, Any]) -> dict[str, int | None]:
-    """By holder, the widest first; none is no limit, but for an organization of which nothing is said."""
-    organization_pools = merged(owner["tier_pools"], owner["organization_pools"])
-    return {
-        "organization": _queue_limit(owner["organization"], organization_pools, MOST_QUEUED),
-        "workspace": _queue_limit(owner["workspace"], owner["workspace_pools"], None),
-        "api_key": _queue_limit(owner["api_key"], owner["api_key_pools"], None),
-    }
+def _queue_limit(owner: Mapping[str, Any]) -> int | None:
+    limits = limits_of(BATCH, {}, merged(owner["tier_group_limits"], owner["organization_group_limits"]))
+    return limits.get(QUEUE_LIMIT, MOST_QUEUED)
 
 
-def _queue_limit(limits: Limits, group_limits: GroupLimits, otherwise: int | None) -> int | None:
-    return limits_of(BATCH, limits, group_limits).get(QUEUE_LIMIT, otherwise)
-
-
-def _refusal(whose: str, most: int, total: int) -> RateLimited:
-    told = f"{whose} rate limit of {most:,} batch requests in the queue ({QUEUE_LIMIT})"
-    if total > most:
+def _refusal(limit: int, total: int) -> RateLimited:
+    told = f"your organization's rate limit of {limit:,} batch requests in the queue ({QUEUE_LIMIT})"
+    if total > limit:
         message = f"This batch alone has {total:,} requests, more than {told} ever allows."
         return RateLimited(message, headers={"x-should-retry": "false"})
     return RateLimited(
