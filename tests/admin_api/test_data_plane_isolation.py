@@ -43,6 +43,10 @@ SCENARIOS: dict[str, tuple[str, dict[str, Any] | None]] = {
     "chat/completions$": ("/v1/chat/completions", {"model": MODEL, "messages": HELLO}),
     "responses$": ("/v1/responses", {"model": MODEL, "input": "Hello"}),
     "messages/count_tokens$": ("/v1/messages/count_tokens", {"model": MODEL, "messages": HELLO}),
+    "messages/batches$": (
+        "/v1/messages/batches",
+        {"requests": [{"custom_id": "a", "params": {"model": MODEL, "max_tokens": 16, "messages": HELLO}}]},
+    ),
     "models$": ("/v1/models", None),
     "models/(?P<name>.+)$": (f"/v1/models/{MODEL}", None),
 }
