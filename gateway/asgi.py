@@ -24,6 +24,7 @@ from django.core.asgi import get_asgi_application
 from django.urls import re_path
 
 from gateway import metrics
+from gateway.batches.figures import FigureReader
 from gateway.batches.hint import Hints
 from gateway.batches.intake import Intake
 from gateway.batches.store import BatchStore
@@ -95,7 +96,7 @@ class FrontDoor:
                 "/v1/chat/completions": ChatCompletionsConsumer.as_asgi(plane=plane),
             }
             self._hello = HelloConsumer.as_asgi(plane=plane)
-            self._health = dict(_health(plane).pages)
+            self._health = dict(_health(plane, self._batches).pages)
             self.plane = plane
 
     async def stop(self) -> None:
@@ -135,7 +136,9 @@ def data_plane(plane: Plane, batches: BatchStore, intake: Intake) -> list[Any]:
     ]
 
 
-def _health(plane: Plane) -> Health:
+def _health(plane: Plane, batches: BatchStore) -> Health:
+    figures = FigureReader(batches)
+
     async def valkey() -> None:
         await plane.valkey.command("PING")
 
@@ -143,13 +146,17 @@ def _health(plane: Plane) -> Health:
         lengths = [plane.valkey.command("XLEN", usage_stream(shard)) for shard in range(SHARDS)]
         metrics.usage_stream_lag(sum(await asyncio.gather(*lengths)))
 
+    async def message_batches() -> None:
+        told = await figures.read()
+        metrics.message_batches(told.batches, told.items, told.oldest_seconds)
+
     return Health(
         postgres=plane.directory.store.ping,
         valkey=valkey,
         directory_loaded=lambda: plane.directory.loaded,
         draining=lambda: plane.draining,
         server=plane.configuration.server,
-        before_metrics=stream_lag,
+        before_metrics=(stream_lag, message_batches),
     )
 
 

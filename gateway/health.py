@@ -13,7 +13,7 @@ import asyncio
 import importlib.metadata
 import platform
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 import structlog
@@ -44,7 +44,7 @@ class Health:
         directory_loaded: Callable[[], bool],
         draining: Callable[[], bool],
         server: str,
-        before_metrics: Probe | None = None,
+        before_metrics: Sequence[Probe] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stores = (
@@ -93,13 +93,15 @@ class Health:
 
     async def _refresh_metrics(self) -> None:
         """Figures that have to be asked for; the old ones are shown where that fails."""
-        if self._before_metrics is None:
-            return
-        try:
-            async with asyncio.timeout(_PROBE_TIMEOUT):
-                await self._before_metrics()
-        except Exception as problem:  # whatever a store's client raises
-            log.warning("metrics_not_refreshed", error=repr(problem))
+        await asyncio.gather(*map(_refresh, self._before_metrics))
+
+
+async def _refresh(ask: Probe) -> None:
+    try:
+        async with asyncio.timeout(_PROBE_TIMEOUT):
+            await ask()
+    except Exception as problem:  # whatever a store's client raises
+        log.warning("metrics_not_refreshed", error=repr(problem))
 
 
 OK = "ok"

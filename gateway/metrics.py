@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -118,6 +118,25 @@ _open_circuits = Gauge(
 )
 
 
+_batches = Gauge(
+    "gateway_message_batches",
+    "Message batches that have not ended, of the whole installation, as each process tells them.",
+    ("status",),
+    registry=REGISTRY,
+)
+_batch_items = Gauge(
+    "gateway_message_batch_items",
+    "Items of message batches that have not ended; `waiting` are also those that a provider has.",
+    ("state",),
+    registry=REGISTRY,
+)
+_oldest_batch = Gauge(
+    "gateway_oldest_message_batch_seconds",
+    "Age of the oldest message batch that has not ended; they expire after a day.",
+    registry=REGISTRY,
+)
+
+
 def _open_tasks() -> int:
     try:
         return len(asyncio.all_tasks())
@@ -175,6 +194,15 @@ def attempts_closed_unknown(number: int) -> None:
 def refused(kind: str) -> None:
     """By `rate_limit`, `spend_limit` or `credit`."""
     _refusals.labels(kind).inc()
+
+
+def message_batches(batches: Mapping[str, int], items: Mapping[str, int], oldest_seconds: float) -> None:
+    """By status and by state."""
+    for status, count in batches.items():
+        _batches.labels(status).set(count)
+    for state, count in items.items():
+        _batch_items.labels(state).set(count)
+    _oldest_batch.set(oldest_seconds)
 
 
 def usage_stream_lag(entries: int) -> None:

@@ -36,9 +36,16 @@ class ReplyStream(httpx.AsyncByteStream):
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = self._response.content
-        while chunk := await content.readany():
+        while chunk := await self._next():
             yield chunk
+
+    async def _next(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except RuntimeError as problem:  # aiohttp's word to who waits at a connection that is closed already
+            if self.lost:
+                raise aiohttp.ClientConnectionError(str(problem)) from problem
+            raise
 
     @property
     def lost(self) -> bool:

@@ -177,7 +177,7 @@ async def test_metrics_are_shown_although_what_they_ask_fails() -> None:
         directory_loaded=lambda: True,
         draining=lambda: False,
         server="uvicorn",
-        before_metrics=fails,
+        before_metrics=(fails,),
     )
     answer = await ask(health.metrics)
     assert answer.status == 200 and answer.headers["content-type"].startswith("text/plain")
