@@ -30,15 +30,24 @@ class Destination:
 
 
 class ReplyStream(httpx.AsyncByteStream):
-    """A reply's body. Each iteration goes on where the last one was cancelled."""
+    """A reply's body; reading goes on where it was cancelled."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        content = self._response.content
-        while chunk := await content.readany():
+        while chunk := await self.read():
             yield chunk
+
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any, b"" at the end."""
+        return await self._response.content.readany()
+
+    def read_what_came(self) -> bytes | None:
+        """The next bytes if they are there already, b"" at the end; None says that one has to wait."""
+        content = self._response.content
+        chunk = content.read_nowait()
+        return chunk if chunk or content.at_eof() else None
 
     @property
     def lost(self) -> bool:
