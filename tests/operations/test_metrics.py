@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
 import timeit
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import metrics
+
+DOCS = Path(__file__).parents[2] / "docs/operations.md"
 
 
 def _value(name: str, **labels: str) -> float:
@@ -68,6 +72,17 @@ def test_states_are_asked_for_at_every_scrape() -> None:
     assert [_value(f"gateway_{name}") for name in names] == [3, 10, 1, 7]
     state.update(open=0, spool=0, breaker=False)
     assert [_value(f"gateway_{name}") for name in names] == [0, 0, 0, 7]
+
+
+def test_the_docs_name_every_figure_that_is_shown_and_no_other() -> None:
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    shown = {
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in families
+        if family.name.startswith("gateway_")
+    }
+    table = DOCS.read_text().split("## Metrics")[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| `(gateway_\w+)`", table, re.MULTILINE)) == shown
 
 
 def test_no_label_names_a_tenant_a_key_or_a_model() -> None:
