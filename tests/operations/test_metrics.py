@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import time
 import timeit
 from pathlib import Path
 
@@ -102,5 +103,5 @@ def test_a_request_costs_next_to_nothing() -> None:
         metrics.admission(0.0008)
         metrics.attempt_ended("p", "ok")
 
-    best = min(timeit.repeat(request, number=5_000, repeat=7)) / 5_000
+    best = min(timeit.repeat(request, timer=time.process_time, number=5_000, repeat=7)) / 5_000
     assert best < 6e-6  # measured: 2.9 us; twice that leaves room for a busy machine
