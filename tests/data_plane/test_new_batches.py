@@ -143,6 +143,16 @@ def test_a_hint_is_sent_that_celery_understands(client: Anthropic, house: House)
     )
 
 
+def test_who_cancels_has_workers_told_whoever_carries_the_batch(client: Anthropic, house: House) -> None:
+    batch = client.messages.batches.create(requests=requests())
+    _soon(lambda: house.valkey.lpop("celery"))
+
+    client.messages.batches.cancel(batch.id)
+
+    told = [json.loads(_soon(lambda: house.valkey.lpop("celery")))["headers"]["task"] for _ in range(2)]
+    assert sorted(told) == ["gateway.batches.tasks.run_batches", "gateway.batches.tasks.run_native_batches"]
+
+
 # --- Refusals ---
 
 
