@@ -169,7 +169,7 @@ def _spans(raw: bytes, fields: dict[str, msgspec.Raw]) -> dict[str, tuple[int, i
     position = _skip(raw, raw.index(b"{") + 1)
     for name, value in fields.items():
         key = b'"%b":' % name.encode()
-        if name.isidentifier() and raw.startswith(key, position):  # as nearly everybody writes it
+        if name.isidentifier() and raw.startswith(key, position):  # no quote in it, no escape
             start = _skip(raw, position + len(key))
         else:
             start = _after_key(raw, position, name, fields)

@@ -30,9 +30,10 @@ class Destination:
 
 
 class ReplyStream(httpx.AsyncByteStream):
-    """A reply's body; reading goes on where it was cancelled."""
+    """A reply's body, and its headers as they came; reading goes on where it was cancelled."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.headers = list(response.raw_headers)
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -69,7 +70,10 @@ class ReplyStream(httpx.AsyncByteStream):
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends requests whose extension `destination` is a `Destination`; raises aiohttp's exceptions as they are."""
+    """Sends requests whose extension `destination` is a `Destination`; raises aiohttp's exceptions as they are.
+
+    A response's headers are those of its `ReplyStream`: httpx would write each name and value anew.
+    """
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
@@ -84,7 +88,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             allow_redirects=False,
             timeout=destination.timeout,
         )
-        return httpx.Response(response.status, headers=response.raw_headers, stream=ReplyStream(response))
+        return httpx.Response(response.status, stream=ReplyStream(response))
 
     async def aclose(self) -> None:
         if self._session is not None:
