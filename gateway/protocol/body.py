@@ -171,7 +171,7 @@ def spans(raw: bytes | bytearray, fields: dict[str, msgspec.Raw]) -> dict[str, t
     position = _skip(raw, raw.index(b"{") + 1)
     for name, value in fields.items():
         key = b'"%b":' % name.encode()
-        if name.isidentifier() and raw.startswith(key, position):  # as nearly everybody writes it
+        if name.isidentifier() and raw.startswith(key, position):  # no quote in it, no escape
             start = _skip(raw, position + len(key))
         else:
             start = _after_key(raw, position, name, fields)

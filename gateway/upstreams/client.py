@@ -38,8 +38,8 @@ class Reply:
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
-        self.headers: list[tuple[bytes, bytes]] = response.headers.raw
         assert isinstance(response.stream, ReplyStream)
+        self.headers: list[tuple[bytes, bytes]] = response.stream.headers
         self._stream = response.stream
 
     async def read(self, seconds: float) -> bytes:

@@ -30,9 +30,10 @@ class Destination:
 
 
 class ReplyStream(httpx.AsyncByteStream):
-    """A reply's body; reading goes on where it was cancelled."""
+    """A reply's body, and its headers as they came; reading goes on where it was cancelled."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.headers = list(response.raw_headers)
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -77,6 +78,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests whose extension `destination` is a `Destination`; raises aiohttp's exceptions as they are.
 
     A body that comes bit by bit is the extension `body`, an async iterator of bytes.
+    A response's headers are those of its `ReplyStream`: httpx would write each name and value anew.
     """
 
     def __init__(self) -> None:
@@ -92,7 +94,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             allow_redirects=False,
             timeout=destination.timeout,
         )
-        return httpx.Response(response.status, headers=response.raw_headers, stream=ReplyStream(response))
+        return httpx.Response(response.status, stream=ReplyStream(response))
 
     async def aclose(self) -> None:
         if self._session is not None:
