@@ -35,6 +35,7 @@ app.conf.update(
     beat_schedule={
         "make-partitions": {"task": "gateway.metering.tasks.make_partitions", "schedule": 600},
         "run-batches": _often("gateway.batches.tasks.run_batches", 10),
+        "run-native-batches": _often("gateway.batches.tasks.run_native_batches", 10),
         "cancel-unattended": _often("gateway.batches.tasks.cancel_unattended", 30),
         "forget-batches": _often("gateway.batches.tasks.forget_batches", 600),
         "tell-alerts": _often("admin_api.tasks.tell_alerts", 30),

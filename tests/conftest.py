@@ -15,16 +15,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from gateway.supervisor.postgres import Postgres, wheel_binaries
 from gateway.supervisor.system_user import postgres_user
 from gateway.supervisor.valkey import Valkey, wheel_binary
+from tests import migrated
+from tests.schedule import FolderByFolder
 from tests.stack import Stack
 from tests.stores import running
 
@@ -67,8 +73,30 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     (SCRATCH / "data").mkdir(mode=0o700, exist_ok=True)
     assert settings.DATABASES  # read now, so that pytest-django, whose turn is next, sets Django up
+    _hash_passwords_at_once()
+    _give_examples_time()
     # An ended test run ends its servers too: fixtures are finished on SystemExit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+
+
+def _hash_passwords_at_once() -> None:
+    """Argon2 takes a quarter of a second on purpose: in the servers that tests start, but not in this process."""
+    Argon2PasswordHasher.time_cost = 1
+    Argon2PasswordHasher.memory_cost = 8  # KiB
+    Argon2PasswordHasher.parallelism = 1
+
+
+def _give_examples_time() -> None:
+    """A busy machine is no fault of what is tested."""
+    hypothesis.settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("patient")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return FolderByFolder(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,13 +119,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """A running PostgreSQL of this test run; tests that use the database get it through pytest-django."""
+def postgres_server(django_db_blocker: DjangoDbBlocker) -> Iterator[Postgres]:
+    """A running PostgreSQL of this test run, with `tests.migrated` in it; tests that use the database get it
+    through pytest-django."""
     POSTGRES.sockets.mkdir(mode=0o700)
     if USER is not None:
         shutil.chown(POSTGRES.sockets, USER.uid, USER.gid)
     POSTGRES.initialize()
-    with running(POSTGRES.program(stack=SCRATCH, log=SCRATCH / "postgres.log", environment=os.environ)):
+    program = POSTGRES.program(stack=SCRATCH, log=SCRATCH / "postgres.log", environment=os.environ)
+    with running(program), django_db_blocker.unblock():
+        migrated.migrate(POSTGRES)
+    migrated.keep(POSTGRES)
+    with running(program):
         yield POSTGRES
 
 
@@ -117,6 +150,7 @@ def django_db_setup(
     django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
     """The test database. pytest-django's own would leave it out where all tests of a run commit by themselves."""
+    settings.DATABASES["default"]["TEST"]["TEMPLATE"] = migrated.TEMPLATE
     with django_db_blocker.unblock():
         made = setup_databases(verbosity=0, interactive=False, aliases=["default"])
     yield
@@ -126,9 +160,9 @@ def django_db_setup(
 
 @pytest.fixture
 def valkey(valkey_server: Valkey) -> Iterator[redis.Redis]:
-    """An empty Valkey, as a client."""
+    """An empty database of Valkey, as a client; the others belong to gateways that live beside these tests."""
     with redis.Redis.from_url(valkey_server.url) as client:
-        client.flushall()
+        client.flushdb()
         yield client
 
 

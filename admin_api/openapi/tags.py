@@ -66,6 +66,7 @@ CHAPTERS = [
         "Sets of limits that organizations are given. For operator keys.",
     ),
     ("Messages", "/v1/messages", "Anthropic's Messages API."),
+    ("Message batches", "/v1/messages/batches", "Many requests at once, at half the price."),
     (
         "Chat Completions",
         "/v1/chat/completions",

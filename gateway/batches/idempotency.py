@@ -5,7 +5,7 @@ A key belongs to an organization's workspace and one route. The answer is kept a
 
 from __future__ import annotations
 
-from typing import Any, LiteralString, Protocol
+from typing import LiteralString
 
 import msgspec
 
@@ -13,7 +13,6 @@ from gateway.batches.store import Connection
 from gateway.errors import InvalidRequest
 
 LONGEST_KEY = 255
-KEPT_HOURS = 48  # clients may count on half of that
 
 # Whoever comes second waits here until the first one has committed, and then takes nothing.
 _CLAIM: LiteralString = """
@@ -26,11 +25,6 @@ _FIND: LiteralString = """
 SELECT body_digest, answer FROM idempotency_key
  WHERE organization_id = %s AND workspace_id = %s AND route = %s AND key = %s
 """
-_FORGET: LiteralString = """
-DELETE FROM idempotency_key WHERE id IN (
-    SELECT id FROM idempotency_key WHERE created_at < now() - make_interval(hours => %s)
-     ORDER BY created_at LIMIT 5000)
-"""
 
 
 class IdempotentCall(msgspec.Struct, frozen=True):
@@ -41,14 +35,6 @@ class IdempotentCall(msgspec.Struct, frozen=True):
     route: str
     key: str
     digest: bytes
-
-
-class Cursor(Protocol):
-    """Django's or psycopg's."""
-
-    @property
-    def rowcount(self) -> int: ...
-    def execute(self, query: Any, arguments: Any, /) -> Any: ...
 
 
 def key_of(header: bytes | None) -> str | None:
@@ -75,14 +61,3 @@ async def earlier_answer(connection: Connection, call: IdempotentCall, answer: b
     if found is None or bytes(found["body_digest"]) != call.digest:
         raise InvalidRequest("idempotency-key: was used before with another body")
     return bytes(found["answer"])
-
-
-def forget_idempotency_keys(cursor: Cursor) -> int:
-    """Remove those that nobody may count on any more; answers how many. For beat, on a connection that commits each
-    statement by itself."""
-    removed = 0
-    while True:
-        cursor.execute(_FORGET, (KEPT_HOURS,))
-        if cursor.rowcount <= 0:
-            return removed
-        removed += cursor.rowcount

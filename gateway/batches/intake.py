@@ -15,11 +15,12 @@ from psycopg.types.json import Jsonb
 
 from gateway import metrics
 from gateway.batches.batch import batch_of
-from gateway.batches.hint import Hints
+from gateway.batches.hint import RUN_NATIVE, Hints
 from gateway.batches.idempotency import IdempotentCall, earlier_answer
 from gateway.batches.spool import COPY, Spool
 from gateway.batches.spooled_file import SpoolFailed
 from gateway.batches.store import BatchStore, Connection
+from gateway.directory.store import StoreUnavailable
 from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
 from gateway.limiters import ENQUEUED
 from gateway.protocol.anthropic.batch_body import Items
@@ -34,10 +35,13 @@ _WHOSE = {"organization": "your organization's", "workspace": "your workspace's"
 
 # Of the process's connections for batches the others are for those who read.
 STORING_AT_ONCE = 4
+ANSWER_SECONDS = 5.0  # for the first answer of the store
+STORING_SECONDS = 300.0  # for all the rest
+LETTING_GO_SECONDS = 1.0  # for the store to hear that it is not wanted any more
 RETRY_SECONDS = 60  # when there may be room again
 
-# Both hold for the transaction: who waits for the twin of its call, or for others of its organization.
-_BOUNDS: LiteralString = "SET LOCAL lock_timeout = '20s'"
+# For the transaction: who waits for the twin of its call or for others of its organization, and a long COPY.
+_BOUNDS: LiteralString = "SET LOCAL lock_timeout = '20s'; SET LOCAL statement_timeout = '5min'"
 _NOW: LiteralString = "SELECT now() AS now"
 _QUEUE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('message batches of ' || %s::text, 0))"
 # Nobody may suspend, archive or revoke in between, and whoever does it afterwards finds the batch.
@@ -99,6 +103,7 @@ class Intake:
         self._folder = folder
         self._hints = hints
         self._storing = asyncio.Semaphore(STORING_AT_ONCE)
+        self._open: set[asyncio.Task[Accepted]] = set()  # those that were given up too, until they end
 
     @contextlib.contextmanager
     def spool(self, batch_id: str) -> Iterator[Spool]:
@@ -119,40 +124,79 @@ class Intake:
         comes all the same.
         """
         async with self._storing:
-            committing = asyncio.Event()
-            storing = asyncio.create_task(self._stored(batch, items, spool, call, committing))
-            try:
-                accepted = await asyncio.shield(storing)
-            except asyncio.CancelledError:
-                if not committing.is_set():
-                    storing.cancel()
-                    await asyncio.wait({storing})
-                    raise
-                accepted = await storing
+            accepted = await self._waited_for(_Storing(), batch, items, spool, call)
         if not accepted.replayed:
             self._hints.tell()
         return accepted
 
+    def tell_canceled(self) -> None:
+        """Workers are told, so that a provider that carries the batch hears of it soon."""
+        self._hints.tell()
+        self._hints.tell(RUN_NATIVE)
+
+    async def _waited_for(
+        self, stage: _Storing, batch: NewBatch, items: Items, spool: Spool, call: IdempotentCall | None
+    ) -> Accepted:
+        storing = asyncio.create_task(self._stored(stage, batch, items, spool, call))
+        self._open.add(storing)
+        storing.add_done_callback(self._ended)
+        try:
+            return await _result(storing, stage)
+        except asyncio.CancelledError:
+            if not stage.committing:
+                raise
+            return await _result(storing, stage)
+        finally:
+            storing.cancel()
+            await asyncio.wait({storing}, timeout=LETTING_GO_SECONDS)
+
     async def _stored(
         self,
+        stage: _Storing,
         batch: NewBatch,
         items: Items,
         spool: Spool,
         call: IdempotentCall | None,
-        committing: asyncio.Event,
     ) -> Accepted:
         async with self._store.connection(transaction=True) as connection:
             await connection.execute(_BOUNDS)
             row = await _row(connection, batch, items)
+            stage.begun.set_result(None)
             answer = batch_of(row, batch.address).wire()
             if call is not None and (earlier := await earlier_answer(connection, call, answer)) is not None:
                 return Accepted(earlier, replayed=True)
             await _copy(connection, spool)
-            committing.set()
+            stage.committing = True
             await connection.execute(_QUEUE, (batch.organization_id,))
             await _check_room(connection, batch, len(items))
             await connection.execute(_BATCH, row)
         return Accepted(answer)
+
+    def _ended(self, storing: asyncio.Task[Accepted]) -> None:
+        self._open.discard(storing)
+        if not storing.cancelled():
+            storing.exception()  # told to whoever still waits
+
+
+class _Storing:
+    """How far it is: Postgres has answered; and from when on it may be stored, whatever happens here."""
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.committing = False
+
+
+async def _result(storing: asyncio.Task[Accepted], stage: _Storing) -> Accepted:
+    """A Postgres that takes connections and says nothing is not waited for: giving up a query there takes for ever."""
+    waits: list[tuple[set[asyncio.Future[Any]], float]] = [
+        ({storing, stage.begun}, ANSWER_SECONDS),
+        ({storing}, STORING_SECONDS),
+    ]
+    for futures, seconds in waits:
+        done, _ = await asyncio.wait(futures, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            raise StoreUnavailable("no answer in time")
+    return storing.result()
 
 
 async def _row(connection: Connection, batch: NewBatch, items: Items) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from gateway.supervisor.program import Program
 from gateway.supervisor.supervisor import Plan
 from gateway.supervisor.valkey import Valkey
 
-WORKER_PROCESSES = 2
+# One of them may be busy with the items of batches, another with those that providers carry.
+WORKER_PROCESSES = 4
 
 # Seconds that each may take to end, one after the other, before it is killed. They make 8.8
 # with five for streams; a busy machine needs the tenth for the killing.

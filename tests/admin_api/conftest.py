@@ -50,7 +50,7 @@ def ledger(
         yield ledger
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def door(
     django_db_setup: None, valkey_server: Valkey, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:

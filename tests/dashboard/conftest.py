@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.migrated import new_database
 
 if TYPE_CHECKING:
     from gateway.supervisor.postgres import Postgres
@@ -54,24 +55,21 @@ def people(db: None) -> Cast:
     return cast()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
-    """One for the whole run, with a database of its own, and Valkey's database number 3."""
-    _make_database(postgres_server.url)
+    """One for all tests of pages, with a database of its own, and Valkey's database number 3."""
+    database = new_database(postgres_server, DATABASE)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(512)
         port = listener.getsockname()[1]
         environment = os.environ | {
-            "DATABASE_URL": postgres_server.url.replace(f"/{_name(postgres_server.url)}?", f"/{DATABASE}?"),
+            "DATABASE_URL": database,
             "REDIS_URL": f"{valkey_server.url}?db=3",
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "GATEWAY_DRAIN_SECONDS": "0",
         }
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "-v0"], cwd=PROJECT, env=environment, check=True
-        )
         with _server(environment, listener), _process([sys.executable, "manage.py", "drain"], environment):
             made = subprocess.run(
                 [
@@ -89,16 +87,6 @@ def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
                 text=True,
             )
             yield Site(url=f"http://127.0.0.1:{port}", **json.loads(made.stdout.splitlines()[-1]))
-
-
-def _name(url: str) -> str:
-    return url.partition("?")[0].rpartition("/")[2]
-
-
-def _make_database(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)".encode())
-        connection.execute(f"CREATE DATABASE {DATABASE}".encode())
 
 
 @contextmanager

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
-import psycopg
 import pytest
 import redis
 
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import wheel_binary
-from tests.data_plane.house import PROJECT, BackOffice, Gateway, House, environment_of
+from tests.data_plane.house import BackOffice, Gateway, House, environment_of
+from tests.migrated import new_database
 from tests.upstream import Upstream
 
-DATABASE = "data_plane"
+DATABASE = "data_plane"  # tests elsewhere empty theirs
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(postgres_server: Postgres) -> Iterator[House]:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gw-house-", dir="/tmp")))
         valkey = stack.enter_context(_valkey(folder))
-        environment = environment_of(_database(postgres_server), f"unix://{folder}/valkey.sock", folder)
-        _migrate(environment)
+        environment = environment_of(
+            new_database(postgres_server, DATABASE), f"unix://{folder}/valkey.sock", folder
+        )
         upstream = stack.enter_context(Upstream())
         office = BackOffice(environment, folder / "office.log")
         stack.callback(office.close)
@@ -62,20 +61,6 @@ def guarded(house: House, tmp_path: Path) -> Iterator[Gateway]:
 @pytest.fixture
 def upstream(house: House) -> Upstream:
     return house.upstream
-
-
-def _database(server: Postgres) -> str:
-    """A database of this run's own; tests elsewhere empty theirs."""
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE}")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
-        user = connection.info.user
-    return f"postgresql://{user}@/{DATABASE}?host={quote(str(server.sockets), safe='')}"
-
-
-def _migrate(environment: dict[str, str]) -> None:
-    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=PROJECT, env=environment, check=True)
 
 
 @contextlib.contextmanager

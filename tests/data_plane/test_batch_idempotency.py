@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from anthropic import Anthropic
 
-from gateway.batches.idempotency import forget_idempotency_keys
 from tests.data_plane.house import House, Tenant
-from tests.data_plane.stored_batches import batches_of, database, limit_queue, orphans
+from tests.data_plane.stored_batches import batches_of, limit_queue, orphans
 from tests.data_plane.test_new_batches import BATCHES, client, post, requests, tenant
 
 __all__ = ["client", "tenant"]
@@ -104,20 +103,3 @@ def test_a_key_may_not_come_twice(house: House, tenant: Tenant) -> None:
     answer = post(house, tenant, {"requests": requests()}, headers=[*keyed("a"), *keyed("b")])
 
     assert (answer.status, answer.json["error"]["message"]) == (400, "idempotency-key: header sent twice")
-
-
-def test_keys_are_forgotten_after_two_days(house: House, tenant: Tenant) -> None:
-    for key in ("old", "new"):
-        post(house, tenant, {"requests": requests()}, headers=keyed(key))
-    with database(house) as connection:
-        connection.execute(
-            "UPDATE idempotency_key SET created_at = created_at - interval '49 hours' "
-            "WHERE organization_id = %s AND key = 'old'",
-            [tenant.id],
-        )
-        with connection.cursor() as cursor:
-            forgotten = forget_idempotency_keys(cursor)
-
-    answers = [post(house, tenant, {"requests": requests()}, headers=keyed(key)) for key in ("old", "new")]
-    assert forgotten == 1
-    assert [answer.header("idempotent-replayed") for answer in answers] == [None, "true"]

@@ -14,11 +14,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.batches import spool as spooling
+from gateway.batches import spooled_file as spooling
 from gateway.batches.hint import Hints
 from gateway.batches.idempotency import IdempotentCall
 from gateway.batches.intake import Accepted, Intake, NewBatch
-from gateway.batches.spool import SpoolFailed
+from gateway.batches.spooled_file import SpoolFailed
 from gateway.batches.store import BatchStore
 from gateway.errors import PermissionDenied, Unavailable
 from gateway.ids import new_id
@@ -54,6 +54,7 @@ async def take(intake: Intake, tenant: Tenant, key: str = "", number: int = 3) -
         query="",
         user_agent="",
         address="http://gateway",
+        queues=(),
     )
     call = IdempotentCall(tenant.id, tenant.workspace, "route", key, b"digest") if key else None
     items = Items()

@@ -68,6 +68,18 @@ def test_tokens_and_models(report: dict[str, Any]) -> None:
     assert report["retrieved"] == SIMULATED[0]
 
 
+def test_a_batch_is_taken_in(report: dict[str, Any]) -> None:
+    batch = report["batch"]
+
+    assert batch.pop("id").startswith("msgbatch_")
+    assert batch == {
+        "status": "in_progress",
+        "counts": {"processing": 2, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0},
+        "results_url": None,
+    }
+    assert (report["empty_batch"]["kind"], report["empty_batch"]["status"]) == ("BadRequestError", 400)
+
+
 def test_errors_are_the_sdks_own_classes(report: dict[str, Any]) -> None:
     assert {name: (report[name]["kind"], report[name]["status"], report[name]["type"]) for name in (
         "unknown_model", "bad_request", "bad_key",

@@ -46,14 +46,14 @@ async def limiter(valkey: redis.Redis, own_database: str) -> AsyncIterator[Limit
     await connection.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(postgres_server: Postgres, scratch_folders: Callable[[str], Path]) -> Iterator[Site]:
     """One gateway for all tests of limits; each gives it back with everything running."""
     with open_site(postgres_server, scratch_folders, "limits") as site:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fleet(site: Site) -> Iterator[list[Gateway]]:
     """Three more web processes, whose clocks are five seconds behind, right, and five seconds ahead."""
     library = next(iter(glob.glob(FAKETIME)), "")

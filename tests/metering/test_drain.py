@@ -135,7 +135,7 @@ def test_entries_of_a_dead_drain_are_taken_over(ledger: Ledger, monkeypatch: pyt
 def test_an_emptied_valkey_gets_its_group_again(ledger: Ledger) -> None:
     drain = ledger.drain()
     drain.step()
-    ledger.valkey.flushall()
+    ledger.valkey.flushdb()
     sent = usage_event()
     ledger.send([sent])
 

@@ -24,6 +24,7 @@ from gateway.metering.event import UsageEvent
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.program import Program
 from gateway.supervisor.valkey import Valkey
+from tests import migrated
 from tests.metering.ledger import STREAM, Ledger, own_streams, until, usage_event
 from tests.stores import running
 
@@ -101,7 +102,7 @@ def test_drains_killed_at_random_lose_and_double_nothing(ledger: Ledger, tmp_pat
     chance = random.Random(seed)
     price = ledger.price()
     sent: list[UsageEvent] = []
-    for _ in range(8):
+    for _ in range(5):
         with drain_process(ledger, tmp_path) as drain:
             sent += flow(ledger, 1, price)
             recorded = ledger.count()
@@ -126,15 +127,13 @@ def test_postgres_killed_and_started_again_costs_no_event(
     own, program = own_postgres(postgres_server)
     sent: list[UsageEvent] = []
     with contextlib.ExitStack() as stack:
-        with running(program) as process:
-            migrate(own.url)
-            with psycopg.connect(own.url, autocommit=True) as connection:
-                ledger = Ledger(connection, own.url, *stack.enter_context(own_streams(valkey_server)))
-                stack.enter_context(drain_process(ledger, tmp_path))
-                until(lambda: drains(ledger) == 1)
-                sent += flow(ledger, 30)
-                process.kill()
-                sent += flow(ledger, 30)
+        with running(program) as process, psycopg.connect(own.url, autocommit=True) as connection:
+            ledger = Ledger(connection, own.url, *stack.enter_context(own_streams(valkey_server)))
+            stack.enter_context(drain_process(ledger, tmp_path))
+            until(lambda: drains(ledger) == 1)
+            sent += flow(ledger, 30)
+            process.kill()
+            sent += flow(ledger, 30)
         sent += flow(ledger, 100)
         assert ledger.waiting() > 100
         with running(program):
@@ -189,13 +188,8 @@ def own_postgres(shared: Postgres) -> tuple[Postgres, Program]:
     own.sockets.mkdir(mode=0o700)
     if own.user is not None:
         shutil.chown(own.sockets, own.user.uid, own.user.gid)
-    own.initialize()
+    migrated.initialize(own, shared)
     return own, own.program(stack=folder, log=folder / "postgres.log", environment=os.environ)
-
-
-def migrate(url: str) -> None:
-    command = [sys.executable, str(PROJECT_DIR / "manage.py"), "migrate", "-v", "0"]
-    subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True)
 
 
 def flow(ledger: Ledger, bursts: int, price: int | None = None) -> list[UsageEvent]:

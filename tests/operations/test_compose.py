@@ -105,7 +105,7 @@ def volume(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def migrated(database: str, valkey_server: Valkey, volume: Path) -> subprocess.CompletedProcess[str]:
     """The service `migrate` once it ended."""
     with redis.Redis.from_url(valkey_server.url) as client:
-        client.flushall()
+        client.flushdb()
     command, environment = _here(OURS["migrate"], OURS["migrate"].command, database, valkey_server, volume)
     return subprocess.run(
         command, env=environment, cwd=PROJECT_DIR, capture_output=True, text=True, timeout=120

@@ -11,7 +11,7 @@ from gateway.supervisor.postgres import Postgres
 from tests.outages.site import Site, open_site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(postgres_server: Postgres, scratch_folders: Callable[[str], Path]) -> Iterator[Site]:
     with open_site(postgres_server, scratch_folders, "outages") as site:
         yield site

@@ -24,6 +24,7 @@ from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.program import Program, last_lines, spawn
 from gateway.supervisor.system_user import postgres_user
 from gateway.supervisor.valkey import Valkey, wheel_binary
+from tests import migrated
 from tests.data_plane import wire
 from tests.data_plane.house import PROJECT, BackOffice, Gateway, House, environment_of
 from tests.upstream import Upstream
@@ -236,7 +237,7 @@ def _postgres(shared: Postgres, folder: Path) -> tuple[Postgres, Store]:
     database.sockets.mkdir(mode=0o700)
     if user is not None:
         shutil.chown(database.sockets, user.uid, user.gid)
-    database.initialize()
+    migrated.initialize(database, shared)
     return database, Store(
         database.program(stack=folder, log=folder / "postgres.log", environment=os.environ)
     )
@@ -262,8 +263,6 @@ def _house(
     data = folder / "data"
     data.mkdir(mode=0o700)
     environment = environment_of(database.url, valkey_url, data) | extra
-    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=PROJECT, env=environment, check=True)
     office = BackOffice(environment, folder / "office.log")
     stack.callback(office.close)
     gateway = Gateway(environment, folder / "gateway.log")

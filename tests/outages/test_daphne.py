@@ -30,8 +30,9 @@ class Daphne:
     port: int
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def daphne(site: Site) -> Iterator[Daphne]:
+    """One for the file, whose last test ends it."""
     data = site.folder / "daphne"
     data.mkdir(exist_ok=True)
     with contextlib.closing(socket.create_server(("127.0.0.1", 0), backlog=128)) as listener:
@@ -72,6 +73,17 @@ def test_the_official_sdk_talks_to_the_gateway_under_daphne(site: Site, daphne: 
     assert [block.text for block in streamed.content] == ["Hello from the provider."]
     assert (message.usage.input_tokens, streamed.usage.output_tokens) == (25, 12)
     assert SCRIPTED in models
+
+
+def test_a_batch_comes_in_under_daphne_too(site: Site, daphne: Daphne) -> None:
+    client = anthropic.Anthropic(base_url=f"http://127.0.0.1:{daphne.port}", api_key=site.house.key)
+    many = [{"custom_id": f"item-{n}", "params": body(SCRIPTED)} for n in range(3_000)]
+
+    batch = client.messages.batches.create(requests=many)  # type: ignore[arg-type]
+    with pytest.raises(anthropic.BadRequestError, match=r"requests\.3000\.custom_id: must be unique"):
+        client.messages.batches.create(requests=[*many, many[7]])  # type: ignore[list-item]
+
+    assert (batch.processing_status, batch.request_counts.processing) == ("in_progress", 3_000)
 
 
 def test_daphne_streams_as_the_provider_does(site: Site, daphne: Daphne) -> None:

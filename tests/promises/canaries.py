@@ -54,6 +54,7 @@ def valkey_values(site: Site) -> list[str]:
             b"set": lambda key: list(client.smembers(key)),
             b"list": lambda key: client.lrange(key, 0, -1),
             b"stream": lambda key: client.xrange(key),
+            b"none": lambda key: None,  # it has run out since it was found
         }[kind](key)
         values.update(_leaves(found))
         values.add(_text(key))

@@ -65,6 +65,12 @@ async function toolRunner() {
   return { called, answer: final.content[0].text };
 }
 
+async function batch() {
+  const requests = ["one", "two"].map((custom_id) => ({ custom_id, params: { model, max_tokens: 50, messages } }));
+  const made = await client.messages.batches.create({ requests });
+  return { id: made.id, status: made.processing_status, counts: made.request_counts, results_url: made.results_url };
+}
+
 async function failure(what) {
   try {
     await what();
@@ -87,6 +93,8 @@ console.log(JSON.stringify({
   counted: (await client.messages.countTokens({ model, messages })).input_tokens,
   models: ids,
   retrieved: (await client.models.retrieve(model)).id,
+  batch: await batch(),
+  empty_batch: await failure(() => client.messages.batches.create({ requests: [] })),
   unknown_model: await failure(() => client.messages.create({ model: "claude-from-nowhere", max_tokens: 5, messages })),
   bad_request: await failure(() => client.messages.create({ model, max_tokens: -1, messages })),
   bad_key: await failure(() => new Anthropic({ apiKey: "nonsense", maxRetries: 0 }).messages.create({ model, max_tokens: 5, messages })),

@@ -32,3 +32,4 @@ class Command(BaseCommand):
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGALRM, lambda signum, frame: os._exit(0))
         drain.run()
+        signal.setitimer(signal.ITIMER_REAL, 0)  # all is done: Python, as it ends, would die of the alarm

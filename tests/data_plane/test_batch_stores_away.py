@@ -1,0 +1,49 @@
+"""New batches while a store is away: refused without Postgres, taken without Valkey, and never half."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.data_plane import wire
+from tests.data_plane.house import House
+from tests.data_plane.stored_batches import batches_of
+from tests.data_plane.test_new_batches import BATCHES, requests
+from tests.data_plane.test_stores_away import Island, island
+from tests.data_plane.wire import Answer
+
+__all__ = ["island"]
+
+
+def post(island: Island, key: str) -> Answer:
+    raw = island.house.message({"requests": requests()}, path=BATCHES, key=key)
+    return asyncio.run(wire.ask(island.gateway.port, raw))
+
+
+@pytest.mark.parametrize("how", ["refuse", "silent"])
+def test_without_valkey_and_its_broker_batches_are_taken(island: Island, house: House, how: str) -> None:
+    tenant = house.tenant()
+    assert post(island, tenant.key).status == 200
+
+    island.valkey.behave(refuse=how == "refuse", silent=how == "silent")
+    started = time.monotonic()
+    answers = [post(island, tenant.key) for _ in range(3)]
+
+    assert [answer.status for answer in answers] == [200] * 3
+    assert time.monotonic() - started < 3
+    assert len(batches_of(house, tenant.id)) == 4
+
+
+@pytest.mark.parametrize("how", ["refuse", "silent"])
+def test_without_postgres_a_known_key_is_told_to_come_back(island: Island, house: House, how: str) -> None:
+    tenant = house.tenant()
+    assert post(island, tenant.key).status == 200
+
+    island.postgres.behave(refuse=how == "refuse", silent=how == "silent")
+    answer = post(island, tenant.key)
+
+    assert (answer.status, answer.json["error"]["type"]) == (503, "api_error")
+    assert "message batches" in answer.json["error"]["message"].lower()
+    assert len(batches_of(house, tenant.id)) == 1
