@@ -83,7 +83,8 @@ class BatchItem(models.Model):
     without the line feed.
 
     While it is `RUNNING` it belongs to the runner `lease`, which nobody else may store results for; `tries` counts the
-    times that it was leased or given to a provider. Not before `not_before` is it leased again.
+    times that it was leased or given to a provider. Not before `not_before` is it leased again; with some `tries` and
+    none it was a runner's that died.
     """
 
     pk = models.CompositePrimaryKey("batch", "number")
@@ -107,6 +108,11 @@ class BatchItem(models.Model):
                 fields=["batch", "number"],
                 name="batch_item_pending",
                 condition=Q(state=int(ItemState.PENDING)),
+            ),
+            models.Index(
+                fields=["batch", "number"],
+                name="batch_item_again",
+                condition=Q(state=int(ItemState.PENDING), tries__gt=0),
             ),
             models.Index(
                 fields=["lease"], name="batch_item_leased", condition=Q(state=int(ItemState.RUNNING))
