@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from admin_api.queries import catalog, service_accounts
 from admin_api.queries.api_keys import api_keys
+from admin_api.queries.message_batches import message_batches
 from admin_api.queries.spend_limit_increase_requests import increase_requests
 from admin_api.queries.spend_limits import spend_limits
 from admin_api.queries.webhook_endpoints import webhook_endpoints
@@ -22,6 +23,7 @@ from gateway.models import (
     ApiKey,
     Invite,
     Membership,
+    MessageBatch,
     Model,
     ModelGroup,
     Organization,
@@ -171,6 +173,12 @@ def spend_limit_increase_request(organization: Organization, request_id: str) ->
     """What a member of the organization asked for, decided or not, with the user."""
     rows, absent = increase_requests(organization), "Spend limit increase request not found."
     found: SpendLimitIncreaseRequest = _row(rows, absent, id=request_id)
+    return found
+
+
+def message_batch(member: Membership, batch_id: str) -> MessageBatch:
+    """A message batch of a workspace where the member works with keys, with the workspace."""
+    found: MessageBatch = _row(message_batches(member), "Message batch not found.", id=batch_id)
     return found
 
 

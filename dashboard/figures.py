@@ -8,7 +8,7 @@ _UNITS = ((Decimal(10) ** 12, "T"), (Decimal(10) ** 9, "B"), (Decimal(10) ** 6, 
 _SMALLEST_COMPACT = 10_000
 
 
-def count(value: int | Decimal) -> str:
+def count(value: int | float | Decimal) -> str:
     """1234567 -> `1,234,567`."""
     return f"{value:,.0f}"
 
@@ -70,6 +70,19 @@ def duration(milliseconds: Decimal | float) -> str:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000
     return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+
+
+def span(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 5 min`, `2 days`."""
+    if seconds < 60:
+        return f"{max(0, seconds):.0f} s"
+    minutes = int(seconds // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} days"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def _three_digits(number: Decimal) -> str:

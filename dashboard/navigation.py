@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 
+from gateway.models import Membership
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody."""
+    """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody.
+
+    `pages` are the URL patterns of what stands below it.
+    """
 
     label: str
     url: str
     icon: str
     roles: frozenset[str] = frozenset()
+    pages: frozenset[str] = frozenset()
 
+
+WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
 ENTRIES = (
     Entry("Overview", "overview", "chart"),
+    Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
     Entry("Quickstart", "quickstart", "terminal"),
 )
 

@@ -26,7 +26,11 @@ P = ParamSpec("P")
 class Place:
     user: User
     organization: Organization
-    role: str
+    membership: Membership
+
+    @property
+    def role(self) -> str:
+        return self.membership.role
 
     @property
     def sees_all_usage(self) -> bool:
@@ -58,7 +62,7 @@ def place_of(request: HttpRequest) -> Place | None:
     if not isinstance(user, User):
         return None
     membership = _chosen(user, request.session.get(SESSION_KEY)) or _chosen(user, None)
-    return Place(user, membership.organization, membership.role) if membership else None
+    return Place(user, membership.organization, membership) if membership else None
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:

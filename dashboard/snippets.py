@@ -43,6 +43,7 @@ SNIPPETS = (
         setup="npm install -g @anthropic-ai/claude-code",
     ),
 )
+BATCH = Snippet("batch", "Python", "batch.py", "python")
 CLAUDE_CODE_SETTINGS = Snippet("settings", "~/.claude/settings.json", "claude-code-settings.json", "json")
 
 

@@ -1,11 +1,15 @@
 from django.urls import path
 
-from dashboard.views import invites, overview, password_reset, preferences, quickstart, sign_in
+from dashboard.views import batches, invites, overview, password_reset, preferences, quickstart, sign_in
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("overview/usage", overview.usage_region, name="overview_usage"),
     path("limits", overview.limits, name="limits"),
+    path("batches", batches.batches, name="batches"),
+    path("batches/<str:id>", batches.batch, name="batch"),
+    path("batches/<str:id>/events", batches.events, name="batch_events"),
+    path("batches/<str:id>/cancel", batches.cancel, name="cancel_batch"),
     path("quickstart", quickstart.quickstart, name="quickstart"),
     path("quickstart/first-request", quickstart.first_request, name="first_request"),
     path("login", sign_in.SignIn.as_view(), name="account_login"),  # the name that allauth looks for

@@ -15,6 +15,7 @@ import sys
 
 import uvicorn
 
+from gateway import ending
 from gateway.asgi import application, front_door
 from gateway.http_connection import HttpConnection
 
@@ -39,6 +40,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         draining = None
         HttpConnection.end()
+        ending.begin()
         if front_door.plane is not None:
             seconds = front_door.configuration.drain_seconds
             draining = asyncio.create_task(front_door.plane.drain(seconds))

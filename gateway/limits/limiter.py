@@ -100,7 +100,7 @@ class Limiter:
             if self._telling_again is not None:  # it may hear now, and must before anything else is granted
                 self._hand_over([scope.key for scope in pool.scopes], [counter.key for counter in counters])
             needed = amounts.by_limiter()
-            keys = (*pool.keys, *(counter.key for counter in counters))
+            keys = (*pool.keys, *[counter.key for counter in counters])
             arguments: tuple[Argument, ...] = (
                 lease,
                 self._lease_ms,
@@ -165,10 +165,7 @@ class Limiter:
         if admission.local:
             admission.fits = self.local.charge(admission, cost)
             return self.append(admission.pool.organization_id, event)
-        keys = (
-            usage_stream(shard_of(admission.pool.organization_id)),
-            *(counter.key for counter in admission.counters),
-        )
+        keys = (admission.pool.usage_key, *(counter.key for counter in admission.counters))
         amounts = [counter.budget.amount for counter in admission.counters]
         return self.valkey.call(CHARGE, keys, (event, str(attempt_id), cost, *amounts))
 
@@ -328,11 +325,7 @@ def _settling(
 ) -> Settling:
     pool = admission.pool
     reserved, used = admission.amounts.by_limiter(), actual.by_limiter()
-    keys = (
-        usage_stream(shard_of(pool.organization_id)),
-        *pool.keys,
-        *(counter.key for counter in admission.counters),
-    )
+    keys = (pool.usage_key, *pool.keys, *[counter.key for counter in admission.counters])
     return keys, (
         admission.lease,
         event,

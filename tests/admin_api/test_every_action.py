@@ -19,6 +19,7 @@ from admin_api.actions import (
     encryption,
     invites,
     memberships,
+    message_batches,
     model_groups,
     models,
     operator_keys,
@@ -53,6 +54,7 @@ from gateway.models import (
     Workspace,
 )
 from tests.admin_api.spending import spent
+from tests.batches.rows import batch_of
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -277,6 +279,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "spend_limits.remove": lambda people: (
         lambda it: lambda: spend_limits.remove(actor=SYSTEM, spend_limit=it)
     )(spend_limit(people)),
+    "message_batches.cancel": lambda people: (
+        lambda it: lambda: message_batches.cancel(actor=SYSTEM, batch=it)
+    )(batch_of(people.acme)),
     "model_groups.upsert": lambda people: lambda: model_groups.upsert(actor=SYSTEM, name="g"),
     "model_groups.remove": lambda people: (lambda it: lambda: model_groups.remove(actor=SYSTEM, group=it))(
         model_groups.upsert(actor=SYSTEM, name="g").row

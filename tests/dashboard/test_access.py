@@ -7,6 +7,7 @@ import redis
 from django.test import Client
 
 from dashboard import urls
+from tests.batches.rows import batch_of
 from tests.dashboard.test_pages import as_, used
 from tests.people import Cast
 
@@ -20,6 +21,10 @@ GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
     "limits": MEMBERS,
+    "batches": MEMBERS,
+    "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
+    "batches/<str:id>/events": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
+    "batches/<str:id>/cancel": POST_ONLY,
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
     "login": {**dict.fromkeys(ROLES, 302), "anonymous": 200},
@@ -29,7 +34,7 @@ GET = {
     "theme": POST_ONLY,
     "organization": POST_ONLY,
 }
-OF_ORGANIZATIONS = ("", "overview/usage", "limits", "quickstart", "quickstart/first-request")
+OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +50,10 @@ def test_every_address_has_an_entry() -> None:
 def test_every_address_answers_each_role_as_it_should(client: Client, people: Cast, role: str) -> None:
     if role != "anonymous":
         as_(client, getattr(people, role))
-    answers = {pattern: client.get("/" + pattern.replace("<str:token>", "x")) for pattern in GET}
+    answers = {
+        pattern: client.get("/" + pattern.replace("<str:token>", "x").replace("<str:id>", "x"))
+        for pattern in GET
+    }
     statuses = {pattern: answer.status_code for pattern, answer in answers.items()}
     assert statuses == {pattern: expected[role] for pattern, expected in GET.items()}
 
@@ -53,6 +61,7 @@ def test_every_address_answers_each_role_as_it_should(client: Client, people: Ca
 @pytest.mark.parametrize("who", ["mallory", "olga"])
 def test_nothing_of_another_organization_shows_anywhere(client: Client, people: Cast, who: str) -> None:
     used(people.acme, "model-of-acme", requests=77777)
+    batch = batch_of(people.acme)
     as_(client, getattr(people, who))
     for pattern in OF_ORGANIZATIONS:
         for headers in ({}, {"hx-request": "true"}):
@@ -64,6 +73,7 @@ def test_nothing_of_another_organization_shows_anywhere(client: Client, people: 
                 "77.8K",
                 str(people.acme.id),
                 "ada@example.com",
+                batch.id,
             ):
                 assert secret not in page, (pattern, secret)
 

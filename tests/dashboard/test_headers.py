@@ -36,7 +36,8 @@ INLINE = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    "path", ["/", "/login", "/quickstart", "/limits", "/nowhere", "/invites/nothing", "/reset/nothing"]
+    "path",
+    ["/", "/login", "/quickstart", "/limits", "/batches", "/nowhere", "/invites/nothing", "/reset/nothing"],
 )
 def test_every_page_has_the_strict_headers_and_is_not_stored(client: Client, people: Cast, path: str) -> None:
     if path != "/login":
