@@ -19,19 +19,20 @@ _COUNTED = {"": "", DEFAULT: "", BATCH: " for message batches", TOKEN_COUNT: " f
 _MONEY: tuple[Kind, ...] = ("spend_limit", "credit")
 
 
-def message_of(block: LimitBlock) -> str:
+def message_of(block: LimitBlock, group_name: str | None) -> str:
+    """`group_name` is how people know the group of models; without one it goes by the name that limits have for it."""
     amount = _dollars if block.kind in _MONEY else _number
     needed, left = amount(block.needed), amount(max(0, block.remaining))
-    return f"Refused by {_limit(block)}: the request needed {needed}, with {left} left. {_wait(block)}"
+    return f"Refused by {_limit(block, group_name)}: the request needed {needed}, with {left} left. {_wait(block)}"
 
 
-def _limit(block: LimitBlock) -> str:
+def _limit(block: LimitBlock, group_name: str | None) -> str:
     whose = next((words for holder, words in _WHOSE.items() if holder == block.scope_type), "a")
     if block.kind == "credit":
         return f"{whose} prepaid credit"
     if block.kind == "spend_limit":
         return f"{whose} {block.limiter} spend limit of {_dollars(block.limit_value)}"
-    counted = _COUNTED.get(block.pool, f" for the model group {block.pool}")
+    counted = _COUNTED.get(block.pool, f" for {group_name or block.pool}")
     return f"{whose} rate limit of {_number(block.limit_value)} {block.limiter.replace('_', ' ')}{counted}"
 
 

@@ -17,7 +17,7 @@ from gateway.models.spend_limits import Period
 LIMIT = """\
 {whose} has spent {spent} of {amount} since {since} UTC: {threshold} % of the {period} spend limit.
 
-{then} The limit begins anew at {resets} UTC.
+{then}
 
 {link}
 """
@@ -28,6 +28,8 @@ CREDIT = """\
 
 {link}
 """
+# Not only at 100 %: what is left may be too little for any request long before.
+_TOO_DEAR = "Requests that may cost more than is left are refused."
 ASKED = """\
 {member} asks for a higher {period} spend limit in {organization}.
 
@@ -80,18 +82,16 @@ def of_crossing(one: Crossing, readers: Readers) -> tuple[str, str]:
         "link": settings.CONFIGURATION.base_url,
     }
     if one.period is None:
-        then = "Requests are refused until more is paid." if one.threshold >= 100 else _AT_ITS_END["credit"]
+        then = "Requests are refused until more is paid." if one.threshold >= 100 else _TOO_DEAR
         return f"{one.threshold} % of the credit of {organization} used", CREDIT.format(then=then, **told)
-    then = "Requests that it covers are refused until then." if one.threshold >= 100 else _AT_ITS_END["limit"]
     resets = f"{one.period.end(one.window_start):%Y-%m-%d %H:%M}"
+    then = (_ALL_REFUSED if one.threshold >= 100 else _SOME_REFUSED).format(resets=resets)
     subject = f"{one.threshold} % of the {one.period.value} spend limit of {told['whose']} reached"
-    return subject, LIMIT.format(then=then, period=one.period.value, resets=resets, **told)
+    return subject, LIMIT.format(then=then, period=one.period.value, **told)
 
 
-_AT_ITS_END = {
-    "limit": "At 100 % requests that it covers are refused.",
-    "credit": "At 100 % requests are refused.",
-}
+_ALL_REFUSED = "Requests that it covers are refused until it begins anew, at {resets} UTC."
+_SOME_REFUSED = f"{_TOO_DEAR} The limit begins anew at {{resets}} UTC."
 
 
 def _whose(one: Crossing, organization: str, readers: Readers) -> str:

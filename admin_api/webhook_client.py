@@ -88,7 +88,7 @@ class WebhookClient:
             httpcore.ProtocolError,
             ssl.SSLError,
         ) as problem:
-            raise NotDelivered(f"the connection failed: {type(problem).__name__}") from None
+            raise NotDelivered(_told(problem)) from None
         if not 200 <= status < 300:
             raise NotDelivered(f"the receiver answered {status}")
 
@@ -111,3 +111,13 @@ class WebhookClient:
 
     def _timeouts(self) -> dict[str, float]:
         return dict.fromkeys(("connect", "read", "write", "pool"), self._seconds)
+
+
+def _told(problem: BaseException) -> str:
+    """What is wrong with a certificate only who runs the receiver can mend, and a bare ConnectError hides it."""
+    cause: BaseException | None = problem
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return f"the connection failed: {type(problem).__name__}"
+    return f"the receiver's certificate is refused: {cause.verify_message}"

@@ -171,6 +171,58 @@ def open_archive(*furnishing: str) -> Iterator[Archives]:
         yield Archives(_port(gateway_socket), said, environment, folder)
 
 
+@dataclass(frozen=True)
+class Post:
+    """What runs batches: a web process and a worker, with the simulator behind them, and a key."""
+
+    port: int
+    key: str
+    web: int
+    worker: int
+    environment: dict[str, str]
+    postgres_log: Path
+
+
+# Every statement that changes rows is told, without its values.
+COUNTED = {"log_statement": "mod", "log_parameter_max_length": "0"}
+_WORKER = ("-m", "celery", "-A", "gateway", "--quiet", "worker", "--concurrency=2", "--without-gossip")
+
+
+@contextlib.contextmanager
+def open_post() -> Iterator[Post]:
+    """Everything has the same two cores."""
+    usual = os.sched_getaffinity(0)
+    cores = Cores.available()
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.sched_setaffinity, 0, usual)
+        os.sched_setaffinity(0, {cores.gateway, cores.rest})
+        folder = stack.enter_context(_scratch_folder())
+        environment = _start_stores(folder, stack, COUNTED) | {"GATEWAY_SIMULATOR": "true"}
+        file = folder / "gateway.yaml"
+        file.write_text(yaml.safe_dump({"organizations": {ORGANIZATION: {"tier": "enterprise"}}}))
+        _manage(environment, "migrate", "--verbosity=0")
+        _manage(environment, "apply", str(file))
+        key = _manage(
+            environment, "create_api_key", "--organization", ORGANIZATION, "--name", "batches"
+        ).splitlines()[-1]
+        programs, listener = _Programs(folder, environment), _listener(stack)
+        stack.enter_context(_running(programs.python("drain", "manage.py", "drain")))
+        web_program = programs.python("web", "-m", "gateway.server", listener=listener)
+        web = stack.enter_context(_running(web_program))
+        worker_program = programs.python("worker", *_WORKER, "--without-mingle", "--loglevel=INFO")
+        worker = stack.enter_context(_running(worker_program))
+        _wait_until_ready(_port(listener), web_program, web)
+        _wait_until_said(" ready", worker_program, worker)
+        yield Post(_port(listener), key, web.pid, worker.pid, environment, folder / "Postgres.log")
+
+
+def _wait_until_said(words: str, program: Program, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while words not in program.log.read_text():
+        _check_started(program, process, deadline)
+        time.sleep(0.05)
+
+
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="gw-bench-"))

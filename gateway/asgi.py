@@ -128,7 +128,9 @@ def data_plane(plane: Plane, batches: BatchStore, intake: Intake) -> list[Any]:
         re_path(V1 + r"messages/count_tokens$", CountTokensConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"messages/batches$", MessageBatchesConsumer.as_asgi(**stored, intake=intake)),
         re_path(V1 + r"messages/batches/(?P<id>[^/]+)$", MessageBatchConsumer.as_asgi(**stored)),
-        re_path(V1 + r"messages/batches/(?P<id>[^/]+)/cancel$", CancelConsumer.as_asgi(**stored)),
+        re_path(
+            V1 + r"messages/batches/(?P<id>[^/]+)/cancel$", CancelConsumer.as_asgi(**stored, intake=intake)
+        ),
         re_path(V1 + r"messages/batches/(?P<id>[^/]+)/results$", ResultsConsumer.as_asgi(**stored)),
         re_path(V1 + r"models$", ModelsConsumer.as_asgi(plane=plane)),
         re_path(V1 + r"models/(?P<name>.+)$", ModelsConsumer.as_asgi(plane=plane)),

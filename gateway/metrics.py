@@ -31,7 +31,6 @@ GCCollector(registry=REGISTRY)
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _ADMISSION_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 1)
 
-_requests = Counter("gateway_requests", "Answered requests.", ("endpoint", "status"), registry=REGISTRY)
 _request_seconds = Histogram(
     "gateway_request_seconds",
     "From a request's headers to the end of its answer; its `_count` is the number of requests.",

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.limit_pools import BATCH, GroupLimits, Limits, limits_of, organization_limits_of
 from gateway.limiters import CONCURRENT, ENQUEUED, LIMITERS
-from gateway.shards import shard_of
+from gateway.shards import shard_of, usage_stream
 
 PLACES = ":places"
 ORGANIZATION = "organization"
@@ -48,16 +48,17 @@ class Pool:
     """The scopes of one key in one workspace and one pool, the widest first.
 
     `used` are the places in `LIMITERS` that any of them limits; `keys` and `rules` are what the scripts are told of all
-    that. `open_key` holds the leases of everything that the organization has under way.
+    that. `open_key` holds the leases of everything that the organization has under way, `usage_key` its settled usage.
     """
 
-    __slots__ = ("keys", "name", "open_key", "organization_id", "rules", "scopes", "used")
+    __slots__ = ("keys", "name", "open_key", "organization_id", "rules", "scopes", "usage_key", "used")
 
     def __init__(self, name: str, organization_id: uuid.UUID, scopes: tuple[Scope, ...]) -> None:
         self.name = name
         self.organization_id = organization_id
         self.scopes = scopes
         self.open_key = open_key(organization_id)
+        self.usage_key = usage_stream(shard_of(organization_id))
         self.used = tuple(n for n in range(len(LIMITERS)) if any(scope.sizes[n] for scope in scopes))
         self.keys = (self.open_key, *(key for scope in scopes for key in (scope.key, places_of(scope))))
         limiters = [LIMITERS[n] for n in self.used]

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 from cryptography.fernet import Fernet
@@ -73,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
     (SCRATCH / "data").mkdir(mode=0o700, exist_ok=True)
     assert settings.DATABASES  # read now, so that pytest-django, whose turn is next, sets Django up
     _hash_passwords_at_once()
+    _give_examples_time()
     # An ended test run ends its servers too: fixtures are finished on SystemExit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
 
@@ -82,6 +84,14 @@ def _hash_passwords_at_once() -> None:
     Argon2PasswordHasher.time_cost = 1
     Argon2PasswordHasher.memory_cost = 8  # KiB
     Argon2PasswordHasher.parallelism = 1
+
+
+def _give_examples_time() -> None:
+    """A busy machine is no fault of what is tested."""
+    hypothesis.settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("patient")
 
 
 @pytest.hookimpl(optionalhook=True)

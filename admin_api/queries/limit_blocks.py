@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from django.db.models import F, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import NullIf
 
-from gateway.models import LimitBlock, Organization, Workspace
+from gateway.models import LimitBlock, ModelGroup, Organization, Workspace
 
 
 def limit_blocks(organization: Organization, **wanted: str) -> QuerySet[LimitBlock]:
     """With `wanted` those of this `request_id`, `api_key_id` and `workspace_id`.
 
     As in reports, `shown_workspace_id` is null for the default workspace, and what belongs to others is not found.
+    `group_name` is how people know the group of models, and null where there is none (any more).
     """
     default = Workspace.objects.filter(organization=organization, is_default=True).values("id")
     found = LimitBlock.objects.filter(organization_id=organization.id, **wanted)
-    return found.annotate(shown_workspace_id=NullIf(F("workspace_id"), Subquery(default[:1])))
+    group = ModelGroup.objects.filter(name=OuterRef("pool")).values("display_name")
+    return found.annotate(
+        shown_workspace_id=NullIf(F("workspace_id"), Subquery(default[:1])), group_name=Subquery(group[:1])
+    )

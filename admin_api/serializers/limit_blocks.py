@@ -17,7 +17,7 @@ _IN_UNIT = "In the unit of `limit_type`, of money in US cents."
 
 
 class BlockedGroupSerializer(serializers.Serializer):
-    """As the `group` of `/v1/organizations/rate_limits`."""
+    """Which `group` of `/v1/organizations/rate_limits` it is."""
 
     type = serializers.ChoiceField(get_args(GroupType))
     id = serializers.CharField()
@@ -73,7 +73,7 @@ class LimitBlockSerializer(serializers.Serializer):
         return block.spend_limit_id or None
 
     def get_message(self, block: LimitBlock) -> str:
-        return message_of(block)
+        return message_of(block, block.group_name)
 
 
 class LimitBlockListQuery(PageQuery):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,6 +14,8 @@ from gateway.batches.store import Row
 from gateway.limit_pools import BATCH
 
 MOST_AT_ONCE = 50  # of an organization that has no limit
+
+Line = tuple[str, str]  # the id of a batch, and a model
 
 
 class _Head(msgspec.Struct):
@@ -29,69 +32,84 @@ class Leased(msgspec.Struct, frozen=True):
     batch: Row
     model: str
 
+    @property
+    def line(self) -> Line:
+        return self.item.batch_id, self.model
+
 
 class Desk:
-    """`most` items may be under way at once. Items wait in a line for each model: one that has to wait holds up no
-    other."""
+    """`most` items may be under way at once. Items wait in a line for each batch and model: one that has to wait holds
+    up no other."""
 
     def __init__(self, organization_id: uuid.UUID) -> None:
         self.organization_id = organization_id
         self.most = MOST_AT_ONCE
         self.under_way = 0
-        self.not_before = 0.0  # by the monotonic clock: limits have no room until then
+        self.bytes = 0  # of what is leased, waiting or under way
         self.batches: deque[Row] = deque()
-        self._lines: dict[str, deque[Leased]] = {}
+        self._lines: dict[Line, deque[Leased]] = {}
+        self._not_before: dict[str, float] = {}
 
     @property
     def waiting(self) -> int:
         return sum(map(len, self._lines.values()))
 
-    @property
-    def has_room(self) -> bool:
-        return self.under_way < self.most
+    def lines(self, now: float) -> list[Line]:
+        """Those that items wait in, in turns, of batches that their limits let go on at this time."""
+        return [line for line in self._lines if self._not_before.get(line[0], 0.0) <= now]
 
-    def models(self) -> list[str]:
-        """Those that items wait for, in turns."""
-        return list(self._lines)
+    def seat(self, batches: list[Row]) -> None:
+        """Those that have anything to send."""
+        self.batches = deque(batches)
+        kept = self.held_batches() | {batch["id"] for batch in batches}
+        self._not_before = {one: until for one, until in self._not_before.items() if one in kept}
+
+    def next_batch(self, now: float, may_send: Callable[[Row], bool]) -> Row | None:
+        """One that has anything to send that `may_send`; the next time another one."""
+        for _ in range(len(self.batches)):
+            batch = self.batches[0]
+            self.batches.rotate(-1)
+            if self._not_before.get(batch["id"], 0.0) <= now and may_send(batch):
+                return batch
+        return None
 
     def add(self, items: list[Item], batch: Row) -> None:
         for item in items:
-            model = _model(item.params)
-            self._lines.setdefault(model, deque()).append(Leased(item, batch, model))
+            leased = Leased(item, batch, _model(item.params))
+            self._lines.setdefault(leased.line, deque()).append(leased)
+            self.bytes += len(item.params)
 
-    def put_back(self, leased: Leased) -> None:
-        """To the head of its line: it is to be sent again."""
-        self._lines.setdefault(leased.model, deque()).appendleft(leased)
+    def put_back(self, leased: Leased, *, not_before: float) -> None:
+        """To the head of its line: limits have no room for its batch until then, by the monotonic clock."""
+        self._not_before[leased.item.batch_id] = not_before
+        self._lines.setdefault(leased.line, deque()).appendleft(leased)
 
-    def take(self, model: str) -> Leased:
-        """The next one for that model, whose turn is over with that."""
-        line = self._lines.pop(model)
-        leased = line.popleft()
-        if line:
-            self._lines[model] = line
+    def put_behind(self, leased: Leased) -> None:
+        """To the end of its line, since its provider refused it: perhaps others fare better."""
+        self._lines.setdefault(leased.line, deque()).append(leased)
+
+    def take(self, line: Line) -> Leased:
+        """The next one of that line, whose turn is over with that."""
+        waiting = self._lines.pop(line)
+        leased = waiting.popleft()
+        if waiting:
+            self._lines[line] = waiting
         return leased
 
-    def give_up(self, model: str) -> list[Leased]:
-        """All that wait for a model."""
-        return list(self._lines.pop(model, ()))
+    def give_up(self, line: Line) -> list[Leased]:
+        """All that wait there."""
+        return list(self._lines.pop(line, ()))
 
     def give_up_batch(self, batch_id: str) -> list[Leased]:
         """All that wait of a batch."""
-        given_up = [
-            leased for line in self._lines.values() for leased in line if leased.item.batch_id == batch_id
-        ]
-        for model, line in list(self._lines.items()):
-            kept = deque(leased for leased in line if leased.item.batch_id != batch_id)
-            self._lines.pop(model)
-            if kept:
-                self._lines[model] = kept
-        return given_up
+        lines = [line for line in self._lines if line[0] == batch_id]
+        return [leased for line in lines for leased in self.give_up(line)]
 
     def held_batches(self) -> set[str]:
-        return {leased.item.batch_id for line in self._lines.values() for leased in line}
+        return {batch_id for batch_id, _ in self._lines}
 
     def give_up_all(self) -> list[Leased]:
-        return [leased for model in self.models() for leased in self.give_up(model)]
+        return [leased for line in list(self._lines) for leased in self.give_up(line)]
 
 
 def most_at_once(owner: Owner) -> int:
@@ -103,5 +121,5 @@ def most_at_once(owner: Owner) -> int:
 def _model(params: bytes) -> str:
     try:
         return _head.decode(params).model
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""

@@ -28,6 +28,7 @@ class Filing:
         self._runner = runner
         self._outcomes: list[Outcome] = []
         self._due_at = 0.0
+        self.failing = False  # whether it took the last ones is not known
 
     @property
     def waits(self) -> bool:
@@ -58,7 +59,9 @@ class Filing:
                 ended = await queue.store(connection, self._runner.id, some)
         except StoreUnavailable as problem:
             log.warning("batch_results_not_stored", waiting=len(self._outcomes), error=str(problem))
+            self.failing = True
             return False
+        self.failing = False
         del self._outcomes[: len(some)]
         for batch_id in ended:
             log.info("batch_ended", batch_id=batch_id)

@@ -20,6 +20,7 @@ from kombu.messaging import Producer
 log = structlog.get_logger(__name__)
 
 RUN = "gateway.batches.tasks.run_batches"
+RUN_NATIVE = "gateway.batches.tasks.run_native_batches"
 QUEUE = "celery"
 
 # An old hint says nothing new: beat has looked several times since.

@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from gateway import metrics
 from gateway.batches.batch import batch_of
-from gateway.batches.hint import Hints
+from gateway.batches.hint import RUN_NATIVE, Hints
 from gateway.batches.idempotency import IdempotentCall, earlier_answer
 from gateway.batches.spool import COPY, Spool
 from gateway.batches.spooled_file import SpoolFailed
@@ -128,6 +128,11 @@ class Intake:
         if not accepted.replayed:
             self._hints.tell()
         return accepted
+
+    def tell_canceled(self) -> None:
+        """Workers are told, so that a provider that carries the batch hears of it soon."""
+        self._hints.tell()
+        self._hints.tell(RUN_NATIVE)
 
     async def _waited_for(
         self, stage: _Storing, batch: NewBatch, items: Items, spool: Spool, call: IdempotentCall | None

@@ -223,19 +223,28 @@ class Courier:
 
     async def _bring_home(self, batch: Row, target: Target, told: TheirBatch) -> float:
         """Raises `Refused`, `UpstreamFailure`, `CannotRecord` and `LineTooLong` where it has to be tried again."""
-        provider = self._provider(target, batch)
         home = Homecoming(batch, target, self._rows, NativeLedger(batch, target, self._plane))
-        for read in range(READS):
-            if read:
-                await asyncio.sleep(READ_AGAIN_SECONDS)
-            await home.bring(provider.results(batch["upstream_id"]))
-            if home.tally.all >= told.request_counts.total:
-                break
+        try:
+            await self._read(
+                home, self._provider(target, batch), batch["upstream_id"], told.request_counts.total
+            )
+        except (Refused, UpstreamFailure, LineTooLong) as problem:
+            if _overdue(batch) <= GIVEN_UP_SECONDS:
+                raise
+            _warn("native_batch_given_up", batch, str(problem))
         if home.tally.others and not home.tally.ours:
             return await self._emulate(batch, "what its provider has is somebody else's")
         await home.close()
         log.info("native_batch_ended", batch_id=batch["id"], results=home.tally.ours)
         return AT_ONCE
+
+    async def _read(self, home: Homecoming, provider: NativeProvider, upstream_id: str, count: int) -> None:
+        for read in range(READS):
+            if read:
+                await asyncio.sleep(READ_AGAIN_SECONDS)
+            await home.bring(provider.results(upstream_id))
+            if home.tally.all >= count:
+                return
 
     async def _targets(self, batch: Row) -> list[Target]:
         """Its provider with each of its keys, first the one that the batch was sent with."""

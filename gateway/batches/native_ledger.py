@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class CannotRecord(Exception):
-    """The journal takes nothing at the moment; nothing must be stored whose usage it does not have."""
+    """Neither Valkey nor the journal takes what was used; no result must be stored without it."""
 
 
 class _Head(msgspec.Struct):
@@ -57,21 +57,23 @@ class NativeLedger:
             self._plane.signers.learn(organization, self._target, signatures(message))
 
     async def record(self) -> None:
-        """Raises `CannotRecord`. When it returns, what was noted is on the disk, and Valkey was told."""
+        """When it returns, Valkey has what was noted, or will have it from the journal. Raises `CannotRecord`."""
         noted, self._noted = self._noted, []
         if not noted:
             return
-        journal = self._plane.journal
-        try:
-            for event in noted:
-                journal.settled(event.attempt_id, usage_event.encode(event))
-        except (JournalFull, OSError) as problem:
-            raise CannotRecord(str(problem)) from problem
-        await journal.sync()
-        await asyncio.gather(*[self._tell(event) for event in noted])
+        events = [(event, usage_event.encode(event)) for event in noted]
+        for event, encoded in events:
+            self._write_down(event, encoded)
+        await self._plane.journal.sync()
+        await asyncio.gather(*[self._tell(event, encoded) for event, encoded in events])
 
-    async def _tell(self, event: UsageEvent) -> None:
-        encoded = usage_event.encode(event)
+    def _write_down(self, event: UsageEvent, encoded: bytes) -> None:
+        try:
+            self._plane.journal.settled(event.attempt_id, encoded)
+        except (JournalFull, OSError) as problem:  # then Valkey has to have it
+            log.error("usage_not_journalled", batch_id=self._batch["id"], error=str(problem))
+
+    async def _tell(self, event: UsageEvent, encoded: bytes) -> None:
         try:
             await self._plane.limiter.append(event.organization_id, encoded)
         except Exception as problem:  # whatever it is, Valkey may not have it

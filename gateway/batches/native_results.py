@@ -103,7 +103,9 @@ class Homecoming:
 
     async def close(self) -> None:
         """The provider has nothing more: what has no result is told so."""
-        while left := await self._rows.left(self._batch["id"]):
+        after = -1
+        while left := await self._rows.left(self._batch["id"], after):
+            after = left[-1]["number"]
             await self._rows.store(
                 self._batch["id"],
                 [self._errored(row["number"], row["custom_id"], InternalError(MISSING)) for row in left],

@@ -95,15 +95,17 @@ SELECT number, custom_id, CASE WHEN %(whole)s THEN params END AS params FROM mes
  WHERE batch_id = %(batch)s AND state = 2 AND number = ANY(%(numbers)s)
 """
 _LEFT: LiteralString = """
-SELECT number, custom_id FROM message_batch_item WHERE batch_id = %s AND state = 2 ORDER BY number LIMIT %s
+SELECT number, custom_id FROM message_batch_item
+ WHERE batch_id = %s AND number > %s AND state = 2 ORDER BY number LIMIT %s
 """
+# That numbers are asked for twice keeps PostgreSQL from reading the whole batch while it knows little of the table yet.
 _STORE: LiteralString = """
 WITH given AS (
     SELECT * FROM unnest(%(numbers)s::int[], %(states)s::smallint[], %(results)b::bytea[]) AS g(number, state, result)
 ), stored AS (
     UPDATE message_batch_item i SET state = g.state, result = g.result FROM given g
-     WHERE i.batch_id = %(batch)s AND i.number = g.number AND i.state IN (0, 2)
-       AND EXISTS (SELECT FROM message_batch WHERE id = %(batch)s AND lease = %(runner)s)
+     WHERE i.batch_id = %(batch)s AND i.number = g.number AND i.number = ANY(%(numbers)s::int[])
+       AND i.state IN (0, 2) AND EXISTS (SELECT FROM message_batch WHERE id = %(batch)s AND lease = %(runner)s)
     RETURNING i.batch_id, i.state
 ), """
 _END: LiteralString = """
@@ -198,10 +200,10 @@ class NativeRows:
             rows = await (await connection.execute(_FORWARDED, given)).fetchall()
         return {row["number"]: row for row in rows}
 
-    async def left(self, batch_id: str) -> list[Row]:
-        """Some of those that have no result yet."""
+    async def left(self, batch_id: str, after: int) -> list[Row]:
+        """The next ones that have no result yet."""
         async with self._store.connection() as connection:
-            return await (await connection.execute(_LEFT, [batch_id, PAGE_ITEMS])).fetchall()
+            return await (await connection.execute(_LEFT, [batch_id, after, PAGE_ITEMS])).fetchall()
 
     async def store(self, batch_id: str, results: Sequence[Result]) -> None:
         """Each item keeps the first result that it gets."""

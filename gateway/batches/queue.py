@@ -62,15 +62,16 @@ RETURNING i.batch_id, i.number, i.custom_id, i.params, i.tries
 # `given` back or done; what this runner does not hold any more is passed over. Batches are locked in one order.
 _STORE: LiteralString = """
 WITH given AS (
-    SELECT * FROM unnest(%(batches)s::text[], %(numbers)s::int[], %(states)s::smallint[], %(results)b::bytea[],
-                         %(waits)s::float8[], %(unsent)s::smallint[])
-                  AS g(batch_id, number, state, result, wait, unsent)
+    SELECT * FROM unnest(%(batches)s::text[], %(numbers)s::int[], %(tries)s::smallint[], %(states)s::smallint[],
+                         %(results)b::bytea[], %(waits)s::float8[], %(unsent)s::smallint[])
+                  AS g(batch_id, number, tries, state, result, wait, unsent)
 ), stored AS (
     UPDATE message_batch_item i
        SET state = g.state, result = g.result, lease = NULL, tries = i.tries - g.unsent,
            not_before = CASE WHEN g.state = 0 THEN now() + make_interval(secs => g.wait) END
       FROM given g
      WHERE i.batch_id = g.batch_id AND i.number = g.number AND i.state = 1 AND i.lease = %(runner)s
+       AND i.tries = g.tries
     RETURNING i.batch_id, i.state
 ), """
 # Behind a CTE `stored` of the final states that items have got: their batches count them, and end with the last one.
@@ -172,6 +173,7 @@ async def store(connection: Connection, runner: int, outcomes: Sequence[Outcome]
     given = {
         "batches": [one.item.batch_id for one in outcomes],
         "numbers": [one.item.number for one in outcomes],
+        "tries": [one.item.tries for one in outcomes],
         "states": [int(one.state) for one in outcomes],
         "results": [one.line or None for one in outcomes],
         "waits": [one.wait for one in outcomes],

@@ -11,7 +11,7 @@ from typing import LiteralString
 
 import msgspec
 
-from gateway.batches.store import BatchStore, Connection
+from gateway.batches.store import BatchStore, Connection, Row
 
 PAGE_BYTES = 256 * 1024
 PAGE_ROWS = 1_000
@@ -58,12 +58,15 @@ async def size(connection: Connection, batch_id: str) -> int:
 
 async def read(store: BatchStore, batch_id: str, span: Span) -> AsyncIterator[bytes]:
     """The bytes of the span in pieces. Ends early where the batch is deleted meanwhile; raises `StoreUnavailable`."""
-    left = span.length
+    left, most = span.length, PAGE_ROWS
     number, skip = await _place(store, batch_id, span.start)
     while left > 0:
-        lines, number = await _page(store, batch_id, number)
-        if not lines:
+        page = await _page(store, batch_id, number, most)
+        if not page:
             return
+        # Where lines are long there is no use in looking at many that do not fit.
+        number, most = page[-1]["number"] + 1, min(PAGE_ROWS, 2 * len(page) + 10)
+        lines = b"".join([part for row in page for part in (row["result"], b"\n")])
         piece = lines[skip : skip + left]
         skip, left = 0, left - len(piece)
         yield piece
@@ -78,11 +81,8 @@ async def _place(store: BatchStore, batch_id: str, offset: int) -> tuple[int, in
     return (0, 0) if row is None else (row["number"], offset - int(row["begins"]))
 
 
-async def _page(store: BatchStore, batch_id: str, number: int) -> tuple[bytes, int]:
-    """Lines from that number on, and the number that follows them."""
-    given = {"batch": batch_id, "number": number, "rows": PAGE_ROWS, "bytes": PAGE_BYTES}
+async def _page(store: BatchStore, batch_id: str, number: int, most: int) -> list[Row]:
+    """Lines from that number on."""
+    given = {"batch": batch_id, "number": number, "rows": most, "bytes": PAGE_BYTES}
     async with store.connection() as connection:
-        rows = await (await connection.execute(_PAGE, given, binary=True)).fetchall()
-    if not rows:
-        return b"", number
-    return b"".join([part for row in rows for part in (row["result"], b"\n")]), rows[-1]["number"] + 1
+        return await (await connection.execute(_PAGE, given, binary=True)).fetchall()

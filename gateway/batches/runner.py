@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from gateway.batch_states import ItemState
+from gateway.batch_states import FINAL, ItemState
 from gateway.batches import lines, passage, queue, runners
 from gateway.batches.answer import in_batch
 from gateway.batches.desk import Desk, Leased, most_at_once
 from gateway.batches.filing import Filing
+from gateway.batches.intake import MOST_MODEL_NAMES
 from gateway.batches.item_call import call_of
 from gateway.batches.owners import Owners
 from gateway.batches.pace import Pace
@@ -39,11 +40,16 @@ log = structlog.get_logger(__name__)
 LEASED_AT_ONCE = 100
 LEASED_BYTES = 16 << 20
 HELD_BYTES = 128 << 20  # of all items that are leased and have no result yet
+MOST_WAITING = 2 * LEASED_AT_ONCE  # of one organization
+SHARE = 4  # an organization may have so many times as much under way as is free
 LOOK_SECONDS = 1.0
 STEP_SECONDS = 0.1
 
 # What has to wait for longer goes back to the queue, where it is in nobody's way.
 HOLD_SECONDS = 5.0
+HELD_BACK_SECONDS = 10.0
+REFUSED_SECONDS, LONGEST_REFUSED_SECONDS = 30.0, 600.0
+MOST_REFUSALS = 10_000  # items of which is remembered how often their provider refused them
 TRY_AGAIN_SECONDS = (2.0, 10.0)  # after the first and the second try
 UNAVAILABLE_SECONDS = 1.0
 
@@ -64,6 +70,7 @@ class Runner:
         self._desks: dict[uuid.UUID, Desk] = {}
         self._turns: deque[uuid.UUID] = deque()
         self._paces: dict[str, Pace] = {}
+        self._refusals: dict[tuple[str, int], int] = {}
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._held_bytes = 0
@@ -133,15 +140,15 @@ class Runner:
 
     async def _seat(self, batches: list[Row]) -> None:
         """Each at the desk of its organization, whose limits are looked at again."""
-        for desk in self._desks.values():
-            desk.batches.clear()
+        seats: dict[uuid.UUID, list[Row]] = {organization_id: [] for organization_id in self._desks}
         for batch in batches:
             owner = await self._owners.of(batch)
             if owner is None:  # its key or workspace is gone, and it is about to be cancelled
                 continue
-            desk = self._desk(batch["organization_id"])
-            desk.most = most_at_once(owner)
-            desk.batches.append(batch)
+            self._desk(batch["organization_id"]).most = most_at_once(owner)
+            seats.setdefault(batch["organization_id"], []).append(batch)
+        for organization_id, seated in seats.items():
+            self._desks[organization_id].seat(seated)
 
     def _desk(self, organization_id: uuid.UUID) -> Desk:
         if organization_id not in self._desks:
@@ -159,7 +166,7 @@ class Runner:
                 status = statuses.get(batch_id)
                 if status != "in_progress":
                     for leased in desk.give_up_batch(batch_id):
-                        self._file(leased, _not_sent(leased.item, expired=status == "expired"))
+                        self._file(desk, leased, _not_sent(leased.item, expired=status == "expired"))
 
     # --- Handing out ---
 
@@ -179,44 +186,73 @@ class Runner:
 
     async def _send_one(self, desk: Desk) -> bool:
         """Whether anything of this organization went out."""
-        now = time.monotonic()
-        if not desk.has_room or now < desk.not_before:
+        if not self._has_room(desk):
             return False
-        if not desk.waiting:
-            await self._lease(desk)
-        for model in desk.models():
-            pace = self._pace(model)
+        if self._send_waiting(desk):
+            return True
+        return await self._lease(desk) and self._send_waiting(desk)
+
+    def _has_room(self, desk: Desk) -> bool:
+        """Of what is free an organization may not take all: where some hold theirs for long, another still gets on."""
+        free = self._most - len(self._sending)
+        return not desk.under_way or desk.under_way < min(desk.most, SHARE * (free - 1))
+
+    def _send_waiting(self, desk: Desk) -> bool:
+        """Send one of those that are leased, if any may go."""
+        now = time.monotonic()
+        for line in desk.lines(now):
+            pace = self._pace(line[1])
             if pace.wait(now) > HOLD_SECONDS:
-                self._hold_back(desk.give_up(model), pace.wait(now))
-            elif not pace.wait(now) and pace.has_room:
-                self._send(desk, desk.take(model), pace)
+                self._hold_back(desk, desk.give_up(line), pace.wait(now))
+            elif self._may_send(line[1], now):
+                self._send(desk, desk.take(line), pace)
                 return True
         return False
 
-    async def _lease(self, desk: Desk) -> None:
-        """More items of one of its batches, the next one the next time."""
-        share = max(1, min(LEASED_AT_ONCE, 2 * self._most // max(1, len(self._turns))))
-        if not desk.batches or self._held_bytes > HELD_BYTES:
-            return
-        batch = desk.batches[0]
-        desk.batches.rotate(-1)
+    def _may_send(self, model: str, now: float) -> bool:
+        pace = self._paces.get(model)
+        return pace is None or (not pace.wait(now) and pace.has_room)
+
+    async def _lease(self, desk: Desk) -> bool:
+        """More items of one of its batches, of another one the next time; whether there were any."""
+        now = time.monotonic()
+        room = (HELD_BYTES - self._held_bytes) // 2 - desk.bytes
+        batch = desk.next_batch(now, lambda batch: self._any_model_may(batch, now)) if room > 0 else None
+        if batch is None or self._filing.failing or not self._made_room(desk, now):
+            return False
+        room = min(room, LEASED_BYTES)
+        items = await self._leased(desk, batch, room)
+        size = sum(len(item.params) for item in items)
+        if len(items) < LEASED_AT_ONCE and size < room:  # the rest waits for something; the next look tells
+            desk.batches.remove(batch)
+        self._held_bytes += size
+        desk.add(items, batch)
+        return bool(items)
+
+    async def _leased(self, desk: Desk, batch: Row, bytes_: int) -> list[Item]:
+        runner, batch_id = self._presence.id, batch["id"]
         try:
             async with self._store.connection() as connection:
-                items = await queue.lease(
-                    connection, self._presence.id, batch["id"], most=share, bytes_=LEASED_BYTES
-                )
+                return await queue.lease(connection, runner, batch_id, most=LEASED_AT_ONCE, bytes_=bytes_)
         except StoreUnavailable as problem:
             log.warning("batch_items_not_leased", error=str(problem))
-            desk.batches.clear()
-            return
-        if len(items) < share:  # the rest of it waits for something; the next look tells
-            desk.batches.remove(batch)
-        self._held_bytes += sum(len(item.params) for item in items)
-        desk.add(items, batch)
+            return []
 
-    def _hold_back(self, held: Iterable[Leased], seconds: float) -> None:
+    def _any_model_may(self, batch: Row, now: float) -> bool:
+        """Whether any of its models may be sent anything; of very many not all names are known."""
+        names = batch["model_names"]
+        return len(names) >= MOST_MODEL_NAMES or any(self._may_send(name, now) for name in names)
+
+    def _made_room(self, desk: Desk, now: float) -> bool:
+        """Whether more may wait there; what nothing may be sent of now goes where it is in nobody's way."""
+        for batch_id, model in desk.lines(now):
+            if desk.waiting >= MOST_WAITING and not self._may_send(model, now):
+                self._hold_back(desk, desk.give_up((batch_id, model)), HELD_BACK_SECONDS)
+        return desk.waiting < MOST_WAITING
+
+    def _hold_back(self, desk: Desk, held: Iterable[Leased], seconds: float) -> None:
         for leased in held:
-            self._file(leased, Outcome(leased.item, ItemState.PENDING, wait=seconds, unsent=True))
+            self._file(desk, leased, Outcome(leased.item, ItemState.PENDING, wait=seconds, unsent=True))
 
     def _pace(self, model: str) -> Pace:
         return self._paces.setdefault(model, Pace())
@@ -225,26 +261,37 @@ class Runner:
 
     def _send(self, desk: Desk, leased: Leased, pace: Pace) -> None:
         desk.under_way += 1
-        pace.under_way += 1
-        task = asyncio.create_task(self._sent(desk, leased, pace))
+        task = asyncio.create_task(self._sent(desk, leased, pace, pace.sent()))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
 
-    async def _sent(self, desk: Desk, leased: Leased, pace: Pace) -> None:
+    async def _sent(self, desk: Desk, leased: Leased, pace: Pace, round_: int) -> None:
         try:
-            self._file(leased, await self._result(leased, pace))
+            self._file(desk, leased, await self._result(leased, pace))
         except NotYet as wait:
-            desk.not_before = time.monotonic() + wait.seconds
-            desk.put_back(leased)
+            desk.put_back(leased, not_before=time.monotonic() + wait.seconds)
         except _TooMuch as problem:
-            pace.too_much(time.monotonic(), problem.retry_after)
-            desk.put_back(leased)
+            pace.too_much(time.monotonic(), problem.retry_after, round_)
+            self._refused(desk, leased)
         except asyncio.CancelledError:  # it was sent, and what came of it is not known
-            self._file(leased, Outcome(leased.item, ItemState.PENDING))
+            self._file(desk, leased, Outcome(leased.item, ItemState.PENDING))
         finally:
             desk.under_way -= 1
-            pace.under_way -= 1
+            pace.ended(round_)
             self._wake.set()
+
+    def _refused(self, desk: Desk, leased: Leased) -> None:
+        """One that is refused again and again is too much by itself, perhaps: it must not slow down all others."""
+        item = leased.item.batch_id, leased.item.number
+        self._refusals[item] = times = self._refusals.pop(item, 0) + 1
+        if len(self._refusals) > MOST_REFUSALS:
+            del self._refusals[next(iter(self._refusals))]
+        if times == 1:
+            desk.put_behind(leased)
+        else:
+            self._hold_back(
+                desk, [leased], min(REFUSED_SECONDS * 2.0 ** (times - 2), LONGEST_REFUSED_SECONDS)
+            )
 
     async def _result(self, leased: Leased, pace: Pace) -> Outcome:
         """Raises `NotYet` and `_TooMuch` for what has to be sent again."""
@@ -275,7 +322,10 @@ class Runner:
         call = call_of(params, leased.batch, owner, catalog, request_id)
         return (await exchange.serve(call, self._plane)).body
 
-    def _file(self, leased: Leased, outcome: Outcome) -> None:
+    def _file(self, desk: Desk, leased: Leased, outcome: Outcome) -> None:
+        if outcome.state in FINAL:
+            self._refusals.pop((leased.item.batch_id, leased.item.number), None)
+        desk.bytes -= len(leased.item.params)
         self._held_bytes -= len(leased.item.params)
         self._filing.add(outcome)
 
@@ -304,7 +354,7 @@ class Runner:
 
     def _clear_desks(self) -> None:
         for desk in self._desks.values():
-            self._hold_back(desk.give_up_all(), 0.0)
+            self._hold_back(desk, desk.give_up_all(), 0.0)
 
 
 class _TooMuch(Exception):

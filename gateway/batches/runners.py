@@ -33,10 +33,17 @@ INSERT INTO message_batch_runner (started_at, seen_at, host) VALUES (now(), now(
 """
 _SEEN: LiteralString = "UPDATE message_batch_runner SET seen_at = now() WHERE id = %s RETURNING id"
 
-# After PostgreSQL itself was away, runners have as long as ever to say that they live.
+# After PostgreSQL itself was away, runners have as long as ever to say that they live. One that was taken for dead may
+# have leased something just then, and never come to say that it ends.
 _SILENT: LiteralString = """
 SELECT id FROM message_batch_runner
  WHERE greatest(seen_at, pg_postmaster_start_time()) < now() - make_interval(secs => %s)
+UNION
+SELECT lease FROM message_batch_item i
+ WHERE state = 1 AND NOT EXISTS (SELECT FROM message_batch_runner r WHERE r.id = i.lease)
+UNION
+SELECT lease FROM message_batch b
+ WHERE status <> 'ended' AND lease IS NOT NULL AND NOT EXISTS (SELECT FROM message_batch_runner r WHERE r.id = b.lease)
 """
 
 # What is leased is locked in one order by everybody, so that two who do this at once wait for each other.

@@ -9,13 +9,15 @@ import msgspec
 
 from gateway.batches import changes, reading, results
 from gateway.batches.batch import ENDED, Batch, batch_of
+from gateway.batches.intake import Intake
 from gateway.batches.reading import Shelf
 from gateway.batches.results import Span
-from gateway.batches.store import Connection, Row
+from gateway.batches.store import BatchStore, Connection, Row
 from gateway.consumers.batch_endpoint import BatchEndpoint, unavailable
 from gateway.consumers.byte_range import NotSatisfiable, wanted_span
 from gateway.consumers.page_query import page_query
 from gateway.directory.store import StoreUnavailable
+from gateway.engine.plane import Plane
 from gateway.errors import InvalidRequest, NotFound
 
 
@@ -102,12 +104,17 @@ class CancelConsumer(_OfWorkspace):
 
     endpoint = "messages/batches/cancel"
 
+    def __init__(self, *, plane: Plane, store: BatchStore, intake: Intake) -> None:
+        super().__init__(plane=plane, store=store)
+        self.intake = intake
+
     async def answer(self) -> None:
         shelf = await self.shelf()
         async with self.connection() as connection:
             row = await changes.cancel(connection, shelf, self.batch_id)
         if row is None:
             raise self.absent()
+        self.intake.tell_canceled()
         await self.send_batch(row)
 
 

@@ -34,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 ALARM_SECONDS = 1.0
 
+# What a worker had under way when it died is run again within seconds, and needs its places for that.
+BATCH_LEASE_MS = 15_000
+
 
 class OpenWork(Protocol):
     """A request that is being served and can be told to end."""
@@ -63,7 +66,9 @@ class Plane:
             configuration.data_dir / "spool", max_bytes=configuration.spool_max_mb * 1024 * 1024
         )
         self.replicas = Replicas(self.valkey, self.journal.owner)
-        self.limiter = Limiter(self.valkey, self.replicas)
+        self.limiter = Limiter(
+            self.valkey, self.replicas, lease_ms=limits.LEASE_MS if replica else BATCH_LEASE_MS
+        )
         self.auditor = Auditor(self.limiter, self.directory)
         self.refusals = Refusals(self.valkey)
         self.keeper = JournalKeeper(self.journal, self.limiter, replayed=self.auditor.doubt_all)

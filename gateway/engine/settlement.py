@@ -7,6 +7,7 @@ before the caller has the last byte, and what Valkey does not confirm the journa
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
 import uuid
@@ -71,6 +72,7 @@ class Settlement:
         self._attempt_id = attempt_id
         self._attempt = 1
         self._target: Target | None = None
+        self._opened: UsageEvent | None = None
         self._first_token: float | None = None
         self._recorded = False
         self.settled = False
@@ -87,10 +89,9 @@ class Settlement:
             self._attempt += 1
             self._attempt_id = new_attempt_id()
         self._target, self._recorded = target, False
-        reserved = Usage(self._admission.amounts.input_tokens, self._admission.amounts.output_tokens)
-        unheard = self._event(Outcome(500, "unknown", reserved, error_type=DIED), target)
+        self._opened = self._unheard(target)
         try:
-            self._journal.opened(self._attempt_id, ledger.encode(unheard))
+            self._journal.opened(self._attempt_id, ledger.encode(self._opened))
         except (JournalFull, OSError) as problem:
             # Where Valkey is away too, requests are refused before it comes to that.
             log.critical("attempt_not_journalled", request_id=self._call.request_id, error=str(problem))
@@ -107,12 +108,9 @@ class Settlement:
         """Another target might be tried: this attempt's row, the admission stays open. Whether budgets allow that."""
         outcome = self._failure(error, sent=sent)
         self._recorded = True
-        charged = self._record(
-            outcome,
-            lambda event: self._limiter.charge(
-                self._admission, event, cost=self._cost(outcome), attempt_id=self._attempt_id
-            ),
-        )
+        event, cost = self._written(outcome), self._cost(outcome)
+        charged = self._limiter.charge(self._admission, event, cost=cost, attempt_id=self._attempt_id)
+        self._watch(charged, event)
         if not self._admission.counters or not sent:
             return True
         try:
@@ -174,27 +172,27 @@ class Settlement:
         if self._target is None or self._recorded:  # no provider was asked, or all of it was told already
             self._limiter.settle(self._admission, actual).add_done_callback(_forget)
             return
-        self._record(
-            outcome,
-            lambda event: self._limiter.settle(
-                self._admission, actual, event, cost=self._cost(outcome), attempt_id=self._later_attempt
-            ),
+        event, cost = self._written(outcome), self._cost(outcome)
+        settled = self._limiter.settle(
+            self._admission, actual, event, cost=cost, attempt_id=self._later_attempt
         )
+        self._watch(settled, event)
 
-    def _record(self, outcome: Outcome, send: Any) -> asyncio.Future[Any]:
-        """Into the journal, and to Valkey."""
-        attempt_id, event = self._attempt_id, ledger.encode(self._event(outcome, self.target))
+    def _written(self, outcome: Outcome) -> bytes:
+        """The attempt's event, encoded as it is in the journal."""
+        event = ledger.encode(self._event(outcome))
         try:
-            self._journal.settled(attempt_id, event)
+            self._journal.settled(self._attempt_id, event)
         except JournalFull as problem:
             log.error("usage_not_journalled", request_id=self._call.request_id, error=str(problem))
         except Exception:  # whatever it is, limits are settled and Valkey is told
             log.exception("usage_not_journalled", request_id=self._call.request_id)
-        sent: asyncio.Future[Any] = send(event)
-        sent.add_done_callback(lambda future: self._confirm(future, attempt_id, event))
-        return sent
+        return event
 
-    def _confirm(self, sent: asyncio.Future[Any], attempt_id: uuid.UUID, event: bytes) -> None:
+    def _watch(self, sent: asyncio.Future[Any], event: bytes) -> None:
+        sent.add_done_callback(functools.partial(self._confirm, self._attempt_id, event))
+
+    def _confirm(self, attempt_id: uuid.UUID, event: bytes, sent: asyncio.Future[Any]) -> None:
         if not sent.cancelled() and sent.exception() is None:
             return
         if not self._journal.not_sent(attempt_id, event):
@@ -213,8 +211,9 @@ class Settlement:
         """What a batch sends costs what a batch costs, however it was carried."""
         return BATCH if self._call.batched else (usage.service_tier or STANDARD)[:32]
 
-    def _event(self, outcome: Outcome, target: Target) -> UsageEvent:
-        call, usage = self._call, outcome.usage
+    def _unheard(self, target: Target) -> UsageEvent:
+        """What is to be said of the attempt if nothing more is heard of it: all that was reserved was used."""
+        call, reserved = self._call, self._admission.amounts
         return UsageEvent(
             attempt_id=self._attempt_id,
             request_id=call.request_id,
@@ -227,22 +226,35 @@ class Settlement:
             provider=target.provider,
             upstream_model=target.upstream_model,
             stream=call.stream,
+            status=500,
+            usage_source="unknown",
+            usage=TokenUsage(reserved.input_tokens, output_tokens=reserved.output_tokens),
+            latency_ms=_ms(time.perf_counter() - call.started),
+            attempt=self._attempt,
+            error_type=DIED,
+            service_tier=BATCH if call.batched else STANDARD,
+            price_version=call.model.price_version,
+            user_agent=call.user_agent,
+            session_id=call.session_id,
+            journal=self._journal.owner,
+        )
+
+    def _event(self, outcome: Outcome) -> UsageEvent:
+        """The same attempt as it ended."""
+        assert self._opened is not None, "no attempt has begun"
+        started, usage = self._call.started, outcome.usage
+        return msgspec.structs.replace(
+            self._opened,
             status=outcome.status,
             usage_source=outcome.source,
             usage=tokens(usage),
-            latency_ms=_ms(time.perf_counter() - call.started),
-            time_to_first_token_ms=None
-            if self._first_token is None
-            else _ms(self._first_token - call.started),
-            attempt=self._attempt,
+            latency_ms=_ms(time.perf_counter() - started),
+            time_to_first_token_ms=None if self._first_token is None else _ms(self._first_token - started),
             error_type=outcome.error_type,
             stop_reason=outcome.stop_reason[:64],
             web_search_requests=searches(usage),
             service_tier=self._tier(usage),
             inference_geo=(usage.inference_geo or "")[:32],
-            price_version=call.model.price_version,
-            user_agent=call.user_agent,
-            session_id=call.session_id,
             journal=self._journal.owner,
         )
 

@@ -32,7 +32,7 @@ from gateway.valkey import Argument, Script, Valkey, ValkeyUnavailable
 log = structlog.get_logger(__name__)
 
 LEASE_MS = 90_000
-RENEW_SECONDS = 30.0
+RENEWALS = 3  # within the time that a lease is given for
 GUESS_WINDOW_MS = 60_000
 TELL_AGAIN_SECONDS = 0.5
 MOST_OWED = 10_000  # settlements that Valkey has not heard of; beyond that their leases end by themselves
@@ -57,12 +57,16 @@ Settling = tuple[tuple[Argument, ...], tuple[Argument, ...]]  # keys and argumen
 
 
 class Limiter:
-    """All limits of this process. `valkey` knows `SCRIPTS`; `replicas` says how many processes share them."""
+    """All limits of this process. `valkey` knows `SCRIPTS`; `replicas` says how many processes share them.
 
-    def __init__(self, valkey: Valkey, replicas: Replicas | None = None) -> None:
+    Where this process dies, what it had under way holds its places for `lease_ms` at most.
+    """
+
+    def __init__(self, valkey: Valkey, replicas: Replicas | None = None, *, lease_ms: int = LEASE_MS) -> None:
         self.valkey = valkey
         self.local = LocalLimiter()
         self._replicas = replicas
+        self._lease_ms = lease_ms
         self._open: dict[str, Admission] = {}
         self._owed: deque[Settling] = deque(maxlen=MOST_OWED)
         self._renewing: asyncio.Task[None] | None = None
@@ -96,10 +100,10 @@ class Limiter:
             if self._telling_again is not None:  # it may hear now, and must before anything else is granted
                 self._hand_over([scope.key for scope in pool.scopes], [counter.key for counter in counters])
             needed = amounts.by_limiter()
-            keys = (*pool.keys, *(counter.key for counter in counters))
+            keys = (*pool.keys, *[counter.key for counter in counters])
             arguments: tuple[Argument, ...] = (
                 lease,
-                LEASE_MS,
+                self._lease_ms,
                 1 if strict else 0,
                 *pool.rules,
                 *[needed[n] for n in pool.used],
@@ -161,10 +165,7 @@ class Limiter:
         if admission.local:
             admission.fits = self.local.charge(admission, cost)
             return self.append(admission.pool.organization_id, event)
-        keys = (
-            usage_stream(shard_of(admission.pool.organization_id)),
-            *(counter.key for counter in admission.counters),
-        )
+        keys = (admission.pool.usage_key, *(counter.key for counter in admission.counters))
         amounts = [counter.budget.amount for counter in admission.counters]
         return self.valkey.call(CHARGE, keys, (event, str(attempt_id), cost, *amounts))
 
@@ -265,7 +266,7 @@ class Limiter:
     async def _renew(self) -> None:
         """Keep the leases of everything that is still running; one that a crash leaves behind ends by itself."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._lease_ms / 1000 / RENEWALS)
             for admission in list(self._open.values()):
                 if not admission.local:
                     self._renew_lease(admission)
@@ -273,7 +274,7 @@ class Limiter:
     def _renew_lease(self, admission: Admission) -> None:
         pool = admission.pool
         keys = [pool.open_key, *(places_of(scope) for scope in pool.scopes if scope.concurrent)]
-        self.valkey.call(RENEW, keys, [admission.lease, LEASE_MS]).add_done_callback(_ignore)
+        self.valkey.call(RENEW, keys, [admission.lease, self._lease_ms]).add_done_callback(_ignore)
 
     def _hand_over(self, scopes: Sequence[str], budgets: Sequence[str]) -> None:
         """What was granted here goes to Valkey, as far as it is there, by keys."""
@@ -324,11 +325,7 @@ def _settling(
 ) -> Settling:
     pool = admission.pool
     reserved, used = admission.amounts.by_limiter(), actual.by_limiter()
-    keys = (
-        usage_stream(shard_of(pool.organization_id)),
-        *pool.keys,
-        *(counter.key for counter in admission.counters),
-    )
+    keys = (pool.usage_key, *pool.keys, *[counter.key for counter in admission.counters])
     return keys, (
         admission.lease,
         event,

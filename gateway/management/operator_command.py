@@ -17,6 +17,11 @@ def date(word: str) -> datetime.date:
     return datetime.date.fromisoformat(word)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 day`, `2 days`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 class OperatorCommand(BaseCommand):
     requires_system_checks: Sequence[str] = ()  # they look at the pages, and cost half of a command's time
 

@@ -100,18 +100,20 @@ class Journal:
 
         Raises `JournalFull`; older records are never given up for it.
         """
-        segment = self._write(OPENED, attempt_id.bytes, event, at_once=True)
-        segment.open[attempt_id.bytes] = event
-        self._opened_in[attempt_id.bytes] = segment
+        id_ = attempt_id.bytes
+        segment = self._write(OPENED, id_, event, at_once=True)
+        segment.open[id_] = event
+        self._opened_in[id_] = segment
 
     def settled(self, attempt_id: uuid.UUID, event: bytes) -> None:
         """The attempt is over, and its event on its way to Valkey. Raises `JournalFull`."""
+        id_ = attempt_id.bytes
         try:
-            segment = self._write(SETTLED, attempt_id.bytes, event, at_once=False)
+            segment = self._write(SETTLED, id_, event, at_once=False)
         finally:
-            self._no_longer_open(attempt_id.bytes)
+            self._no_longer_open(id_)
         segment.used_at = time.monotonic()
-        self._keep_in(segment, attempt_id.bytes)
+        self._keep_in(segment, id_)
 
     def not_sent(self, attempt_id: uuid.UUID, event: bytes) -> bool:
         """Valkey may not have the event: it is replayed when Valkey is there. Whether it is written down here."""
@@ -300,8 +302,9 @@ class Journal:
 
     def _has_room(self, length: int) -> bool:
         """Near the bound, what others wrote is measured at every record."""
-        if self.size + RESERVE_BYTES > self._max_bytes:
-            self._measure()
+        if self.size + length + RESERVE_BYTES <= self._max_bytes:
+            return True
+        self._measure()
         return self.size + length <= self._max_bytes
 
     def _measure(self) -> None:

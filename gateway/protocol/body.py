@@ -170,10 +170,11 @@ def spans(raw: bytes | bytearray, fields: dict[str, msgspec.Raw]) -> dict[str, t
     spans = {}
     position = _skip(raw, raw.index(b"{") + 1)
     for name, value in fields.items():
-        key = _STRING.match(raw, position)
-        if key is None or not _spells(key[0], name):
-            _refuse_repeated(raw, position, fields)
-        start = _skip(raw, _skip(raw, key.end()) + 1)
+        key = b'"%b":' % name.encode()
+        if name.isidentifier() and raw.startswith(key, position):  # no quote in it, no escape
+            start = _skip(raw, position + len(key))
+        else:
+            start = _after_key(raw, position, name, fields)
         value_bytes = bytes(value)  # comparing with a view goes item by item
         if not raw.startswith(value_bytes, start):
             _refuse(f"{name}: repeated key")
@@ -187,11 +188,18 @@ def spans(raw: bytes | bytearray, fields: dict[str, msgspec.Raw]) -> dict[str, t
     return spans
 
 
-def _spells(key: bytes, name: str) -> bool:
-    return key[1:-1] == name.encode() if b"\\" not in key else _string.decode(key) == name
+def _after_key(raw: bytes | bytearray, position: int, name: str, fields: dict[str, msgspec.Raw]) -> int:
+    """Where the value of the key that stands here begins, if it is this key, however it is spelled."""
+    key = _STRING.match(raw, position)
+    if key is None or _string.decode(key[0]) != name:
+        _refuse_repeated(raw, position, fields)
+    return _skip(raw, _skip(raw, key.end()) + 1)
 
 
 def _skip(raw: bytes | bytearray, position: int) -> int:
+    """Past white space, of which there is seldom more than one blank."""
+    if raw[position] == 0x20:
+        position += 1
     return position if raw[position] > 0x20 else _SPACE.match(raw, position).end()  # type: ignore[union-attr]
 
 

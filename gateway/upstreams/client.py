@@ -34,34 +34,21 @@ _BREAKS = (aiohttp.ClientError, OSError)  # a TimeoutError is an OSError too
 class Reply:
     """A provider's answer whose head has come. Read it to the end or `abort` it."""
 
-    __slots__ = ("_chunks", "_stream", "headers", "status")
+    __slots__ = ("_stream", "headers", "status")
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
-        self.headers: list[tuple[bytes, bytes]] = response.headers.raw
         assert isinstance(response.stream, ReplyStream)
+        self.headers: list[tuple[bytes, bytes]] = response.stream.headers
         self._stream = response.stream
-        self._chunks = aiter(self._stream)
 
     async def read(self, seconds: float) -> bytes:
         """The next bytes as soon as there are any, b"" at the end; raises `UpstreamFailure`."""
-        waited = 0.0
-        while True:
-            try:
-                async with asyncio.timeout(min(LOOK_SECONDS, seconds - waited)):
-                    return await anext(self._chunks, b"")
-            except TimeoutError:
-                self._read_on()
-                waited += LOOK_SECONDS
-                if self._stream.lost:
-                    raise UpstreamFailure(Kind.BROKEN, "the connection is gone") from None
-                if waited >= seconds:
-                    raise UpstreamFailure(Kind.TIMEOUT, f"no data for {seconds:g} seconds") from None
-            except asyncio.CancelledError:
-                self._read_on()  # for who drains this reply
-                raise
-            except _BREAKS as problem:
-                raise _failure(problem, "") from problem
+        try:
+            come = self._stream.read_what_came()
+        except _BREAKS as problem:
+            raise _failure(problem, "") from problem
+        return await self._wait(seconds) if come is None else come
 
     async def read_all(self, limit: int, seconds: float) -> bytes:
         """The whole rest within `seconds`; raises `UpstreamFailure`, also beyond `limit` bytes."""
@@ -74,9 +61,20 @@ class Reply:
             parts.append(chunk)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _read_on(self) -> None:
-        """A cancelled iterator is spent, the connection is not: go on with a new one."""
-        self._chunks = aiter(self._stream)
+    async def _wait(self, seconds: float) -> bytes:
+        waited = 0.0
+        while True:
+            try:
+                async with asyncio.timeout(min(LOOK_SECONDS, seconds - waited)):
+                    return await self._stream.read()
+            except TimeoutError:
+                waited += LOOK_SECONDS
+                if self._stream.lost:
+                    raise UpstreamFailure(Kind.BROKEN, "the connection is gone") from None
+                if waited >= seconds:
+                    raise UpstreamFailure(Kind.TIMEOUT, f"no data for {seconds:g} seconds") from None
+            except _BREAKS as problem:
+                raise _failure(problem, "") from problem
 
     async def aclose(self) -> None:
         """Give the connection back to the pool, or cut it if the answer was not read to its end."""

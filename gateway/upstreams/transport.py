@@ -30,22 +30,30 @@ class Destination:
 
 
 class ReplyStream(httpx.AsyncByteStream):
-    """A reply's body. Each iteration goes on where the last one was cancelled."""
+    """A reply's body, and its headers as they came; reading goes on where it was cancelled."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.headers = list(response.raw_headers)
         self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while chunk := await self._next():
+        while chunk := await self.read():
             yield chunk
 
-    async def _next(self) -> bytes:
+    async def read(self) -> bytes:
+        """The next bytes as soon as there are any, b"" at the end."""
         try:
             return await self._response.content.readany()
         except RuntimeError as problem:  # aiohttp's word to who waits at a connection that is closed already
             if self.lost:
                 raise aiohttp.ClientConnectionError(str(problem)) from problem
             raise
+
+    def read_what_came(self) -> bytes | None:
+        """The next bytes if they are there already, b"" at the end; None says that one has to wait."""
+        content = self._response.content
+        chunk = content.read_nowait()
+        return chunk if chunk or content.at_eof() else None
 
     @property
     def lost(self) -> bool:
@@ -70,6 +78,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests whose extension `destination` is a `Destination`; raises aiohttp's exceptions as they are.
 
     A body that comes bit by bit is the extension `body`, an async iterator of bytes.
+    A response's headers are those of its `ReplyStream`: httpx would write each name and value anew.
     """
 
     def __init__(self) -> None:
@@ -85,7 +94,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             allow_redirects=False,
             timeout=destination.timeout,
         )
-        return httpx.Response(response.status, headers=response.raw_headers, stream=ReplyStream(response))
+        return httpx.Response(response.status, stream=ReplyStream(response))
 
     async def aclose(self) -> None:
         if self._session is not None:

@@ -268,8 +268,22 @@ def test_mails_go_to_admins_to_billing_and_to_the_member_concerned(people: Cast)
     (text,) = {mail.text for mail in mails if mail.subject.startswith("80")}
     assert text == (
         f"Member Dev of Acme has spent $40.13 of $50.00 since {start:%Y-%m-%d} 00:00 UTC: 80 % of the monthly spend"
-        " limit.\n\nAt 100 % requests that it covers are refused. The limit begins anew at"
+        " limit.\n\nRequests that may cost more than is left are refused. The limit begins anew at"
         f" {Period.MONTHLY.end(start):%Y-%m-%d} 00:00 UTC.\n\n{settings.CONFIGURATION.base_url}\n"
+    )
+
+
+def test_the_mail_about_all_of_a_limit_says_until_when_requests_are_refused(people: Cast) -> None:
+    limit(people.acme, 100, "monthly")
+    spent(key_of(people.acme), "1")
+
+    alerts.tell()
+
+    text = Mail.objects.filter(subject__startswith="100").values_list("text", flat=True)[0]
+    end = Period.MONTHLY.end(Period.MONTHLY.start(timezone.now()))
+    assert (
+        f"\n\nRequests that it covers are refused until it begins anew, at {end:%Y-%m-%d} 00:00 UTC.\n"
+        in text
     )
 
 

@@ -102,6 +102,12 @@ def test_a_right_body_breaks_nothing_whatever_its_path_names(route: Route, scene
 # --- Queries ---
 
 
+@pytest.fixture(scope="module")
+def cursors(whole_scene: Scene) -> dict[str, list[tuple[Route, str]]]:
+    """Of every list, by what they are called in its answer."""
+    return {kind: _cursors(whole_scene, kind) for kind in ("next_page", "last_id")}
+
+
 @asking
 def test_a_wrong_value_in_a_query_is_refused_by_its_name(route: Route, scene: Scene) -> None:
     for name, field in route.forms.query().fields.items():  # type: ignore[misc]
@@ -135,15 +141,17 @@ def test_what_was_never_a_cursor_is_none(route: Route, scene: Scene) -> None:
 
 
 @asking
-def test_no_list_takes_the_cursors_of_others(route: Route, scene: Scene) -> None:
+def test_no_list_takes_the_cursors_of_others(
+    route: Route, scene: Scene, cursors: dict[str, list[tuple[Route, str]]]
+) -> None:
     """Of pages none but its own, of ids none of another kind."""
     if "page" in _names(route):
-        for other, page in _cursors(scene, "next_page"):
+        for other, page in cursors["next_page"]:
             if other != route:
                 _named(_get(scene, route, {"page": page}), "page")
     for name in {"after_id", "before_id"} & _names(route):
         own = _get(scene, route, {"limit": "1"}).json()["last_id"]
-        for _, id in _cursors(scene, "last_id"):
+        for _, id in cursors["last_id"]:
             if _kind(id) != _kind(own):
                 _named(_get(scene, route, {name: id}), name)
 

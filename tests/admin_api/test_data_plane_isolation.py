@@ -25,9 +25,10 @@ from gateway.batches.store import BatchStore
 from gateway.engine.plane import Plane
 from gateway.ids import attempt_time, new_id
 from gateway.metering import event
-from gateway.models import ApiKey, Organization
+from gateway.models import ApiKey, MessageBatch, Organization
 from gateway.shards import SHARDS, usage_stream
 from tests.admin_api.door import Door, admin_key
+from tests.batches.rows import batch_of
 from tests.committed import committed
 from tests.data_plane.wire import Answer
 from tests.people import Cast
@@ -37,7 +38,7 @@ MODEL = "claude-haiku-5-5"  # the simulator serves it
 HELLO = [{"role": "user", "content": "Hello"}]
 NOTHING_THERE = ""  # the pattern of whatever else is asked for below /v1
 
-# By pattern: a path that it matches, and the body of a POST.
+# By pattern: a path that it matches (of batches with the id of a new one), and the body of a POST.
 SCENARIOS: dict[str, tuple[str, dict[str, Any] | None]] = {
     "messages$": ("/v1/messages", {"model": MODEL, "max_tokens": 16, "messages": HELLO}),
     "chat/completions$": ("/v1/chat/completions", {"model": MODEL, "messages": HELLO}),
@@ -47,6 +48,9 @@ SCENARIOS: dict[str, tuple[str, dict[str, Any] | None]] = {
         "/v1/messages/batches",
         {"requests": [{"custom_id": "a", "params": {"model": MODEL, "max_tokens": 16, "messages": HELLO}}]},
     ),
+    "messages/batches/(?P<id>[^/]+)$": ("/v1/messages/batches/{ended}", None),
+    "messages/batches/(?P<id>[^/]+)/cancel$": ("/v1/messages/batches/{running}/cancel", None),
+    "messages/batches/(?P<id>[^/]+)/results$": ("/v1/messages/batches/{ended}/results", None),
     "models$": ("/v1/models", None),
     "models/(?P<name>.+)$": (f"/v1/models/{MODEL}", None),
 }
@@ -67,7 +71,7 @@ class Caller:
 class Scene:
     def __init__(self, door: Door, people: Cast) -> None:
         self.door = door
-        acme = people.acme
+        self.acme = acme = people.acme
         self.theirs = [
             people.umbrella.workspaces.get().id,
             workspaces.create(actor=SYSTEM, organization=people.umbrella, name="Theirs").id,
@@ -101,9 +105,16 @@ class Scene:
     def ask(self, caller: Caller, route: tuple[str, str], *more: tuple[str, str]) -> Answer:
         method, pattern = route
         path, body = SCENARIOS[pattern]
+        if "{" in path:
+            path = path.format(ended=self._batch(ended=True), running=self._batch(ended=False))
         content = [("content-type", "application/json")] if body else []
         raw = json.dumps(body).encode() if body else b""
         return self.door.ask(method, path, headers=[*caller.headers, *content, *more], body=raw)
+
+    def _batch(self, *, ended: bool) -> str:
+        """A new one of Acme's, since it can be deleted once; its id."""
+        status = MessageBatch.Status.ENDED if ended else MessageBatch.Status.IN_PROGRESS
+        return batch_of(self.acme, items=1, status=status).id
 
 
 STOPPED = ("inactive", "archived", "expired")

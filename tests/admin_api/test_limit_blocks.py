@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from admin_api.actions import api_keys, workspaces
 from admin_api.actor import SYSTEM
 from admin_api.queries.rate_limits import ALL_MODELS
-from gateway.models import ApiKey, Organization, Workspace
+from gateway.models import ApiKey, ModelGroup, Organization, Workspace
 from tests.admin_api.door import Door, admin_key
 from tests.admin_api.refused import refused
 from tests.people import Cast
@@ -98,6 +98,18 @@ def test_the_group_is_that_of_the_rate_limits(door: Door, committed_people: Cast
     page: Any = client.get(PATH, cast_to=object)
 
     assert page["data"][0]["group"]["id"] == client.organization.rate_limits.list().data[0].group.id
+
+
+def test_a_group_of_models_is_named_as_people_know_it(people: Cast) -> None:
+    ModelGroup.objects.create(name="opus", display_name="Claude Opus")
+    block, gone = (refused(a_key(people.acme), pool=pool) for pool in ("opus", "haiku"))
+
+    messages = [only(people.acme, request_id=one.request_id)["message"] for one in (block, gone)]
+
+    assert [message.split(":")[0].rpartition(" minute ")[2] for message in messages] == [
+        "for Claude Opus",
+        "for haiku",
+    ]
 
 
 def test_the_default_workspace_is_null_as_in_reports(people: Cast) -> None:

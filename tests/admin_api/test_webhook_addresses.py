@@ -281,7 +281,7 @@ def test_the_proxy_of_the_environment_is_not_used(
 
 
 def test_the_certificate_has_to_be_of_the_name(network: Network, receiver: Receiver) -> None:
-    with pytest.raises(NotDelivered, match="the connection failed"):
+    with pytest.raises(NotDelivered, match="certificate is refused: Hostname mismatch"):
         post(network, receiver, "https://other.example.com/", to(PUBLIC))
 
     assert receiver.requests == []

@@ -189,9 +189,8 @@ def test_a_receiver_that_fails_holds_up_no_other(
     assert deliver(client) == 3
 
     failed = WebhookDelivery.objects.filter(state=State.PENDING)
-    assert {(row.endpoint.url, row.attempts, row.last_error) for row in failed} == {
-        ("https://unknown.example.com/", 1, "the connection failed: ConnectError")
-    }
+    assert {(row.endpoint.url, row.attempts) for row in failed} == {("https://unknown.example.com/", 1)}
+    assert all(row.last_error.startswith("the receiver's certificate is refused: ") for row in failed)
 
 
 def test_a_replaced_secret_signs_from_then_on(

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from gateway.batches import lines
 from gateway.models import ApiKey, BatchItem, MessageBatch, Organization, Workspace
 
 DAY = datetime.timedelta(days=1)
@@ -20,7 +21,7 @@ def batch_of(
     age: datetime.timedelta = datetime.timedelta(),
     **fields: Any,
 ) -> MessageBatch:
-    """One of the default workspace, unless another is given, with so many items."""
+    """One of the default workspace, unless another is given, with so many items, each with a result."""
     created = timezone.now() - age
     batch = MessageBatch.objects.create(
         organization=organization,
@@ -39,6 +40,9 @@ def batch_of(
         | fields,
     )
     BatchItem.objects.bulk_create(
-        BatchItem(batch=batch, number=n, custom_id=f"item-{n}", params=b"{}") for n in range(items)
+        BatchItem(
+            batch=batch, number=n, custom_id=f"item-{n}", params=b"{}", result=lines.canceled(f"item-{n}")
+        )
+        for n in range(items)
     )
     return batch

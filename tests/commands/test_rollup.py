@@ -24,7 +24,13 @@ def test_right_sums_are_told_to_be_right(ledger: Ledger) -> None:
     ledger.record(usage_event())
 
     assert rollup("--check", f"--from={TODAY}", f"--to={TODAY}") == (
-        "1 days compared: every sum is that of the ledger.\n"
+        "1 day compared: every sum is that of the ledger.\n"
+    )
+
+
+def test_days_without_a_ledger_are_not_told_to_be_right(ledger: Ledger) -> None:
+    assert rollup("--from=2020-01-01", "--to=2020-01-31") == (
+        "The ledger has no events of these days: nothing was compared.\n"
     )
 
 
@@ -33,7 +39,7 @@ def test_a_difference_is_printed_and_makes_it_fail_until_it_is_rebuilt(ledger: L
     ledger.connection.execute("UPDATE usage_hour SET requests = 3")
     said = io.StringIO()
 
-    with pytest.raises(CommandError, match="1 sums differ from the ledger") as refused:
+    with pytest.raises(CommandError, match="1 sum differs from the ledger") as refused:
         call_command("rollup", f"--from={TODAY}", stdout=said)
 
     assert refused.value.returncode == 1

@@ -43,10 +43,10 @@ class Applied:
         return answer.status_code
 
 
-@pytest.fixture
-def applied(stack: Stack, tmp_path: Path) -> Iterator[Applied]:
+@pytest.fixture(scope="module")
+def applied(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
     """The organization stays, as organizations do; the catalog is left as it was found."""
-    file = tmp_path / "gateway.yaml"
+    file = tmp_path_factory.mktemp("applied") / "gateway.yaml"
     yield Applied(stack, file)
     file.write_text("{}")
     stack.manage("apply", "--prune", str(file))
@@ -72,16 +72,8 @@ def test_a_model_and_its_aliases_follow_the_file(applied: Applied) -> None:
     assert applied.ask("applied-first") == 404
 
 
-def test_limits_follow_the_file(applied: Applied) -> None:
-    assert within_a_second(lambda: applied.ask("applied-model") == 200)
-
-    applied.apply(alias="applied-first", requests=1)
-
-    assert within_a_second(lambda: applied.ask("applied-model") == 429)
-
-
 def test_a_file_with_an_error_changes_nothing_that_runs(applied: Applied) -> None:
-    assert within_a_second(lambda: applied.ask("applied-first") == 200)
+    assert within_a_second(lambda: applied.ask("applied-model") == 200)
     applied.file.write_text(
         "models: {applied-model: {aliases: [applied-third], routes: [{provider: nobody}]}}"
     )
@@ -95,3 +87,12 @@ def test_a_file_with_an_error_changes_nothing_that_runs(applied: Applied) -> Non
         "expected one of own-simulator, simulator",
     ]
     assert applied.ask("applied-third") == 404
+
+
+def test_limits_follow_the_file(applied: Applied) -> None:
+    """The last of them: it leaves nothing to ask with."""
+    assert within_a_second(lambda: applied.ask("applied-model") == 200)
+
+    applied.apply(alias="applied-first", requests=1)
+
+    assert within_a_second(lambda: applied.ask("applied-model") == 429)

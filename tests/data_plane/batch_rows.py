@@ -72,6 +72,20 @@ class BatchRows:
         )
         return batch_id
 
+    def ended_alike(self, tenant: Tenant, message: bytes, count: int) -> str:
+        """One that has ended with the same message so many times."""
+        batch_id = self.add(
+            tenant, count, status="ended", ended_at=datetime.datetime.now(datetime.UTC), succeeded=count
+        )
+        head, _, tail = lines.succeeded("%", message).partition(b"%")
+        self.connection.execute(
+            """INSERT INTO message_batch_item (batch_id, number, custom_id, params, state, result)
+               SELECT %s, n, 'item-' || n, '', %s, %s || convert_to('item-' || n, 'UTF8') || %s
+                 FROM generate_series(0, %s) AS n""",
+            [batch_id, ItemState.SUCCEEDED, head, tail, count - 1],
+        )
+        return batch_id
+
     def items(self, batch_id: str, params: Sequence[dict[str, Any]]) -> None:
         given = [(batch_id, n, f"item-{n}", json.dumps(one).encode()) for n, one in enumerate(params)]
         self._copy("batch_id, number, custom_id, params", given)

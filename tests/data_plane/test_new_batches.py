@@ -143,6 +143,16 @@ def test_a_hint_is_sent_that_celery_understands(client: Anthropic, house: House)
     )
 
 
+def test_who_cancels_has_workers_told_whoever_carries_the_batch(client: Anthropic, house: House) -> None:
+    batch = client.messages.batches.create(requests=requests())
+    _soon(lambda: house.valkey.lpop("celery"))
+
+    client.messages.batches.cancel(batch.id)
+
+    told = [json.loads(_soon(lambda: house.valkey.lpop("celery")))["headers"]["task"] for _ in range(2)]
+    assert sorted(told) == ["gateway.batches.tasks.run_batches", "gateway.batches.tasks.run_native_batches"]
+
+
 # --- Refusals ---
 
 
@@ -295,6 +305,29 @@ def test_many_at_once_do_not_outgrow_the_queue(house: House, tenant: Tenant) -> 
 
     assert sorted(answer.status for answer in answers) == [200] * 3 + [429] * 9
     assert sum(row["total"] for row in batches_of(house, tenant.id)) == 9
+
+
+@pytest.mark.parametrize(
+    ("table", "whose"), [("gateway_workspace", "your workspace's"), ("gateway_apikey", "your API key's")]
+)
+def test_so_is_that_of_a_workspace_and_of_a_key(
+    client: Anthropic, house: House, tenant: Tenant, table: str, whose: str
+) -> None:
+    with database(house) as connection:
+        connection.execute(
+            f"UPDATE {table} SET group_limits = %s WHERE organization_id = %s",  # type: ignore[arg-type]
+            [json.dumps({"batch": {"enqueued_batch_requests": 2}}), tenant.id],
+        )
+    client.messages.batches.create(requests=requests(2))
+    other = house.office.wish("workspace", organization=tenant.name, name="Other")["id"]
+    fresh = house.office.wish("api_key", organization=tenant.name, workspace=other)["secret"]
+
+    with pytest.raises(
+        anthropic.RateLimitError, match=f"would exceed {whose} rate limit of 2 batch requests"
+    ):
+        client.messages.batches.create(requests=requests(1))
+
+    assert house.post({"requests": requests(3)}, path=BATCHES, key=fresh).status == 200
 
 
 def test_what_is_done_leaves_the_queue(client: Anthropic, house: House, tenant: Tenant) -> None:

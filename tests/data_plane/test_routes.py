@@ -13,6 +13,7 @@ from tests import openai_provider as chat
 from tests import upstream as provider
 from tests.data_plane.house import House, body
 from tests.data_plane.wire import Answer
+from tests.outages.site import until
 from tests.ports import free_port
 from tests.upstream import Close, Hang, Reset, Script, Upstream, reply
 
@@ -167,10 +168,10 @@ def test_each_attempt_is_a_row_of_its_own(house: House, routes: Routes, upstream
     ready(house, model)
     script = upstream.scripts(failing(providers, FAULTS["529"]))
 
-    answer = house.post(body(model, script))
-    time.sleep(0.1)
+    request_id = house.post(body(model, script)).header("request-id")
+    until(lambda: len(house.events(request_id)) >= 2, 3)
 
-    rows = [(one.provider, one.attempt, one.status) for one in house.events(answer.header("request-id"))]
+    rows = [(one.provider, one.attempt, one.status) for one in house.events(request_id)]
     assert sorted(rows) == [(providers[0], 1, 529), (providers[1], 2, 200)]
 
 

@@ -20,7 +20,7 @@ PLAIN, CACHED, FOR_AN_HOUR = b"{}", b'{"cache_control": {}}', b'{"cache_control"
 
 def asking(raw: bytes, price: Rates | None) -> Call:
     asked: Any = SimpleNamespace(
-        body=SimpleNamespace(raw=raw), max_tokens=100, model=SimpleNamespace(price=price)
+        body=SimpleNamespace(raw=raw), max_tokens=100, model=SimpleNamespace(price=price), batched=False
     )
     return cast(Call, asked)
 

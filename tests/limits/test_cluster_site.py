@@ -155,7 +155,7 @@ def _is_recorded_after(site: Site, load: Load, moment: float) -> bool:
         (["manage.py", "prepare"], ""),
         (["manage.py", "prepare"], "the cluster"),
         (["-m", "celery", "-A", "gateway", "worker", "--concurrency=1"], ""),
-        (["-m", "celery", "-A", "gateway", "beat", "--schedule=/dev/null", "--pidfile="], ""),
+        (["-m", "celery", "-A", "gateway", "beat", "--schedule=/nonexistent/schedule", "--pidfile="], ""),
     ],
     ids=["prepare", "prepare with a cluster as broker", "worker", "beat"],
 )

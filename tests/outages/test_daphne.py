@@ -30,8 +30,9 @@ class Daphne:
     port: int
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def daphne(site: Site) -> Iterator[Daphne]:
+    """One for the file, whose last test ends it."""
     data = site.folder / "daphne"
     data.mkdir(exist_ok=True)
     with contextlib.closing(socket.create_server(("127.0.0.1", 0), backlog=128)) as listener:

@@ -23,7 +23,7 @@ def test_postgres_away_stops_no_known_key_and_loses_no_usage(site: Site, how: st
     load = Load(site, site.house.tenant())
     never_used = site.house.tenant()
     with load:
-        time.sleep(1)
+        time.sleep(0.5)
         gone = time.monotonic()
         with _away(site, how):
             strangers = site.house.ask_all(
@@ -32,7 +32,7 @@ def test_postgres_away_stops_no_known_key_and_loses_no_usage(site: Site, how: st
             health = [site.house.get(path, key="") for path in ("/healthz", "/readyz")]
             time.sleep(max(0.0, AWAY - (time.monotonic() - gone)))
             away = time.monotonic() - gone
-        time.sleep(1)
+        time.sleep(0.5)
     settled = load.wait_for_ledger()
 
     added = load.added()

@@ -82,7 +82,7 @@ def test_all_secrets_are_exchanged_under_load(site: Site) -> None:
         "GATEWAY_KEY_PEPPER": secrets.token_urlsafe(48),
         "GATEWAY_DATA_ENCRYPTION_KEYS": base64.urlsafe_b64encode(os.urandom(32)).decode(),
     }
-    environment = site.house.environment | {"GATEWAY_DRAIN_SECONDS": "5"}
+    environment = site.house.environment | {"GATEWAY_DRAIN_SECONDS": "3"}
     with WebGroup(environment, site.folder, 2) as web:
         address = f"http://127.0.0.1:{web.port}"
         browser, seldom, never = (_signed_in(address) for _ in range(3))

@@ -20,13 +20,13 @@ WITHIN = 0.2
 def test_valkey_away_delays_no_answer_and_loses_no_usage(site: Site, how: str) -> None:
     load = Load(site, site.house.tenant())
     with load:
-        time.sleep(1)
+        time.sleep(0.5)
         gone = time.monotonic()
         with _away(site, how):
             time.sleep(AWAY)
             spooled = site.spooled_bytes()
             back = time.monotonic()
-        time.sleep(1.5)
+        time.sleep(1)
     replayed = until(lambda: site.spooled_bytes() == 0, 15, "the spool was not replayed")
     settled = load.wait_for_ledger()
 

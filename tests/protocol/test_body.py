@@ -46,6 +46,7 @@ def refusal(raw: bytes) -> str:
         (b'{"a":1,"b":2,"a":3}', "a: repeated key"),
         (b'{"a":1, "\\u0061" : 2}', "a: repeated key"),
         (b'{"a":{"x":1},"a":{"x":1}}', "a: repeated key"),
+        (b'{"a\\":3}":1,"a\\":3}":1,"a\\\\":3}', 'a":3}: repeated key'),
     ],
 )
 def test_what_two_parsers_could_read_differently_is_refused(raw: bytes, message: str) -> None:

@@ -123,7 +123,7 @@ def test_each_difference_is_a_line_with_both_figures_and_makes_it_exit_2(
     assert code == 2
     (line,) = [line.split() for line in said.splitlines() if str(MONDAY) in line]
     assert line == [str(MONDAY), MODEL, OUTPUT, "100", "130", "0.0015", "0.00195"]
-    assert said.endswith("1 figures differ")
+    assert said.endswith("1 figure differs")
 
 
 def test_programs_get_the_same_as_json(ledger: Ledger, bookkeeper: Bookkeeper) -> None:

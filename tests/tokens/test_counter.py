@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,9 +28,18 @@ BARE = Profile(factor=1.0, per_request=0, per_message=0, per_tool=0, tool_prompt
 
 @pytest_asyncio.fixture
 async def counter() -> AsyncIterator[TokenCounter]:
-    counter = TokenCounter()
-    yield counter
-    await counter.close()
+    async with _counting() as counter:
+        yield counter
+
+
+@contextlib.asynccontextmanager
+async def _counting(**how: Any) -> AsyncIterator[TokenCounter]:
+    """Its process ends also where a test fails: the next one looks for its own."""
+    counter = TokenCounter(**how)
+    try:
+        yield counter
+    finally:
+        await counter.close()
 
 
 def _body(text: str, **fields: object) -> bytes:
@@ -128,16 +139,23 @@ async def test_a_killed_process_is_replaced_and_nobody_notices(counter: TokenCou
 
 
 async def test_a_process_that_hangs_is_given_up_at_the_deadline_and_replaced() -> None:
-    counter = TokenCounter(deadline=1.0)
-    await counter.count(_body("hello"), profile=BARE)
-    [child] = _children()
-    child.suspend()
     body = _body(ENGLISH)
-    begin = time.monotonic()
-    assert await counter.count(body, profile=BARE) == quick_estimate(body)
-    assert time.monotonic() - begin < 1.5
-    assert await counter.count(_body("hello"), profile=BARE) == 1
-    await counter.close()
+    async with _counting(deadline=1.0) as counter:
+        await _count_exactly(counter)
+        [child] = _children()
+        child.suspend()
+        begin = time.monotonic()
+        assert await counter.count(body, profile=BARE) == quick_estimate(body)
+        assert time.monotonic() - begin < 1.5
+        await _count_exactly(counter)
+
+
+async def _count_exactly(counter: TokenCounter) -> None:
+    """On a busy machine a process may take longer to start than it has: the next guess finds it started."""
+    counts = [await counter.count(_body("hello"), profile=BARE)]
+    while counts[-1] != 1:
+        assert len(counts) < 20, counts
+        counts.append(await counter.count(_body("hello"), profile=BARE))
 
 
 async def test_a_request_given_up_does_not_disturb_the_next(counter: TokenCounter) -> None:
@@ -148,12 +166,11 @@ async def test_a_request_given_up_does_not_disturb_the_next(counter: TokenCounte
 
 
 async def test_too_many_waiting_requests_are_guessed_at_once() -> None:
-    counter = TokenCounter(most_pending=2)
     body = _body(ENGLISH * 3)
-    counts = await asyncio.gather(*(counter.count(body, profile=BARE) for _ in range(4)))
+    async with _counting(most_pending=2) as counter:
+        counts = await asyncio.gather(*(counter.count(body, profile=BARE) for _ in range(4)))
     exact = openai.o200k_base().count(ENGLISH * 3)
     assert counts == [exact, exact, quick_estimate(body), quick_estimate(body)]
-    await counter.close()
 
 
 async def test_too_many_waiting_bytes_are_guessed_at_once() -> None:
@@ -171,12 +188,11 @@ async def test_a_body_that_cannot_be_read_is_guessed_and_the_process_lives(count
 
 
 async def test_an_idle_process_goes_and_comes_back() -> None:
-    counter = TokenCounter(idle=0.2)
-    await counter.count(_body("hello"), profile=BARE)
-    [child] = _children()
-    await _until(lambda: not child.is_running())
-    assert await counter.count(_body("hello"), profile=BARE) == 1
-    await counter.close()
+    async with _counting(idle=0.2) as counter:
+        await counter.count(_body("hello"), profile=BARE)
+        [child] = _children()
+        await _until(lambda: not child.is_running())
+        assert await counter.count(_body("hello"), profile=BARE) == 1
     assert _children() == []
 
 

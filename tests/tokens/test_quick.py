@@ -73,9 +73,9 @@ def test_an_empty_body_is_one_token() -> None:
 )
 def test_a_guess_costs_next_to_nothing_whatever_the_body(body: bytes, milliseconds: float) -> None:
     def cost() -> float:
-        begin = time.perf_counter()
+        begin = time.thread_time()
         for _ in range(20):
             quick_estimate(body)
-        return (time.perf_counter() - begin) / 20 * 1000
+        return (time.thread_time() - begin) / 20 * 1000
 
     assert min(cost() for _ in range(5)) < milliseconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -17,6 +18,12 @@ from gateway.models import Organization
 
 class Command(OperatorCommand):
     help = "Shows an organization's credit, or changes it; --prepaid on or off says whether it is held to it."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """argparse takes DOLLARS only right behind ORGANIZATION, unless options are told to be among them."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.parse_args = parser.parse_intermixed_args
+        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("organization", metavar="ORGANIZATION", help="its name")

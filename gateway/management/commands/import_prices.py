@@ -15,7 +15,7 @@ from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
 from admin_api.changes import shown
 from admin_api.locks import hold_catalog
-from gateway.management.operator_command import OperatorCommand
+from gateway.management.operator_command import OperatorCommand, counted
 from gateway.models import Model
 from gateway.price_list.fragment import fragment
 from gateway.price_list.proposals import Proposal, proposals
@@ -52,7 +52,7 @@ class Command(OperatorCommand):
         else:
             self._tell(found)
         if apply and different:
-            self._print(f"{_count(different)} changed; they cost this from now on")
+            self._print(f"{counted(len(different), 'price')} changed; they cost this from now on")
         elif different:
             sys.exit(DIFFERENT)
 
@@ -101,7 +101,3 @@ def _routes(row: Model) -> list[RouteTo]:
         RouteTo(route.provider.name, route.upstream_model, route.priority, route.weight)
         for route in row.routes.all()
     ]
-
-
-def _count(different: Sequence[Proposal]) -> str:
-    return f"{len(different)} price{'' if len(different) == 1 else 's'}"

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from admin_api.queries import named
 from gateway.errors import InvalidRequest
-from gateway.management.operator_command import OperatorCommand, date
+from gateway.management.operator_command import OperatorCommand, counted, date
 from gateway.metering import partitions
 from gateway.models import Provider
 from gateway.reconciliation import ledger_report, provider_report
@@ -87,7 +87,8 @@ class Command(OperatorCommand):
         else:
             self.stdout.write(f"Equal: {ledger.tokens:,} tokens, ${dollars(ledger.cost)}.")
         if found:
-            raise CommandError(f"{len(found)} figures differ", returncode=DIFFERENT)
+            verb = "differs" if len(found) == 1 else "differ"
+            raise CommandError(f"{counted(len(found), 'figure')} {verb}", returncode=DIFFERENT)
 
     def _show(self, table: Table) -> None:
         """In a pipe each difference is one line, for grep."""

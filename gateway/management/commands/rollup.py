@@ -11,7 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 from psycopg import Connection
 
-from gateway.management.operator_command import OperatorCommand, date
+from gateway.management.operator_command import OperatorCommand, counted, date
 from gateway.metering import rebuild
 from gateway.metering.summary import Difference, Span
 
@@ -47,11 +47,14 @@ class Command(OperatorCommand):
             spans = list(_spans(first, last, organization))
             wrong = sum(self._rebuilt(span) if rebuild else self._compared(span) for span in spans)
         if rebuild:
-            self.stdout.write(f"{len(spans)} days rebuilt, {wrong} sums corrected.")
+            self.stdout.write(f"{counted(len(spans), 'day')} rebuilt, {counted(wrong, 'sum')} corrected.")
         elif wrong:
-            raise CommandError(f"{wrong} sums differ from the ledger; --rebuild corrects them")
+            verb = "differs" if wrong == 1 else "differ"
+            raise CommandError(f"{counted(wrong, 'sum')} {verb} from the ledger; --rebuild corrects them")
+        elif spans:
+            self.stdout.write(f"{counted(len(spans), 'day')} compared: every sum is that of the ledger.")
         else:
-            self.stdout.write(f"{len(spans)} days compared: every sum is that of the ledger.")
+            self.stdout.write("The ledger has no events of these days: nothing was compared.")
 
     def _rebuilt(self, span: Span) -> int:
         corrected = rebuild.rebuild(_connection(), span)

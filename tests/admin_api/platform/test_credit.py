@@ -200,6 +200,19 @@ def test_the_command_shows_and_changes_credit(people: Cast) -> None:
     assert list(entries) == [(125050, "Invoice 8", "system"), (-100000, "", "system")]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-12.50", "--note", "Refund"),
+        ("--note", "Refund", "-12.50"),
+        ("--note", "Refund", "--", "-12.50"),
+    ],
+)
+def test_the_amount_may_stand_before_and_behind_the_note(people: Cast, arguments: tuple[str, ...]) -> None:
+    assert command(*arguments) == "Acme: -12.50 USD left; not prepaid\n"
+    assert list(CreditEntry.objects.values_list("amount", "note")) == [(-1250, "Refund")]
+
+
 @pytest.mark.parametrize("amount", ["fifty", "1.005", "nan", "inf", "1e99999999999999999999"])
 def test_the_command_takes_dollars_and_cents_only(people: Cast, amount: str) -> None:
     with pytest.raises(CommandError, match="is no amount"):

@@ -1,0 +1,108 @@
+"""Message batches that run: a worker of the gateway under test, and what becomes of the batches it works on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.data_plane.house import PROJECT, House, Tenant
+from tests.data_plane.stored_batches import database
+from tests.upstream import Received
+
+BATCHES = "/v1/messages/batches"
+MARK = re.compile(rb"item ([a-z0-9-]+)")  # in the text of a message, so that the provider knows it
+
+
+@dataclass(frozen=True)
+class Made:
+    """A batch, and whose it is."""
+
+    house: House
+    tenant: Tenant
+    id: str
+
+    @property
+    def progress(self) -> dict[str, int]:
+        """How many items have which result, while it runs too."""
+        names = "total, succeeded, errored, canceled, expired"
+        return self._row(f"SELECT {names} FROM message_batch WHERE id = %s")
+
+    @property
+    def done(self) -> int:
+        return sum(number for name, number in self.progress.items() if name != "total")
+
+    @property
+    def status(self) -> str:
+        return str(self._row("SELECT status FROM message_batch WHERE id = %s")["status"])
+
+    def wait(self, until: Callable[[Made], bool], within: float) -> float:
+        """Seconds until that was so."""
+        began = time.monotonic()
+        while not until(self):
+            assert time.monotonic() < began + within, f"after {within} s {self.status}: {self.progress}"
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def wait_until_ended(self, within: float) -> float:
+        return self.wait(lambda batch: batch.status == "ended", within)
+
+    def cancel(self) -> None:
+        assert self.house.post(b"", path=f"{BATCHES}/{self.id}/cancel", key=self.tenant.key).status == 200
+
+    def expire(self) -> None:
+        """Its day is over now."""
+        with database(self.house) as connection:
+            connection.execute("UPDATE message_batch SET expires_at = now() WHERE id = %s", [self.id])
+
+    def results(self) -> list[dict[str, Any]]:
+        answer = self.house.get(f"{BATCHES}/{self.id}/results", key=self.tenant.key)
+        assert answer.status == 200, answer.body
+        return [json.loads(line) for line in answer.body.splitlines()]
+
+    def types(self) -> Counter[str]:
+        return Counter(result["result"]["type"] for result in self.results())
+
+    def _row(self, query: str) -> dict[str, Any]:
+        with database(self.house) as connection:
+            return connection.execute(query.encode(), [self.id]).fetchall()[0]
+
+
+def make(house: House, tenant: Tenant, params: Sequence[dict[str, Any]]) -> Made:
+    """A batch of these; their custom ids are `item-0`, `item-1`, ..."""
+    items = [{"custom_id": f"item-{number}", "params": one} for number, one in enumerate(params)]
+    answer = house.post({"requests": items}, path=BATCHES, key=tenant.key)
+    assert answer.status == 200, answer.body
+    return Made(house, tenant, answer.json["id"])
+
+
+def marks(received: Sequence[Received]) -> Counter[str]:
+    """How often each marked item reached the provider."""
+    found = (MARK.search(one.body) for one in received)
+    return Counter(match[1].decode() for match in found if match is not None)
+
+
+@contextlib.contextmanager
+def batch_worker(house: House, log: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker with these settings beside the house's."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.data_plane.batch_worker"],
+        cwd=PROJECT,
+        env=house.environment | {name: str(value) for name, value in settings.items()},
+        stdin=subprocess.DEVNULL,
+        stdout=log.open("ab"),
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(5)
