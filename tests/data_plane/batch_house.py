@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.data_plane.house import PROJECT, House, Tenant
+from tests.data_plane.house import PROJECT, SCRIPTED, House, Tenant, body
 from tests.data_plane.stored_batches import database
 from tests.upstream import Received
 
 BATCHES = "/v1/messages/batches"
+OTHERS = 10
 MARK = re.compile(rb"item ([a-z0-9-]+)")  # in the text of a message, so that the provider knows it
 
 
@@ -88,6 +89,24 @@ def marks(received: Sequence[Received]) -> Counter[str]:
     """How often each marked item reached the provider."""
     found = (MARK.search(one.body) for one in received)
     return Counter(match[1].decode() for match in found if match is not None)
+
+
+def told(script: str, name: str, number: int, model: str = SCRIPTED) -> list[dict[str, Any]]:
+    return [body(model, f"{script} item {name}-{n}") for n in range(number)]
+
+
+def others(house: House, each: int, model: str = SCRIPTED) -> list[Made]:
+    """Ten organizations with a batch of so many items that anyone would serve."""
+    return [make(house, house.tenant(), [body(model)] * each) for _ in range(OTHERS)]
+
+
+def all_ended(batches: Sequence[Made], within: float) -> float:
+    """Seconds until all items of all have succeeded."""
+    began = time.monotonic()
+    for batch in batches:
+        batch.wait_until_ended(max(0.1, began + within - time.monotonic()))
+        assert batch.progress["succeeded"] == batch.progress["total"]
+    return time.monotonic() - began
 
 
 @contextlib.contextmanager
