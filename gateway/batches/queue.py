@@ -42,7 +42,8 @@ SELECT EXISTS (SELECT 1 FROM message_batch b
 """
 
 # Sizes are read without the bytes themselves, and items are sought by an array: of a batch that came since it analyzed
-# the table PostgreSQL expects a row or two, and in a join would read the whole batch for each item. Who cancels meanwhile is heard of by the runner within a second.
+# the table PostgreSQL expects a row or two, and in a join would read the whole batch for each item. Who cancels
+# meanwhile is heard of by the runner within a second.
 _LEASE: LiteralString = """
 WITH picked AS (
     SELECT number, octet_length(params) AS size FROM message_batch_item
