@@ -85,6 +85,8 @@ def _words(it: Progress, batch: MessageBatch, now: datetime.datetime) -> dict[st
 def _rate(it: Progress) -> str:
     if not it.per_second:
         return "0 a second"
+    if it.per_second < 1 / 60:
+        return f"{it.per_second * 3600:.3g} an hour"
     if it.per_second < 1:
         return f"{it.per_second * 60:.3g} a minute"
     return f"{figures.count(it.per_second) if it.per_second >= 100 else f'{it.per_second:g}'} a second"

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from dashboard.batch_progress import Shown, shown
 from gateway import ending
+from gateway.batches.progress import Counts, mean_rate
 from gateway.models import MessageBatch
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ KEEP_ALIVE_SECONDS = 15.0
 LIFE_SECONDS = 120.0
 RATE_SECONDS = 30.0  # over which the rate is measured
 LEAST_RATE_SECONDS = 4.0
+LEAST_ITEMS = 3  # that should have come before it means something that none did
 MOST = 200  # streams of one process
 MOST_OF_ONE = 10  # of them of one person
 
@@ -54,30 +56,40 @@ def _rows(ids: Sequence[str]) -> list[MessageBatch]:
 
 
 class Watch:
-    """One batch that somebody looks at. `event` is the newest one, b"" before the first; `over` that none follows."""
+    """One batch that somebody looks at. `event` is the newest one, b"" before the first; `over` that none follows.
+
+    What nobody would see to have changed makes no event: a rate in its fourth digit, a second of hours.
+    """
 
     def __init__(self) -> None:
         self.followers = 0
         self.event = b""
         self.over = False
+        self._seen: tuple[Counts, dict[str, str]] | None = None
         self._samples: deque[tuple[float, int]] = deque()
 
     def see(self, batch: MessageBatch) -> None:
-        told = shown(batch, timezone.now(), self._rate(batch.done))
-        self.event, self.over = event_of(told), told.over
+        told = shown(batch, timezone.now(), self._rate(batch))
+        if self._seen != (told.counts, told.words):
+            self._seen = (told.counts, told.words)
+            self.event, self.over = event_of(told), told.over
 
     def lose(self) -> None:
         """It was deleted."""
         self.over = True
 
-    def _rate(self, done: int) -> float | None:
-        """Items a second of late, None where that was not seen for long enough."""
+    def _rate(self, batch: MessageBatch) -> float | None:
+        """Items a second of late. None where that says less than the mean: nothing came, and hardly could have."""
         now = time.monotonic()
-        self._samples.append((now, done))
+        self._samples.append((now, batch.done))
         while now - self._samples[0][0] > RATE_SECONDS:
             self._samples.popleft()
-        since, before = self._samples[0]
-        return (done - before) / (now - since) if now - since >= LEAST_RATE_SECONDS else None
+        seconds, items = now - self._samples[0][0], batch.done - self._samples[0][1]
+        if seconds < LEAST_RATE_SECONDS:
+            return None
+        if not items and mean_rate(batch, batch.done, timezone.now()) * seconds < LEAST_ITEMS:
+            return None
+        return items / seconds
 
 
 class BatchStreams:

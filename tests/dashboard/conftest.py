@@ -36,11 +36,14 @@ class Site:
     """A running gateway: where it is, and what `stage.py` made."""
 
     url: str
+    database_url: str
+    environment: Mapping[str, str]
     api_key: str
     fresh_api_key: str
     new_invite: str
     known_invite: str
     reset: str
+    batches: dict[str, str]  # ids by what they are
 
     def path(self, link: str) -> str:
         """The path of a link that was printed."""
@@ -70,7 +73,7 @@ def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
             "PORT": str(port),
             "GATEWAY_DRAIN_SECONDS": "0",
         }
-        with _server(environment, listener), _process([sys.executable, "manage.py", "drain"], environment):
+        with _server(environment, listener), running([sys.executable, "manage.py", "drain"], environment):
             made = subprocess.run(
                 [
                     sys.executable,
@@ -86,24 +89,30 @@ def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            yield Site(url=f"http://127.0.0.1:{port}", **json.loads(made.stdout.splitlines()[-1]))
+            yield Site(
+                url=f"http://127.0.0.1:{port}",
+                database_url=environment["DATABASE_URL"],
+                environment=environment,
+                **json.loads(made.stdout.splitlines()[-1]),
+            )
 
 
 @contextmanager
 def _server(environment: Mapping[str, str], listener: socket.socket) -> Iterator[None]:
     environment = {**environment, "GATEWAY_LISTEN_FD": str(listener.fileno())}
     command = [sys.executable, "-m", "gateway.server"]
-    with _process(command, environment, pass_fds=(listener.fileno(),)) as process:
-        _wait_until_ready(f"http://127.0.0.1:{environment['PORT']}/readyz", process)
+    with running(command, environment, pass_fds=(listener.fileno(),)) as process:
+        wait_until_ready(f"http://127.0.0.1:{environment['PORT']}/readyz", process)
         yield
 
 
 @contextmanager
-def _process(
-    command: list[str], environment: Mapping[str, str], **options: Any
+def running(
+    command: list[str], environment: Mapping[str, str], name: str = "", **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A process until the end of the block; what it says is kept as `name`, or by its last word."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    with (ARTIFACTS / f"{command[-1]}.log").open("wb") as log:
+    with (ARTIFACTS / f"{name or command[-1]}.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log, **options)
         try:
             yield process
@@ -116,7 +125,7 @@ def _process(
                 process.wait()
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 20
     while True:
         try:

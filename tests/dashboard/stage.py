@@ -28,6 +28,7 @@ from gateway.models import ApiKey, Organization, Price, User
 from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
+from tests.batches.rows import DAY, batch_of
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -45,14 +46,54 @@ def main() -> None:
     _drain(list(_events(cast, key)))
     for name in ("llama-4-maverick-17b-128e-instruct-fp8", "gpt-oss-120b"):  # without a price
         models.upsert(actor=SYSTEM, name=name, routes=[RouteTo("simulator", name)])
-    known = {
+    known: dict[str, object] = {
         "api_key": secret,
         "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
+        "batches": _batches(cast, key),
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")
+
+
+def _batches(cast: Cast, key: ApiKey) -> dict[str, str]:
+    """Rows that no worker works on: one of each kind, and a list of more than a page before them."""
+    minute = datetime.timedelta(minutes=1)
+    common = {"api_key_id": key.id, "model_names": ["claude-sonnet-5-5", "claude-haiku-5-5"]}
+    for days in range(28, 0, -1):
+        made = timezone.now() - DAY * days
+        batch_of(
+            cast.acme,
+            age=DAY * days,
+            status="ended",
+            total=1000,
+            succeeded=1000 - days,
+            errored=days,
+            ended_at=made + 9 * days * minute,
+            **common,
+        )
+    kinds = {
+        "ended": {
+            "status": "ended",
+            "total": 10_000,
+            "succeeded": 9_812,
+            "errored": 188,
+            "age": 190 * minute,
+        },
+        "canceling": {
+            "status": "canceling",
+            "total": 500,
+            "succeeded": 120,
+            "canceled": 300,
+            "age": 42 * minute,
+        },
+        "running": {"total": 100_000, "succeeded": 41_200, "errored": 730, "age": 25 * minute},
+    }
+    kinds["watched"] = {"total": 100, "age": 60 * minute}
+    kinds["ended"]["ended_at"] = timezone.now() - 61 * minute
+    kinds["canceling"]["cancel_initiated_at"] = timezone.now() - minute
+    return {name: batch_of(cast.acme, **common, **fields).id for name, fields in kinds.items()}
 
 
 def _fresh_key(organization: Organization, user: User) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -22,6 +23,7 @@ SMALL_TARGETS = """[...document.querySelectorAll("button, summary, input, nav a,
     .filter(one => one.checkVisibility() && one.type !== "hidden")
     .filter(one => Math.min(one.getBoundingClientRect().width, one.getBoundingClientRect().height) < 24)
     .map(one => one.outerHTML)"""
+Change = Callable[[str], None]
 WIDTHS = {1280: 900, 360: 740}
 # Name of the page, who looks at it, its address.
 PAGES = [
@@ -31,6 +33,11 @@ PAGES = [
     ("overview-30d", ADA, "/?range=30d"),
     ("overview-empty", MALLORY, "/"),
     ("limits", ADA, "/limits"),
+    ("batches", ADA, "/batches"),
+    ("batches-empty", MALLORY, "/batches"),
+    ("batch-running", ADA, "/batches/running"),
+    ("batch-canceling", ADA, "/batches/canceling"),
+    ("batch-ended", ADA, "/batches/ended"),
     ("quickstart-python", ADA, "/quickstart"),
     ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
     ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),
@@ -84,7 +91,7 @@ def test_a_page_looks_right_and_serves_everybody(
     address: str,
     theme: str,
 ) -> None:
-    url = site.url + (address if address.startswith("/") else site.path(getattr(site, address)))
+    url = site.url + _path(site, address)
     with chromium.new_context(color_scheme="light", reduced_motion="reduce") as context:
         context.add_cookies(
             [*sessions.get(who or "", []), {"name": "theme", "value": theme, "url": site.url}]
@@ -103,6 +110,14 @@ def test_a_page_looks_right_and_serves_everybody(
         assert page.locator("h1").count() == 1
         assert page.locator(".chart table").count() == page.locator("svg.chart-plot").count()
         assert problems == []
+
+
+def _path(site: Site, address: str) -> str:
+    """Of a link that was printed, or with the id of a batch in place of its name."""
+    if not address.startswith("/"):
+        return site.path(getattr(site, address))
+    start, _, name = address.rpartition("/")
+    return f"{start}/{site.batches[name]}" if start == "/batches" else address
 
 
 def _problems(page: Page, own: str) -> list[str]:
@@ -273,6 +288,89 @@ def test_the_organization_switcher_switches_and_closes(
         switcher.get_by_role("button", name="Umbrella").click()
         expect(switcher.locator("summary")).to_contain_text("Umbrella")
         expect(page.get_by_text("No requests yet")).to_be_visible()
+
+
+@pytest.fixture
+def batch(site: Site, chromium: Browser, sessions: dict[str, list]) -> Iterator[tuple[Page, Change]]:
+    """The page of a batch, and what changes the batch."""
+    with (
+        psycopg.connect(site.database_url, autocommit=True) as database,
+        chromium.new_context(viewport={"width": 1280, "height": 900}) as context,
+    ):
+        context.add_cookies(sessions[ADA])
+        page, id = context.new_page(), site.batches["watched"]
+
+        def change(what: str) -> None:
+            database.execute(f"UPDATE message_batch SET {what} WHERE id = %s".encode(), [id])
+
+        change("status = 'in_progress', succeeded = 0, ended_at = NULL, cancel_initiated_at = NULL")
+        page.goto(f"{site.url}/batches/{id}")
+        yield page, change
+
+
+def test_a_batch_moves_while_one_looks_until_it_has_ended(batch: tuple[Page, Change]) -> None:
+    page, change = batch
+    problems = _problems(page, page.url)
+    expect(page.get_by_text("0 of 100", exact=True)).to_be_visible()
+
+    change("succeeded = 40")
+    expect(page.get_by_text("40 of 100", exact=True)).to_be_visible(timeout=6000)
+    expect(page.locator("[data-bar=succeeded]")).to_have_attribute("width", "400")
+    change("status = 'ended', succeeded = 100, ended_at = now()")
+
+    expect(page.get_by_text("One JSON object a line")).to_be_visible(timeout=6000)
+    expect(page.get_by_role("button", name="Cancel batch")).to_have_count(0)
+    assert problems == []
+
+
+def test_the_pause_button_rests_a_batch_too(batch: tuple[Page, Change]) -> None:
+    page, change = batch
+    change("succeeded = 5")
+    expect(page.get_by_text("5 of 100", exact=True)).to_be_visible(timeout=6000)
+
+    page.get_by_role("button", name="Pause").click()
+    change("succeeded = 50")
+    page.wait_for_timeout(2500)
+    expect(page.get_by_text("5 of 100", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+
+    expect(page.get_by_text("50 of 100", exact=True)).to_be_visible(timeout=6000)
+
+
+def test_one_cancels_a_batch_by_keyboard_after_being_asked(batch: tuple[Page, Change]) -> None:
+    page, _ = batch
+    page.get_by_role("button", name="Cancel batch").focus()
+    page.keyboard.press("Enter")
+    asking = page.get_by_role("dialog", name="Cancel this batch?")
+    expect(asking).to_be_visible()
+    expect(asking.get_by_role("button", name="Keep it running")).to_be_focused()
+    page.screenshot(path=ARTIFACTS / "batch-asking-light-1280.png")
+    page.keyboard.press("Escape")
+    expect(asking).not_to_be_visible()
+
+    page.get_by_role("button", name="Cancel batch").click()
+    asking.get_by_role("button", name="Cancel batch").click()
+
+    expect(page.get_by_text("Nothing more of this batch is sent.")).to_be_visible()
+    expect(page.get_by_text("Canceling")).to_be_visible()
+
+
+def test_a_session_that_ended_leaves_a_word_and_a_way(batch: tuple[Page, Change]) -> None:
+    page, change = batch
+    page.route("**/events", lambda route: route.fulfill(status=503))
+    page.clock.install()
+    page.reload()
+    stopped = page.get_by_text("Live figures have stopped.")
+    for _ in range(3):
+        expect(stopped).to_be_hidden()
+        page.wait_for_timeout(300)
+        page.clock.fast_forward(11_000)
+
+    expect(stopped).to_be_visible()
+    page.unroute("**/events")
+    change("succeeded = 7")
+    page.get_by_role("link", name="Load the page again").click()
+    expect(page.get_by_text("7 of 100", exact=True)).to_be_visible()
 
 
 def _call(site: Site, key: str) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.dashboard.conftest import PROJECT, Site
@@ -28,6 +29,37 @@ def test_the_python_example_prints_an_answer(site: Site, tmp_path: Path) -> None
         [sys.executable, example(site, "quickstart.py", tmp_path)], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, bool(done.stdout.strip())) == (0, True), done.stderr
+
+
+def test_the_example_of_a_batch_waits_for_its_results(site: Site, tmp_path: Path) -> None:
+    """A worker's own task, run once instead of by Celery."""
+    with subprocess.Popen(
+        [sys.executable, example(site, "batch.py", tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        _run_batches(site, tmp_path)
+        said, problems = reader.communicate(timeout=60)
+    assert sorted(said.splitlines()) == [f"greeting-{n} succeeded" for n in (2, 3, 4)], problems
+
+
+def _run_batches(site: Site, folder: Path) -> None:
+    """Until that one has ended; the stage's own batches have no items to run."""
+    code = "from gateway.batches.tasks import run_batches; run_batches()"
+    environment = {**site.environment, "DATA_DIR": str(folder)}
+    with psycopg.connect(site.database_url, autocommit=True) as database:
+        for _ in range(20):
+            subprocess.run(
+                [sys.executable, "manage.py", "shell", "-v0", "-c", code],
+                cwd=PROJECT,
+                env=environment,
+                check=True,
+            )
+            done = "SELECT 1 FROM message_batch WHERE total = 3 AND status = 'ended'"
+            if database.execute(done).fetchone():
+                return
+    raise AssertionError("the batch was not run")
 
 
 def test_the_curl_example_prints_an_answer(site: Site, tmp_path: Path) -> None:
