@@ -62,6 +62,7 @@ class Filing:
             self.failing = True
             return False
         self.failing = False
+        self._runner.tally.stored(some)
         del self._outcomes[: len(some)]
         for batch_id in ended:
             log.info("batch_ended", batch_id=batch_id)
