@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up logs test test-agents chaos soak scale fuzz lint format bench lock css browser
+.PHONY: help up logs test test-agents chaos soak scale fuzz lint format bench bench-batches lock css browser
 
 PYTHON ?= python3
 RUN := .venv/bin/python
@@ -58,6 +58,9 @@ format: .venv/.installed-dev ## Bring the code into its style
 
 bench: .venv/.installed-dev ## Measure what the gateway adds to a request
 	@exec $(RUN) -m benchmarks $(BENCH)
+
+bench-batches: .venv/.installed-dev ## Measure a batch of ten thousand messages, and what it leaves for others
+	@exec $(RUN) -m benchmarks.batches $(BENCH)
 
 scale: .venv/.installed-dev ## Measure drain and pages over 50 million usage events (SCALE_ROWS; an hour and 43 GB of disk)
 	@exec $(RUN) -m benchmarks.scale $(SCALE)

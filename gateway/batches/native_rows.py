@@ -15,6 +15,9 @@ from gateway.batch_states import ItemState
 from gateway.batches.queue import COUNT, MARKED_AT_ONCE
 from gateway.batches.store import BatchStore, Connection, Row
 
+# Items are sought by arrays of numbers, not by joins: of a batch that came since it analyzed the table PostgreSQL
+# expects a row or two, and would read the whole batch for each item.
+
 PAGE_ITEMS = 200
 PAGE_BYTES = 8 << 20
 
@@ -50,8 +53,8 @@ WITH picked AS (
     SELECT number FROM (SELECT number, sum(size) OVER (ORDER BY number) - size AS before FROM picked) AS sized
      WHERE before < %(bytes)s
 )
-SELECT i.number, i.custom_id, i.params FROM message_batch_item i JOIN fitting f ON f.number = i.number
- WHERE i.batch_id = %(batch)s ORDER BY i.number
+SELECT number, custom_id, params FROM message_batch_item
+ WHERE batch_id = %(batch)s AND number = ANY(ARRAY(SELECT number FROM fitting)) ORDER BY number
 """
 _ONE_AT_A_TIME: LiteralString = (
     "SELECT pg_advisory_xact_lock(hashtextextended('native batches of ' || %s::text, 0))"
@@ -98,7 +101,6 @@ _LEFT: LiteralString = """
 SELECT number, custom_id FROM message_batch_item
  WHERE batch_id = %s AND number > %s AND state = 2 ORDER BY number LIMIT %s
 """
-# That numbers are asked for twice keeps PostgreSQL from reading the whole batch while it knows little of the table yet.
 _STORE: LiteralString = """
 WITH given AS (
     SELECT * FROM unnest(%(numbers)s::int[], %(states)s::smallint[], %(results)b::bytea[]) AS g(number, state, result)
@@ -117,7 +119,7 @@ WITH left_over AS (
     UPDATE message_batch_item i
        SET state = %(state)s,
            result = convert_to('{"custom_id":"' || i.custom_id || '","result":{"type":"' || %(type)s || '"}}', 'UTF8')
-      FROM left_over l WHERE i.batch_id = %(batch)s AND i.number = l.number
+     WHERE i.batch_id = %(batch)s AND i.number = ANY(ARRAY(SELECT number FROM left_over))
     RETURNING i.batch_id, i.state
 ), """
 

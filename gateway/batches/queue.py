@@ -41,7 +41,9 @@ SELECT EXISTS (SELECT 1 FROM message_batch b
                   AND EXISTS (SELECT 1 FROM message_batch_item i WHERE i.batch_id = b.id AND i.state = 0)) AS waits
 """
 
-# Sizes are read without the bytes themselves. Who cancels meanwhile is heard of by the runner within a second.
+# Sizes are read without the bytes themselves, and items are sought by an array: of a batch that came since it analyzed
+# the table PostgreSQL expects a row or two, and in a join would read the whole batch for each item. Who cancels
+# meanwhile is heard of by the runner within a second.
 _LEASE: LiteralString = """
 WITH picked AS (
     SELECT number, octet_length(params) AS size FROM message_batch_item
@@ -54,8 +56,7 @@ WITH picked AS (
      WHERE before < %(bytes)s
 )
 UPDATE message_batch_item i SET state = 1, lease = %(runner)s, tries = i.tries + 1
-  FROM fitting f
- WHERE i.batch_id = %(batch)s AND i.number = f.number
+ WHERE i.batch_id = %(batch)s AND i.number = ANY(ARRAY(SELECT number FROM fitting))
 RETURNING i.batch_id, i.number, i.custom_id, i.params, i.tries
 """
 

@@ -225,8 +225,4 @@ class Migration(migrations.Migration):
             model_name="batchitem",
             index=models.Index(condition=models.Q(("state", 1)), fields=["lease"], name="batch_item_leased"),
         ),
-        migrations.AddConstraint(
-            model_name="batchitem",
-            constraint=models.UniqueConstraint(fields=("batch", "custom_id"), name="batch_item_custom_id"),
-        ),
     ]

@@ -84,6 +84,9 @@ class BatchItem(models.Model):
 
     While it is `RUNNING` it belongs to the runner `lease`, which nobody else may store results for; `tries` counts the
     times that it was leased or given to a provider. Not before `not_before` is it leased again.
+
+    That a `custom_id` stands once in a batch is checked when it comes in: an index of them would be written at every
+    change of an item, and PostgreSQL would take it for items that are sought by number.
     """
 
     pk = models.CompositePrimaryKey("batch", "number")
@@ -101,7 +104,6 @@ class BatchItem(models.Model):
 
     class Meta:
         db_table = "message_batch_item"
-        constraints = [models.UniqueConstraint(fields=["batch", "custom_id"], name="batch_item_custom_id")]
         indexes = [
             models.Index(
                 fields=["batch", "number"],

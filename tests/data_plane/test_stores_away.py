@@ -19,6 +19,7 @@ from tests.data_plane import wire
 from tests.data_plane.house import Gateway, House, body
 from tests.data_plane.wire import Answer, Wire
 from tests.faults import FaultProxy
+from tests.outages.site import until
 
 CHEAP = {"model": "claude-scripted", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}
 QUICK = 0.2  # seconds: what an answer may take while Valkey is away
@@ -39,6 +40,10 @@ class Island:
     def get(self, path: str) -> Answer:
         return self._ask(wire.request("GET", path, []))
 
+    def is_well(self) -> bool:
+        breaker, ready = self.get("/metrics").body, self.get("/readyz")
+        return b"\ngateway_valkey_breaker_open 0" in breaker and b"away" not in ready.body
+
     def _ask(self, raw: bytes, source: str = "127.0.0.1") -> Answer:
         return asyncio.run(wire.ask(self.gateway.port, raw, source=source))
 
@@ -52,7 +57,16 @@ class Island:
 
 
 @pytest.fixture
-def island(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
+def island(shared_island: Island) -> Iterator[Island]:
+    """With both stores there, before and after."""
+    yield shared_island
+    shared_island.valkey.behave()
+    shared_island.postgres.behave()
+    until(shared_island.is_well, 15, "the stores are back and not used")
+
+
+@pytest.fixture(scope="module")
+def shared_island(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
     folder = Path(tmp_path_factory.mktemp("i"))
     database = urlsplit(house.environment["DATABASE_URL"])
     sockets = parse_qs(database.query)["host"][0]
@@ -116,7 +130,7 @@ def test_without_valkey_the_process_lives_and_after_it_the_limits_are_shared_aga
     assert island.get("/healthz").status == 200
     island.post()
     island.valkey.behave()
-    time.sleep(3)
+    until(island.is_well, 10, "Valkey is back and not used")
 
     statuses = [island.post(tenant.key).status for _ in range(2)] + [
         house.post(CHEAP, key=tenant.key).status for _ in range(3)
