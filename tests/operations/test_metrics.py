@@ -90,9 +90,10 @@ def test_no_label_names_a_tenant_a_key_or_a_model() -> None:
     metrics.request_answered("messages", 200, 0.1)
     metrics.attempt_ended("p", "ok")
     metrics.unknown_upstream_value("openai", "finish_reason")
+    metrics.message_batches({"in_progress": 1}, {"waiting": 1}, 1.0, {"sent": 1})
     families = text_string_to_metric_families(metrics.exposition().decode())
     labels = {name for family in families for sample in family.samples for name in sample.labels}
-    ours = {"endpoint", "status", "provider", "outcome", "dialect", "field"}
+    ours = {"endpoint", "status", "provider", "outcome", "dialect", "field", "state"}
     assert labels == ours | {"le", "generation"}
 
 
