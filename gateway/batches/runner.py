@@ -268,10 +268,13 @@ class Runner:
     async def _sent(self, desk: Desk, leased: Leased, pace: Pace, round_: int) -> None:
         try:
             self._file(desk, leased, await self._result(leased, pace))
+            self._presence.tally.sent()
         except NotYet as wait:
             desk.put_back(leased, not_before=time.monotonic() + wait.seconds)
         except _TooMuch as problem:
             pace.too_much(time.monotonic(), problem.retry_after, round_)
+            self._presence.tally.sent()
+            self._presence.tally.refused()
             self._refused(desk, leased)
         except asyncio.CancelledError:  # it was sent, and what came of it is not known
             self._file(desk, leased, Outcome(leased.item, ItemState.PENDING))
