@@ -185,7 +185,7 @@ class Post:
 
 # Every statement that changes rows is told, without its values.
 COUNTED = {"log_statement": "mod", "log_parameter_max_length": "0"}
-_WORKER = ("-m", "celery", "-A", "gateway", "--quiet", "worker", "--concurrency=2", "--without-gossip")
+_WORKER = ("-m", "celery", "-A", "gateway", "--quiet", "worker", "--concurrency=4", "--without-gossip")
 
 
 @contextlib.contextmanager

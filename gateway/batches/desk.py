@@ -26,11 +26,13 @@ _head = msgspec.json.Decoder(_Head)
 
 
 class Leased(msgspec.Struct, frozen=True):
-    """An item that is to be sent. `model` is what it asks for, "" where that cannot be read."""
+    """An item that is to be sent. `model` is what it asks for, "" where that cannot be read; `survived` are the
+    deaths of runners that it was leased at, where more is not to be leased beside it."""
 
     item: Item
     batch: Row
     model: str
+    survived: int = 0
 
     @property
     def line(self) -> Line:
@@ -46,6 +48,7 @@ class Desk:
         self.most = MOST_AT_ONCE
         self.under_way = 0
         self.bytes = 0  # of what is leased, waiting or under way
+        self.survivors = 0  # of that, once
         self.batches: deque[Row] = deque()
         self._lines: dict[Line, deque[Leased]] = {}
         self._not_before: dict[str, float] = {}
@@ -73,11 +76,17 @@ class Desk:
                 return batch
         return None
 
-    def add(self, items: list[Item], batch: Row) -> None:
+    def add(self, items: list[Item], batch: Row, *, survived: int = 0) -> None:
         for item in items:
-            leased = Leased(item, batch, _model(item.params))
+            leased = Leased(item, batch, _model(item.params), survived)
             self._lines.setdefault(leased.line, deque()).append(leased)
             self.bytes += len(item.params)
+            self.survivors += survived == 1
+
+    def file(self, leased: Leased) -> None:
+        """It is leased no more."""
+        self.bytes -= len(leased.item.params)
+        self.survivors -= leased.survived == 1
 
     def put_back(self, leased: Leased, *, not_before: float) -> None:
         """To the head of its line: limits have no room for its batch until then, by the monotonic clock."""

@@ -23,7 +23,9 @@ BATCHES_OF_ONE = 8
 
 _OPEN: LiteralString = """
 SELECT id, organization_id, workspace_id, api_key_id, version, relayed, query, user_agent, passage,
-       model_names, total, expires_at
+       model_names, total, expires_at,
+       EXISTS (SELECT 1 FROM message_batch_item i WHERE i.batch_id = waiting.id AND i.state = 0 AND i.tries > 0
+                                                    AND i.not_before IS NULL) AS survivors
   FROM (SELECT b.*, row_number() OVER (PARTITION BY b.organization_id ORDER BY b.created_at, b.id) AS place
           FROM message_batch b
          WHERE b.status = 'in_progress' AND b.passage <> 'native' AND b.expires_at > now()
@@ -41,17 +43,22 @@ SELECT EXISTS (SELECT 1 FROM message_batch b
                   AND EXISTS (SELECT 1 FROM message_batch_item i WHERE i.batch_id = b.id AND i.state = 0)) AS waits
 """
 
+<<<<<<< HEAD
 # Sizes are read without the bytes themselves, and items are sought by an array: of a batch that came since it analyzed
 # the table PostgreSQL expects a row or two, and in a join would read the whole batch for each item. Who cancels
 # meanwhile is heard of by the runner within a second.
 _LEASE: LiteralString = """
 WITH picked AS (
+=======
+# Sizes are read without the bytes themselves. Who cancels meanwhile is heard of by the runner within a second.
+_PICK: LiteralString = """
+>>>>>>> h-faults
     SELECT number, octet_length(params) AS size FROM message_batch_item
      WHERE batch_id = %(batch)s AND state = 0 AND (not_before IS NULL OR not_before <= now())
        AND EXISTS (SELECT 1 FROM message_batch
                     WHERE id = %(batch)s AND status = 'in_progress' AND passage = 'emulated' AND expires_at > now())
-     ORDER BY number LIMIT %(most)s FOR UPDATE SKIP LOCKED
-), fitting AS (
+       AND """
+_TAKE: LiteralString = """, fitting AS (
     SELECT number FROM (SELECT number, sum(size) OVER (ORDER BY number) - size AS before FROM picked) AS sized
      WHERE before < %(bytes)s
 )
@@ -59,6 +66,13 @@ UPDATE message_batch_item i SET state = 1, lease = %(runner)s, tries = i.tries +
  WHERE i.batch_id = %(batch)s AND i.number = ANY(ARRAY(SELECT number FROM fitting))
 RETURNING i.batch_id, i.number, i.custom_id, i.params, i.tries
 """
+_NEXT: LiteralString = " ORDER BY number LIMIT %(most)s FOR UPDATE SKIP LOCKED"
+# Whoever had them has died, and one of them may be what it died of. What has been tried often enough is not sent.
+_SURVIVED: LiteralString = "tries > 0 AND not_before IS NULL"
+_LEASE: LiteralString = (
+    f"WITH picked AS ({_PICK} (NOT ({_SURVIVED}) OR tries >= {MOST_TRIES}) {_NEXT}) {_TAKE}"
+)
+_LEASE_AGAIN: LiteralString = f"WITH picked AS ({_PICK} {_SURVIVED} AND tries = %(tries)s {_NEXT}) {_TAKE}"
 
 # `given` back or done; what this runner does not hold any more is passed over. Batches are locked in one order.
 _STORE: LiteralString = """
@@ -159,9 +173,24 @@ async def anything_waits(connection: Connection) -> bool:
 
 
 async def lease(connection: Connection, runner: int, batch_id: str, *, most: int, bytes_: int) -> list[Item]:
-    """The next items of a batch, no more than `most` and not many more bytes than `bytes_`, in their order."""
-    given = {"batch": batch_id, "most": most, "bytes": bytes_, "runner": runner}
-    rows = await (await connection.execute(_LEASE, given)).fetchall()
+    """The next items of a batch, no more than `most` and not many more bytes than `bytes_`, in their order.
+
+    Those that a runner had when it died are left out.
+    """
+    return await _leased(connection, _LEASE, batch=batch_id, most=most, bytes=bytes_, runner=runner)
+
+
+async def lease_again(
+    connection: Connection, runner: int, batch_id: str, *, tries: int, most: int, bytes_: int
+) -> list[Item]:
+    """The same of those that a runner had when it died, and that were tried so often."""
+    return await _leased(
+        connection, _LEASE_AGAIN, batch=batch_id, tries=tries, most=most, bytes=bytes_, runner=runner
+    )
+
+
+async def _leased(connection: Connection, query: LiteralString, **given: object) -> list[Item]:
+    rows = await (await connection.execute(query, given)).fetchall()
     items = [
         Item(row["batch_id"], row["number"], row["custom_id"], bytes(row["params"]), row["tries"])
         for row in rows

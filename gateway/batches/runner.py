@@ -41,6 +41,7 @@ LEASED_AT_ONCE = 100
 LEASED_BYTES = 16 << 20
 HELD_BYTES = 128 << 20  # of all items that are leased and have no result yet
 MOST_WAITING = 2 * LEASED_AT_ONCE  # of one organization
+SURVIVORS = 10  # of one organization that a runner had when it died, at once
 SHARE = 4  # an organization may have so many times as much under way as is free
 LOOK_SECONDS = 1.0
 STEP_SECONDS = 0.1
@@ -71,6 +72,7 @@ class Runner:
         self._turns: deque[uuid.UUID] = deque()
         self._paces: dict[str, Pace] = {}
         self._refusals: dict[tuple[str, int], int] = {}
+        self._suspects = 0  # leased items that were under way, or about to be, at two deaths
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._held_bytes = 0
@@ -131,7 +133,9 @@ class Runner:
         if batch["passage"]:
             return True
         owner = await self._owners.of(batch)
-        target = None if owner is None else passage.decide(batch, self._plane.directory.catalog, owner)
+        if owner is None:  # nobody may use it for now
+            return False
+        target = passage.decide(batch, self._plane.directory.catalog, owner)
         if target is None:
             await queue.decided(connection, batch["id"], "emulated")
             return True
@@ -221,22 +225,45 @@ class Runner:
         if batch is None or self._filing.failing or not self._made_room(desk, now):
             return False
         room = min(room, LEASED_BYTES)
-        items = await self._leased(desk, batch, room)
-        size = sum(len(item.params) for item in items)
-        if len(items) < LEASED_AT_ONCE and size < room:  # the rest waits for something; the next look tells
-            desk.batches.remove(batch)
-        self._held_bytes += size
-        desk.add(items, batch)
-        return bool(items)
-
-    async def _leased(self, desk: Desk, batch: Row, bytes_: int) -> list[Item]:
-        runner, batch_id = self._presence.id, batch["id"]
         try:
             async with self._store.connection() as connection:
-                return await queue.lease(connection, runner, batch_id, most=LEASED_AT_ONCE, bytes_=bytes_)
+                survivors = await self._lease_survivors(connection, desk, batch, room)
+                return survivors or await self._lease_next(connection, desk, batch, room)
         except StoreUnavailable as problem:
             log.warning("batch_items_not_leased", error=str(problem))
-            return []
+            desk.seat([])  # until the next look
+            return False
+
+    async def _lease_next(self, connection: Connection, desk: Desk, batch: Row, room: int) -> bool:
+        runner, batch_id = self._presence.id, batch["id"]
+        items = await queue.lease(connection, runner, batch_id, most=LEASED_AT_ONCE, bytes_=room)
+        if (
+            len(items) < LEASED_AT_ONCE and _size(items) < room
+        ):  # the rest waits for something; the next look tells
+            desk.batches.remove(batch)
+        return self._add(desk, batch, items)
+
+    async def _lease_survivors(self, connection: Connection, desk: Desk, batch: Row, room: int) -> bool:
+        """What a runner died of must not take the same others with it again: few at once the second time, and the
+        third time one of all."""
+        if not batch["survivors"]:
+            return False
+        runner, batch_id, found = self._presence.id, batch["id"], False
+        for tries, most, held in ((1, SURVIVORS, desk.survivors), (2, 1, self._suspects)):
+            if held <= most // 2:
+                items = await queue.lease_again(
+                    connection, runner, batch_id, tries=tries, most=most - held, bytes_=room
+                )
+                found = self._add(desk, batch, items, survived=tries) or found
+        batch["survivors"] = found  # if not, the next look tells
+        return found
+
+    def _add(self, desk: Desk, batch: Row, items: list[Item], *, survived: int = 0) -> bool:
+        """`survived` are the deaths that they were leased at."""
+        self._held_bytes += _size(items)
+        self._suspects += len(items) if survived > 1 else 0
+        desk.add(items, batch, survived=survived)
+        return bool(items)
 
     def _any_model_may(self, batch: Row, now: float) -> bool:
         """Whether any of its models may be sent anything; of very many not all names are known."""
@@ -328,7 +355,10 @@ class Runner:
     def _file(self, desk: Desk, leased: Leased, outcome: Outcome) -> None:
         if outcome.state in FINAL:
             self._refusals.pop((leased.item.batch_id, leased.item.number), None)
-        desk.bytes -= len(leased.item.params)
+        desk.file(leased)
+        self._suspects -= leased.survived > 1
+        if leased.survived:  # more of them may be leased now
+            self._look_at = min(self._look_at, time.monotonic() + STEP_SECONDS)
         self._held_bytes -= len(leased.item.params)
         self._filing.add(outcome)
 
@@ -358,6 +388,10 @@ class Runner:
     def _clear_desks(self) -> None:
         for desk in self._desks.values():
             self._hold_back(desk, desk.give_up_all(), 0.0)
+
+
+def _size(items: Iterable[Item]) -> int:
+    return sum(len(item.params) for item in items)
 
 
 class _TooMuch(Exception):

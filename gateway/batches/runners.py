@@ -53,7 +53,7 @@ WITH leased AS (
     SELECT batch_id, number FROM message_batch_item WHERE state = %(running)s AND lease = ANY(%(runners)s)
      ORDER BY batch_id, number FOR UPDATE
 ), returned AS (
-    UPDATE message_batch_item i SET state = %(pending)s, lease = NULL
+    UPDATE message_batch_item i SET state = %(pending)s, lease = NULL, not_before = NULL
       FROM leased l WHERE i.batch_id = l.batch_id AND i.number = l.number
     RETURNING i.number
 ), batches AS (

@@ -223,6 +223,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="batchitem",
+            index=models.Index(
+                condition=models.Q(("state", 0), ("tries__gt", 0)),
+                fields=["batch", "number"],
+                name="batch_item_again",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="batchitem",
             index=models.Index(condition=models.Q(("state", 1)), fields=["lease"], name="batch_item_leased"),
         ),
     ]

@@ -46,12 +46,14 @@ RUNNERS = st.integers(0, 2)
 
 @dataclass
 class Known:
-    """What must be true of an item. `waits` is that it was put back for a while."""
+    """What must be true of an item. `waits` is that it was put back for a while, `survived` that
+    who had it died."""
 
     state: ItemState = ItemState.PENDING
     lease: int | None = None
     tries: int = 0
     waits: bool = False
+    survived: bool = False
     line: bytes | None = None
 
 
@@ -104,15 +106,20 @@ class QueueMachine(RuleBasedStateMachine):
 
     # --- What happens ---
 
-    @rule(runner=RUNNERS, first=st.booleans(), most=st.integers(1, 6))
-    def lease(self, runner: int, first: bool, most: int) -> None:
+    @rule(runner=RUNNERS, first=st.booleans(), most=st.integers(1, 6), again=st.sampled_from([0, 0, 1, 2]))
+    def lease(self, runner: int, first: bool, most: int, again: int) -> None:
+        """Those that nobody died of; or those that somebody may have died of after so many tries."""
         if self.again[runner]:  # `Filing.failing`
             return
         batch_id = self._batch(first)
-        leased = self.run(
-            queue.lease(self.connection, self.runners[runner], batch_id, most=most, bytes_=1 << 20)
+        given = self.connection, self.runners[runner], batch_id
+        leasing = (
+            queue.lease_again(*given, tries=again, most=most, bytes_=1 << 20)
+            if again
+            else queue.lease(*given, most=most, bytes_=1 << 20)
         )
-        free = [key for key, item in self.items.items() if key[0] == batch_id and _is_free(item)]
+        leased = self.run(leasing)
+        free = [key for key, item in self.items.items() if key[0] == batch_id and _is_free(item, again)]
         expected = free[:most] if self.statuses[batch_id] == "in_progress" else []
         assert [(item.batch_id, item.number) for item in leased] == expected
         for item in leased:
@@ -169,6 +176,7 @@ class QueueMachine(RuleBasedStateMachine):
         known.state, known.lease, known.line = outcome.state, None, outcome.line or None
         known.tries -= outcome.unsent
         known.waits = outcome.state is ItemState.PENDING and outcome.wait > 0
+        known.survived = False
 
     @rule(runner=RUNNERS)
     def die(self, runner: int) -> None:
@@ -262,7 +270,7 @@ class QueueMachine(RuleBasedStateMachine):
     def _freed(self, lease: int) -> None:
         for known in self.items.values():
             if known.lease == lease:
-                known.state, known.lease = ItemState.PENDING, None
+                known.state, known.lease, known.survived = ItemState.PENDING, None, True
 
     def _now_ended(self) -> set[str]:
         """Those that have ended with what was done just now."""
@@ -280,8 +288,12 @@ class QueueMachine(RuleBasedStateMachine):
         return int(self.sql(query)[0]["id"])
 
 
-def _is_free(item: Known) -> bool:
-    return item.state is ItemState.PENDING and not item.waits
+def _is_free(item: Known, again: int) -> bool:
+    if item.state is not ItemState.PENDING or item.waits:
+        return False
+    if again:
+        return item.survived and item.tries == again
+    return not item.survived or item.tries == 0 or item.tries >= queue.MOST_TRIES
 
 
 def _line(item: Item, state: ItemState) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import uuid
 from collections.abc import Callable
@@ -11,7 +13,7 @@ import pytest
 
 from tests.data_plane.batch_house import Made, batch_worker, make, marks
 from tests.data_plane.house import HASTY, SCRIPTED, THINKING, House, body
-from tests.upstream import Hang, Pause, error, message, reply
+from tests.upstream import Hang, Pause, Received, Script, error, message, reply
 
 ANSWER_SECONDS = 0.5
 SLOW = [Pause(ANSWER_SECONDS), *reply(200, message())]
@@ -97,3 +99,32 @@ def test_an_item_that_three_workers_died_of_is_given_up(house: House, tmp_path: 
     (result,) = batch.results()
     assert "three attempts" in result["result"]["error"]["error"]["message"]
     assert len(house.upstream.received(deadly)) == 3
+
+
+def test_what_workers_die_of_takes_nobody_elses_items_with_it(house: House, tmp_path: Path) -> None:
+    """As long as it is not known which item it was, fewer and fewer are under way beside it."""
+    workers: list[int] = []
+
+    def answer(received: Received) -> Script:
+        os.kill(workers[-1], signal.SIGKILL)
+        return [Hang()]
+
+    deadly = house.upstream.answered_by(answer)
+    slow = house.upstream.script([Pause(0.2), *reply(200, message())])
+    tenant = house.tenant()
+    params = [body(SCRIPTED, f"{slow} item own-{n}") for n in range(80)]
+    poisoned = make(house, tenant, [*params[:50], body(SCRIPTED, f"{deadly} item deadly"), *params[50:]])
+    healthy = [make(house, house.tenant(), [body(SCRIPTED, slow)] * 50) for _ in range(2)]
+    while poisoned.status != "ended":
+        with batch_worker(house, tmp_path / "log") as worker:
+            workers.append(worker.pid)
+            while worker.poll() is None and poisoned.status != "ended":
+                time.sleep(0.1)
+        assert len(workers) < 6
+    with batch_worker(house, tmp_path / "log"):
+        for batch in healthy:
+            batch.wait_until_ended(15)
+    assert len(house.upstream.received(deadly)) == 3
+    assert poisoned.types() == {"succeeded": 80, "errored": 1}
+    assert [batch.types() for batch in healthy] == [{"succeeded": 50}] * 2
+    assert max(marks(house.upstream.received(slow)).values()) <= 3
