@@ -43,16 +43,10 @@ SELECT EXISTS (SELECT 1 FROM message_batch b
                   AND EXISTS (SELECT 1 FROM message_batch_item i WHERE i.batch_id = b.id AND i.state = 0)) AS waits
 """
 
-<<<<<<< HEAD
 # Sizes are read without the bytes themselves, and items are sought by an array: of a batch that came since it analyzed
 # the table PostgreSQL expects a row or two, and in a join would read the whole batch for each item. Who cancels
 # meanwhile is heard of by the runner within a second.
-_LEASE: LiteralString = """
-WITH picked AS (
-=======
-# Sizes are read without the bytes themselves. Who cancels meanwhile is heard of by the runner within a second.
 _PICK: LiteralString = """
->>>>>>> h-faults
     SELECT number, octet_length(params) AS size FROM message_batch_item
      WHERE batch_id = %(batch)s AND state = 0 AND (not_before IS NULL OR not_before <= now())
        AND EXISTS (SELECT 1 FROM message_batch

@@ -80,18 +80,14 @@ class MessageBatch(models.Model):
 
 class BatchItem(models.Model):
     """One request of a batch: `number` is its place in it, `params` the body as it came, `result` its line of results
-        without the line feed.
+    without the line feed.
 
-        While it is `RUNNING` it belongs to the runner `lease`, which nobody else may store results for; `tries` counts the
-    <<<<<<< HEAD
-        times that it was leased or given to a provider. Not before `not_before` is it leased again.
+    While it is `RUNNING` it belongs to the runner `lease`, which nobody else may store results for; `tries` counts the
+    times that it was leased or given to a provider. Not before `not_before` is it leased again; with some `tries` and
+    none it was a runner's that died.
 
-        That a `custom_id` stands once in a batch is checked when it comes in: an index of them would be written at every
-        change of an item, and PostgreSQL would take it for items that are sought by number.
-    =======
-        times that it was leased or given to a provider. Not before `not_before` is it leased again; with some `tries` and
-        none it was a runner's that died.
-    >>>>>>> h-faults
+    That a `custom_id` stands once in a batch is checked when it comes in: an index of them would be written at every
+    change of an item, and PostgreSQL would take it for items that are sought by number.
     """
 
     pk = models.CompositePrimaryKey("batch", "number")
