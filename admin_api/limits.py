@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from admin_api.changes import Change
 from gateway.errors import InvalidRequest
-from gateway.limit_pools import GroupLimits
+from gateway.limit_pools import GroupLimits, names_in
 from gateway.limiters import LIMIT_NAMES
 
 LARGEST = 1_000_000_000_000  # Lua's numbers in the limiter stay exact far beyond this
@@ -14,19 +14,26 @@ MOST_TOLD = 20  # pools that a refusal names
 
 
 def check_limits(
-    limits: Mapping[str, int | None], *, lifting: bool = False, field: str = "limits"
+    limits: Mapping[str, int | None],
+    *,
+    lifting: bool = False,
+    field: str = "limits",
+    names: Sequence[str] = LIMIT_NAMES,
 ) -> dict[str, int | None]:
-    """The limits as they are stored. `lifting` allows None, which lifts a limit set further up."""
+    """The limits as they are stored. `lifting` allows None, which lifts a limit set further up; `names` are those that
+    there can be, such as `names_in` a pool."""
     for name, value in limits.items():
-        if name not in LIMIT_NAMES:
-            raise InvalidRequest(
-                f"{field}.{name[:60]}: unknown limit; expected one of {', '.join(LIMIT_NAMES)}"
-            )
+        if name not in names:
+            raise InvalidRequest(f"{field}.{name[:60]}: {_unknown(name)}; expected one of {', '.join(names)}")
         if value is None and lifting:
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
             raise InvalidRequest(f"{field}.{name}: expected a whole number from 1 to {LARGEST}")
     return {name: limits[name] for name in LIMIT_NAMES if name in limits}
+
+
+def _unknown(name: str) -> str:
+    return "only message batches have this limit" if name in LIMIT_NAMES else "unknown limit"
 
 
 def check_group_limits(group_limits: GroupLimits, pools: Collection[str]) -> dict[str, dict[str, int | None]]:
@@ -38,7 +45,8 @@ def check_group_limits(group_limits: GroupLimits, pools: Collection[str]) -> dic
     for pool, limits in sorted(group_limits.items()):
         if pool not in pools:
             raise InvalidRequest(f"group_limits.{pool[:60]}: {no_such_pool(pool, pools)}")
-        checked[pool] = check_limits(limits, lifting=True, field=f"group_limits.{pool}")
+        field = f"group_limits.{pool}"
+        checked[pool] = check_limits(limits, lifting=True, field=field, names=names_in(pool))
     return {pool: limits for pool, limits in checked.items() if limits}
 
 

@@ -150,7 +150,7 @@ def _health(plane: Plane, batches: BatchStore) -> Health:
 
     async def message_batches() -> None:
         told = await figures.read()
-        metrics.message_batches(told.batches, told.items, told.oldest_seconds)
+        metrics.message_batches(told.batches, told.items, told.oldest_seconds, told.tally)
 
     return Health(
         postgres=plane.directory.store.ping,

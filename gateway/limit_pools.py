@@ -26,6 +26,11 @@ _OF_MODELS = tuple(name for name in LIMIT_NAMES if name != ENQUEUED)
 _DEFAULTS: dict[str, Limits] = {BATCH: {CONCURRENT: 50, ENQUEUED: 100_000}}
 
 
+def names_in(pool: str) -> tuple[str, ...]:
+    """The limits that a pool can have."""
+    return LIMIT_NAMES if pool == BATCH else _OF_MODELS
+
+
 def limits_of(pool: str, limits: Limits, group_limits: GroupLimits) -> dict[str, int | None]:
     """What one holder allows in this pool, null or absent where it says nothing."""
     base = {name: limits[name] for name in _INHERITED.get(pool, _OF_MODELS) if name in limits}

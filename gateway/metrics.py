@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -21,6 +21,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 disable_created_metrics()  # a second sample for each counter that nobody reads
@@ -136,6 +138,27 @@ _oldest_batch = Gauge(
 )
 
 
+class _Installation(Collector):
+    """Counters that the whole installation shares: read from the database, so none of this process's own."""
+
+    def __init__(self) -> None:
+        self.batch_items: Mapping[str, int] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        counter = CounterMetricFamily(
+            "gateway_message_batch_item_runs",
+            "What became of items that runners took up, of the whole installation, as each process tells it.",
+            labels=["outcome"],
+        )
+        for outcome, count in self.batch_items.items():
+            counter.add_metric([outcome], count)
+        yield counter
+
+
+_installation = _Installation()
+REGISTRY.register(_installation)
+
+
 def _open_tasks() -> int:
     try:
         return len(asyncio.all_tasks())
@@ -195,8 +218,11 @@ def refused(kind: str) -> None:
     _refusals.labels(kind).inc()
 
 
-def message_batches(batches: Mapping[str, int], items: Mapping[str, int], oldest_seconds: float) -> None:
-    """By status and by state."""
+def message_batches(
+    batches: Mapping[str, int], items: Mapping[str, int], oldest_seconds: float, runs: Mapping[str, int]
+) -> None:
+    """By status, by state, and by what runners have done."""
+    _installation.batch_items = runs
     for status, count in batches.items():
         _batches.labels(status).set(count)
     for state, count in items.items():

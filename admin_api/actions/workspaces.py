@@ -16,7 +16,7 @@ from admin_api.residency import AS_IT_IS, Residency, check_residency
 from admin_api.unattended_batches import canceled_batches
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
-from gateway.limit_pools import DEFAULT, limits_of
+from gateway.limit_pools import DEFAULT, limits_of, names_in
 from gateway.limiters import LIMIT_NAMES
 from gateway.models import ApiKey, Organization, Workspace
 
@@ -189,7 +189,7 @@ def set_limits(
     """
     held = held_live(workspace)
     _check_not_default(held)
-    old, checked = _limits_in(held, pool), check_limits(limits, lifting=True)
+    old, checked = _limits_in(held, pool), check_limits(limits, lifting=True, names=names_in(pool))
     held.group_limits = _with(held, pool, checked)
     new = _limits_in(held, pool)
     if new == old:

@@ -8,6 +8,7 @@ from typing import LiteralString
 import msgspec
 
 from gateway.batches.store import BatchStore, Row
+from gateway.batches.tally import NAMES
 
 FRESH_SECONDS = 5.0  # that figures are told again, however often one asks
 
@@ -18,17 +19,22 @@ SELECT count(*) FILTER (WHERE status = 'in_progress') AS in_progress,
        coalesce(sum(errored), 0)::bigint AS errored, coalesce(sum(canceled), 0)::bigint AS canceled,
        coalesce(sum(expired), 0)::bigint AS expired,
        (SELECT count(*) FROM message_batch_item WHERE state = 1) AS running,
+       (SELECT row_to_json(t) FROM message_batch_tally t) AS tally,
        coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
   FROM message_batch WHERE status <> 'ended'
 """
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Of batches that have not ended: how many by status, their items by state, and the age of the oldest one."""
+    """Of batches that have not ended: how many by status, their items by state, and the age of the oldest one.
+
+    `tally` is what runners have ever done, by `tally.NAMES`.
+    """
 
     batches: dict[str, int]
     items: dict[str, int]
     oldest_seconds: float
+    tally: dict[str, int]
 
 
 class FigureReader:
@@ -56,4 +62,5 @@ def _figures(row: Row) -> Figures:
         {"in_progress": row["in_progress"], "canceling": row["canceling"]},
         {"waiting": max(0, waiting), "running": row["running"], **done},
         row["oldest_seconds"],
+        {name: (row["tally"] or {}).get(name, 0) for name in NAMES},
     )

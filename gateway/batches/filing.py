@@ -77,6 +77,7 @@ class Filing:
             self.failing = True
             return False
         self.failing = False
+        self._runner.tally.stored(some)
         del self._outcomes[: len(some)]
         self._bytes -= sum(len(one.line) for one in some)
         for batch_id in ended:

@@ -59,3 +59,17 @@ class Pace:
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         self._until = now + min(pause, LONGEST_PAUSE_SECONDS)
         self._round, self._under_way, self._answered = self._round + 1, 0, False
+
+
+class Paces:
+    """Of all models at one runner."""
+
+    def __init__(self) -> None:
+        self._paces: dict[str, Pace] = {}
+
+    def of(self, model: str) -> Pace:
+        return self._paces.setdefault(model, Pace())
+
+    def may_send(self, model: str, now: float) -> bool:
+        pace = self._paces.get(model)
+        return pace is None or (not pace.wait(now) and pace.has_room)

@@ -1,8 +1,9 @@
 """Runs the items of batches through the engine: leases them, fairly over organizations, and stores their results.
 
 One loop hands out work: in turns, each organization that has anything to send gets one item sent, until the runner or
-the organization has as much under way as it may. What is leased and not sent yet waits at a desk, one for each
-organization. Results go to the filing (`filing.py`), which stores many at a time.
+the organization has as much under way as it may. What is leased (`leasing.py`) and not sent yet waits at a desk, one
+for each organization. What becomes of an item stands in `serving.py`; results go to the filing, which stores many at a
+time.
 """
 
 from __future__ import annotations
@@ -17,31 +18,22 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from gateway.batch_states import FINAL, ItemState
-from gateway.batches import lines, passage, queue, runners
-from gateway.batches.answer import in_batch
+from gateway.batches import passage, queue, runners
 from gateway.batches.desk import Desk, Leased, most_at_once
 from gateway.batches.filing import Filing
-from gateway.batches.intake import MOST_MODEL_NAMES
-from gateway.batches.item_call import call_of
+from gateway.batches.leasing import MOST_WAITING, Leasing
 from gateway.batches.owners import Owners
-from gateway.batches.pace import Pace
-from gateway.batches.queue import Item, Outcome
+from gateway.batches.pace import Pace, Paces
+from gateway.batches.queue import Outcome
 from gateway.batches.runners import Presence
+from gateway.batches.serving import TooMuch, not_sent, serve
 from gateway.batches.store import BatchStore, Connection, Row
 from gateway.directory.store import StoreUnavailable
-from gateway.engine import exchange
 from gateway.engine.entrance import NotYet
 from gateway.engine.plane import Plane
-from gateway.errors import GatewayError, InternalError, RequestTimeout, Unavailable
-from gateway.ids import new_request_id
 
 log = structlog.get_logger(__name__)
 
-LEASED_AT_ONCE = 100
-LEASED_BYTES = 16 << 20
-HELD_BYTES = 128 << 20  # of all items that are leased and have no result yet
-MOST_WAITING = 2 * LEASED_AT_ONCE  # of one organization
-SURVIVORS = 10  # of one organization that a runner had when it died, at once
 SHARE = 4  # an organization may have so many times as much under way as is free
 LOOK_SECONDS = 1.0
 STEP_SECONDS = 0.1
@@ -51,11 +43,6 @@ HOLD_SECONDS = 5.0
 HELD_BACK_SECONDS = 10.0
 REFUSED_SECONDS, LONGEST_REFUSED_SECONDS = 30.0, 600.0
 MOST_REFUSALS = 10_000  # items of which is remembered how often their provider refused them
-TRY_AGAIN_SECONDS = (2.0, 10.0)  # after the first and the second try
-UNAVAILABLE_SECONDS = 1.0
-
-TOO_MUCH = (429, 529)
-WORKER_DIED = "The gateway's process ended at each of three attempts to run this request."
 
 
 class Runner:
@@ -70,16 +57,15 @@ class Runner:
         self._owners = Owners(plane.directory)
         self._desks: dict[uuid.UUID, Desk] = {}
         self._turns: deque[uuid.UUID] = deque()
-        self._paces: dict[str, Pace] = {}
+        self._paces = Paces()
         self._refusals: dict[tuple[str, int], int] = {}
-        self._suspects = 0  # leased items that were under way, or about to be, at two deaths
         self._sending: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._held_bytes = 0
         self._look_at = 0.0
         self._folder = plane.configuration.data_dir / "run"
         self._presence = Presence(store, self._folder)
         self._filing = Filing(store, self._presence)
+        self._leasing = Leasing(store, self._presence, self._paces)
 
     async def run(self) -> None:
         """Raises `StoreUnavailable` where PostgreSQL is away at the beginning."""
@@ -133,7 +119,9 @@ class Runner:
         if batch["passage"]:
             return True
         owner = await self._owners.of(batch)
-        target = None if owner is None else passage.decide(batch, self._plane.directory.catalog, owner)
+        if owner is None:  # nobody may use it for now
+            return False
+        target = passage.decide(batch, self._plane.directory.catalog, owner)
         if target is None:
             await queue.decided(connection, batch["id"], "emulated")
             return True
@@ -168,7 +156,7 @@ class Runner:
                 status = statuses.get(batch_id)
                 if status != "in_progress":
                     for leased in desk.give_up_batch(batch_id):
-                        self._file(desk, leased, _not_sent(leased.item, expired=status == "expired"))
+                        self._file(desk, leased, not_sent(leased.item, expired=status == "expired"))
 
     # --- Handing out ---
 
@@ -192,7 +180,9 @@ class Runner:
             return False
         if self._send_waiting(desk):
             return True
-        return await self._lease(desk) and self._send_waiting(desk)
+        if self._filing.failing or not self._made_room(desk):
+            return False
+        return await self._leasing.more(desk) and self._send_waiting(desk)
 
     def _has_room(self, desk: Desk) -> bool:
         """Of what is free an organization may not take all: where some hold theirs for long, another still gets on."""
@@ -203,84 +193,25 @@ class Runner:
         """Send one of those that are leased, if any may go."""
         now = time.monotonic()
         for line in desk.lines(now):
-            pace = self._pace(line[1])
+            pace = self._paces.of(line[1])
             if pace.wait(now) > HOLD_SECONDS:
                 self._hold_back(desk, desk.give_up(line), pace.wait(now))
-            elif self._may_send(line[1], now):
+            elif self._paces.may_send(line[1], now):
                 self._send(desk, desk.take(line), pace)
                 return True
         return False
 
-    def _may_send(self, model: str, now: float) -> bool:
-        pace = self._paces.get(model)
-        return pace is None or (not pace.wait(now) and pace.has_room)
-
-    async def _lease(self, desk: Desk) -> bool:
-        """More items of one of its batches, of another one the next time; whether there were any."""
-        now = time.monotonic()
-        room = (HELD_BYTES - self._held_bytes) // 2 - desk.bytes
-        batch = desk.next_batch(now, lambda batch: self._any_model_may(batch, now)) if room > 0 else None
-        if batch is None or self._filing.failing or not self._made_room(desk, now):
-            return False
-        room = min(room, LEASED_BYTES)
-        try:
-            async with self._store.connection() as connection:
-                survivors = await self._lease_survivors(connection, desk, batch, room)
-                return survivors or await self._lease_next(connection, desk, batch, room)
-        except StoreUnavailable as problem:
-            log.warning("batch_items_not_leased", error=str(problem))
-            desk.seat([])  # until the next look
-            return False
-
-    async def _lease_next(self, connection: Connection, desk: Desk, batch: Row, room: int) -> bool:
-        runner, batch_id = self._presence.id, batch["id"]
-        items = await queue.lease(connection, runner, batch_id, most=LEASED_AT_ONCE, bytes_=room)
-        if (
-            len(items) < LEASED_AT_ONCE and _size(items) < room
-        ):  # the rest waits for something; the next look tells
-            desk.batches.remove(batch)
-        return self._add(desk, batch, items)
-
-    async def _lease_survivors(self, connection: Connection, desk: Desk, batch: Row, room: int) -> bool:
-        """What a runner died of must not take the same others with it again: few at once the second time, and the
-        third time one of all."""
-        if not batch["survivors"]:
-            return False
-        runner, batch_id, found = self._presence.id, batch["id"], False
-        for tries, most, held in ((1, SURVIVORS, desk.survivors), (2, 1, self._suspects)):
-            if held <= most // 2:
-                items = await queue.lease_again(
-                    connection, runner, batch_id, tries=tries, most=most - held, bytes_=room
-                )
-                found = self._add(desk, batch, items, survived=tries) or found
-        batch["survivors"] = found  # if not, the next look tells
-        return found
-
-    def _add(self, desk: Desk, batch: Row, items: list[Item], *, survived: int = 0) -> bool:
-        """`survived` are the deaths that they were leased at."""
-        self._held_bytes += _size(items)
-        self._suspects += len(items) if survived > 1 else 0
-        desk.add(items, batch, survived=survived)
-        return bool(items)
-
-    def _any_model_may(self, batch: Row, now: float) -> bool:
-        """Whether any of its models may be sent anything; of very many not all names are known."""
-        names = batch["model_names"]
-        return len(names) >= MOST_MODEL_NAMES or any(self._may_send(name, now) for name in names)
-
-    def _made_room(self, desk: Desk, now: float) -> bool:
+    def _made_room(self, desk: Desk) -> bool:
         """Whether more may wait there; what nothing may be sent of now goes where it is in nobody's way."""
+        now = time.monotonic()
         for batch_id, model in desk.lines(now):
-            if desk.waiting >= MOST_WAITING and not self._may_send(model, now):
+            if desk.waiting >= MOST_WAITING and not self._paces.may_send(model, now):
                 self._hold_back(desk, desk.give_up((batch_id, model)), HELD_BACK_SECONDS)
         return desk.waiting < MOST_WAITING
 
     def _hold_back(self, desk: Desk, held: Iterable[Leased], seconds: float) -> None:
         for leased in held:
             self._file(desk, leased, Outcome(leased.item, ItemState.PENDING, wait=seconds, unsent=True))
-
-    def _pace(self, model: str) -> Pace:
-        return self._paces.setdefault(model, Pace())
 
     # --- Sending ---
 
@@ -292,11 +223,17 @@ class Runner:
 
     async def _sent(self, desk: Desk, leased: Leased, pace: Pace, round_: int) -> None:
         try:
-            self._file(desk, leased, await self._result(leased, pace))
+            outcome = await serve(leased, self._owners, self._plane)
+            if outcome.state is ItemState.SUCCEEDED:
+                pace.succeeded()
+            self._file(desk, leased, outcome)
+            self._presence.tally.sent()
         except NotYet as wait:
             desk.put_back(leased, not_before=time.monotonic() + wait.seconds)
-        except _TooMuch as problem:
+        except TooMuch as problem:
             pace.too_much(time.monotonic(), problem.retry_after, round_)
+            self._presence.tally.sent()
+            self._presence.tally.refused()
             self._refused(desk, leased)
         except asyncio.CancelledError:  # it was sent, and what came of it is not known
             self._file(desk, leased, Outcome(leased.item, ItemState.PENDING))
@@ -318,43 +255,13 @@ class Runner:
                 desk, [leased], min(REFUSED_SECONDS * 2.0 ** (times - 2), LONGEST_REFUSED_SECONDS)
             )
 
-    async def _result(self, leased: Leased, pace: Pace) -> Outcome:
-        """Raises `NotYet` and `_TooMuch` for what has to be sent again."""
-        item, request_id = leased.item, new_request_id()
-        try:
-            if item.tries > queue.MOST_TRIES:
-                raise InternalError(WORKER_DIED)
-            answer = await self._served(leased, request_id)
-            pace.succeeded()
-            return Outcome(item, ItemState.SUCCEEDED, lines.succeeded(item.custom_id, in_batch(answer)))
-        except (NotYet, asyncio.CancelledError):
-            raise
-        except StoreUnavailable:
-            raise NotYet(UNAVAILABLE_SECONDS) from None
-        except GatewayError as error:
-            return _failed(item, error, request_id)
-        except Exception:
-            log.exception("batch_item_failed", request_id=request_id, batch_id=item.batch_id)
-            return _errored(
-                item, InternalError("An unexpected error has occurred in the gateway."), request_id
-            )
-
-    async def _served(self, leased: Leased, request_id: str) -> bytes:
-        owner = await self._owners.of(leased.batch)
-        if owner is None:
-            raise NotYet(UNAVAILABLE_SECONDS)
-        params, catalog = leased.item.params, self._plane.directory.catalog
-        call = call_of(params, leased.batch, owner, catalog, request_id)
-        return (await exchange.serve(call, self._plane)).body
-
     def _file(self, desk: Desk, leased: Leased, outcome: Outcome) -> None:
         if outcome.state in FINAL:
             self._refusals.pop((leased.item.batch_id, leased.item.number), None)
         desk.file(leased)
-        self._suspects -= leased.survived > 1
+        self._leasing.let_go(leased)
         if leased.survived:  # more of them may be leased now
             self._look_at = min(self._look_at, time.monotonic() + STEP_SECONDS)
-        self._held_bytes -= len(leased.item.params)
         self._filing.add(outcome)
 
     # --- Coming and going ---
@@ -383,42 +290,3 @@ class Runner:
     def _clear_desks(self) -> None:
         for desk in self._desks.values():
             self._hold_back(desk, desk.give_up_all(), 0.0)
-
-
-def _size(items: Iterable[Item]) -> int:
-    return sum(len(item.params) for item in items)
-
-
-class _TooMuch(Exception):
-    """The provider wants less; seconds that it wants to be left alone, if it says."""
-
-    def __init__(self, retry_after: float | None) -> None:
-        super().__init__("the provider wants less")
-        self.retry_after = retry_after
-
-
-def _failed(item: Item, error: GatewayError, request_id: str) -> Outcome:
-    """An error that is the item's result, or that may pass. Raises `NotYet` and `_TooMuch`."""
-    asked = "x-gateway-attempts" in error.headers
-    if asked and error.status in TOO_MUCH:
-        raise _TooMuch(_seconds(error.headers.get("retry-after", "")))
-    if not asked and error.status == Unavailable.status:
-        raise NotYet(UNAVAILABLE_SECONDS)
-    passing = asked and (error.status >= 500 or error.status == RequestTimeout.status)
-    if passing and item.tries < queue.MOST_TRIES:
-        return Outcome(item, ItemState.PENDING, wait=TRY_AGAIN_SECONDS[item.tries - 1])
-    return _errored(item, error, request_id)
-
-
-def _errored(item: Item, error: GatewayError, request_id: str) -> Outcome:
-    return Outcome(item, ItemState.ERRORED, lines.errored(item.custom_id, error, request_id))
-
-
-def _not_sent(item: Item, *, expired: bool) -> Outcome:
-    if expired:
-        return Outcome(item, ItemState.EXPIRED, lines.expired(item.custom_id))
-    return Outcome(item, ItemState.CANCELED, lines.canceled(item.custom_id))
-
-
-def _seconds(text: str) -> float | None:
-    return float(text) if text.replace(".", "", 1).isdigit() and text.isascii() else None

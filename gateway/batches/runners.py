@@ -19,6 +19,7 @@ import structlog
 
 from gateway.batch_states import ItemState
 from gateway.batches.store import BatchStore, Connection
+from gateway.batches.tally import Tally
 from gateway.directory.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -74,6 +75,7 @@ class Presence:
         self._folder = folder
         self._lock: int | None = None
         self._telling: asyncio.Task[None] | None = None
+        self.tally = Tally()
 
     async def begin(self) -> None:
         """Raises `StoreUnavailable`."""
@@ -89,6 +91,7 @@ class Presence:
         if self._telling is not None:
             self._telling.cancel()
         try:
+            await self.tally.add(self._store)
             async with self._store.connection() as connection:
                 await remove(connection, [self.id])
             self._file.unlink(missing_ok=True)
@@ -118,6 +121,7 @@ class Presence:
                     if await (await connection.execute(_SEEN, [self.id])).fetchone() is None:
                         log.error("batch_runner_taken_for_dead", runner=self.id)
                         self.fenced = True
+                await self.tally.add(self._store)
             except StoreUnavailable as problem:
                 log.warning("batch_runner_not_seen", runner=self.id, error=str(problem))
 

@@ -45,7 +45,7 @@ from gateway.declaration.shapes import (
     RouteEntry,
     TierEntry,
 )
-from gateway.limit_pools import RESERVED
+from gateway.limit_pools import RESERVED, names_in
 from gateway.limiters import LIMIT_NAMES
 from gateway.protocol.vendors import VENDORS, Vendor
 
@@ -357,7 +357,7 @@ def _group_limits(value: Value) -> tuple[PoolLimits, ...]:
 
 
 def _pool_limits(pool: str, value: Value) -> PoolLimits:
-    limits = value.document.attempt(lambda: _limits(value.fields(LIMIT_NAMES)), {})
+    limits = value.document.attempt(lambda: _limits(value.fields(names_in(pool))), {})
     return PoolLimits(Name(value.place, pool), limits)
 
 

@@ -25,6 +25,19 @@ class Migration(migrations.Migration):
                 "db_table": "message_batch_runner",
             },
         ),
+        migrations.CreateModel(
+            name="BatchTally",
+            fields=[
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("sent", models.BigIntegerField(default=0)),
+                ("finished", models.BigIntegerField(default=0)),
+                ("requeued", models.BigIntegerField(default=0)),
+                ("refused", models.BigIntegerField(default=0)),
+            ],
+            options={
+                "db_table": "message_batch_tally",
+            },
+        ),
         migrations.AddField(
             model_name="provider",
             name="batches",

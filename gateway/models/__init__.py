@@ -2,7 +2,7 @@
 
 from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
-from gateway.models.batches import BatchItem, BatchRunner, IdempotencyKey, MessageBatch
+from gateway.models.batches import BatchItem, BatchRunner, BatchTally, IdempotencyKey, MessageBatch
 from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
 from gateway.models.credit import CreditEntry
 from gateway.models.deliveries import Delivery, Mail
@@ -23,6 +23,7 @@ __all__ = [
     "AuditEntry",
     "BatchItem",
     "BatchRunner",
+    "BatchTally",
     "CreditEntry",
     "Delivery",
     "IdempotencyKey",

@@ -134,6 +134,19 @@ class BatchRunner(models.Model):
         db_table = "message_batch_runner"
 
 
+class BatchTally(models.Model):
+    """What all runners have ever done, for figures: a single row, of which no result depends."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    sent = models.BigIntegerField(default=0)
+    finished = models.BigIntegerField(default=0)
+    requeued = models.BigIntegerField(default=0)
+    refused = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "message_batch_tally"
+
+
 class IdempotencyKey(models.Model):
     """A call that was made once: whoever repeats it with the same body (SHA-256) gets the same answer."""
 

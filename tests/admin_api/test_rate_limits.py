@@ -448,6 +448,31 @@ def test_a_limit_that_is_not_right_is_refused_by_name(
     assert (lab.limits, lab.group_limits) == ({}, {})
 
 
+def test_how_much_of_batches_may_wait_is_limited_in_their_group_alone(
+    client: anthropic.Anthropic, lab: Workspace
+) -> None:
+    models, batches = client.organization.rate_limits.list().data[:2]
+    wanted = {"workspace_id": lab.id, "limits": [{"type": "enqueued_batch_requests", "value": 9}]}
+    update = client.organization.workspaces.rate_limits.update
+
+    said = refusal(lambda: update(models.id, **wanted))
+    changed = update(batches.id, **wanted)
+
+    assert said.startswith("limits.enqueued_batch_requests: only message batches have this limit")
+    assert [(one.type, one.value, one.org_limit) for one in changed.limits] == [
+        ("enqueued_batch_requests", 9, 100_000)
+    ]
+    organization = Organization.objects.get(pk=lab.organization_id)
+    with pytest.raises(
+        InvalidRequest, match=r"group_limits\.default\.enqueued_batch_requests: only message batches"
+    ):
+        organizations.set_group_limits(
+            actor=SYSTEM,
+            organization=organization,
+            group_limits={"default": {"enqueued_batch_requests": 1}},
+        )
+
+
 def test_the_default_workspace_and_archived_ones_take_no_limits(
     client: anthropic.Anthropic, committed_people: Cast, lab: Workspace
 ) -> None:

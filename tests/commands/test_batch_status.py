@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -32,6 +33,7 @@ def test_open_batches_and_those_that_ended_just_now_are_listed(people: Cast) -> 
     rows = {word: line for line in said.splitlines() for word in line.split() if word.startswith("msgbatch_")}
     assert set(rows) == {running.id, native.id, ended.id}
     assert "5 of 10" in rows[running.id]
+    assert re.search(r"│ +(23:00|22:59) │", rows[running.id])
     assert "1:00:00" in rows[running.id]  # as long again as the first half took
     assert "by anthropic" in rows[native.id]
     assert people.umbrella.name in rows[native.id]
@@ -61,10 +63,21 @@ def test_one_batch_is_told_to_programs(people: Cast) -> None:
 def test_following_ends_with_the_batch(people: Cast) -> None:
     batch = batch_of(people.acme, status="ended", succeeded=9, errored=1, ended_at=timezone.now())
 
-    said = told(batch.id, "--follow")
+    said = io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("batch_status", batch.id, "--follow", stdout=said)
 
-    assert "10/10" in said
-    assert "ended, 1 errored" in said
+    assert ended.value.code == 2
+    (bar,) = [line for line in said.getvalue().splitlines() if "10/10" in line]
+    assert "ended, 1 errored" in bar
+    assert "expires in" not in bar
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_batch_of_which_all_succeeded_ends_well(people: Cast, form: list[str]) -> None:
+    batch = batch_of(people.acme, status="ended", succeeded=10, ended_at=timezone.now())
+
+    assert batch.id in told(batch.id, "--follow", *form)
 
 
 def test_there_may_be_nothing(db: None) -> None:

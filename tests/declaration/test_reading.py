@@ -14,6 +14,7 @@ from admin_api.provider_addresses import provider_address
 from gateway.declaration import reading
 from gateway.declaration.document import DeclarationError
 from gateway.declaration.shapes import Declaration
+from gateway.limit_pools import names_in
 from gateway.limiters import LIMIT_NAMES
 from gateway.price import LongContext
 from gateway.protocol.vendors import VENDORS, Vendor
@@ -295,7 +296,9 @@ def test_what_is_wrong_with_groups_is_told_by_name() -> None:
         "6: models.m.group: expected the name of a model group, or null, not a list",
         "8: tiers.t.group_limits.batch.requests: unknown field; expected one of " + ", ".join(LIMIT_NAMES),
         "8: tiers.t.group_limits.default.requests_per_minute: expected a whole number from 1 to 1000000000000, not '0'",
-        "8: tiers.t.group_limits.large: expected a mapping with " + ", ".join(LIMIT_NAMES) + ", not '5'",
+        "8: tiers.t.group_limits.large: expected a mapping with "
+        + ", ".join(names_in("large"))
+        + ", not '5'",
         "10: organizations.Acme.group_limits: expected a mapping of limits by model group, default, batch and "
         "token_count, not a list",
     ]
@@ -525,4 +528,21 @@ def test_repeated_names_are_refused() -> None:
         "3: models.m.aliases[3]: is the model's own name; leave it out",
         "4: models.m.routes[1]: an earlier route has this provider and model already",
         "7: tiers.t: stands here twice; first in line 6",
+    ]
+
+
+def test_how_many_requests_of_batches_may_wait_is_no_limit_of_a_group_of_models() -> None:
+    told = problems(
+        """
+        model_groups: {large: }
+        tiers:
+          t:
+            enqueued_batch_requests: 7
+            group_limits: {large: {enqueued_batch_requests: 7}, batch: {enqueued_batch_requests: 9}}
+        """
+    )
+
+    known = ", ".join(names_in("large"))
+    assert told == [
+        f"6: tiers.t.group_limits.large.enqueued_batch_requests: unknown field; expected one of {known}"
     ]

@@ -71,6 +71,8 @@ def _event(**changes: object) -> None:
     plain = dict.fromkeys((*texts, "usage_source", "inference_geo", "user_agent", "session_id"), "")
     when = {"day": MIDNIGHT.date(), "at": MIDNIGHT, "attempt_id": attempt_at(MIDNIGHT)}
     more = {"attempt": 1, "stream": True, "status": 200, "service_tier": "standard"}
+    with connection.cursor() as cursor:
+        partitions.ensure(cursor, [MIDNIGHT.date()])
     _insert("usage_event", {**KEY, **SUMS, **MORE, **plain, **when, **more, **changes})
 
 

@@ -13,7 +13,7 @@ from gateway import metrics
 DOCS = Path(__file__).parents[2] / "docs/operations.md"
 
 
-def _value(name: str, **labels: str) -> float:
+def value(name: str, **labels: str) -> float:
     families = text_string_to_metric_families(metrics.exposition().decode())
     samples = [sample for family in families for sample in family.samples if sample.name == name]
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
@@ -43,17 +43,17 @@ def _value(name: str, **labels: str) -> float:
 )
 def test_what_happens_is_counted_once(name: str, labels: dict[str, str], happens: object) -> None:
     assert callable(happens)
-    before = _value(name, **labels)
+    before = value(name, **labels)
     happens()
-    assert _value(name, **labels) == before + 1
+    assert value(name, **labels) == before + 1
 
 
 def test_times_fall_into_their_buckets() -> None:
     labels = {"endpoint": "bucket_test", "status": "200"}
     metrics.request_answered("bucket_test", 200, 0.2)
-    assert _value("gateway_request_seconds_bucket", **labels, le="0.1") == 0
-    assert _value("gateway_request_seconds_bucket", **labels, le="0.25") == 1
-    assert _value("gateway_request_seconds_sum", **labels) == 0.2
+    assert value("gateway_request_seconds_bucket", **labels, le="0.1") == 0
+    assert value("gateway_request_seconds_bucket", **labels, le="0.25") == 1
+    assert value("gateway_request_seconds_sum", **labels) == 0.2
 
 
 def test_states_are_asked_for_at_every_scrape() -> None:
@@ -70,9 +70,9 @@ def test_states_are_asked_for_at_every_scrape() -> None:
     )
     metrics.usage_stream_lag(7)
     names = ("open_exchanges", "spool_bytes", "valkey_breaker_open", "usage_stream_lag")
-    assert [_value(f"gateway_{name}") for name in names] == [3, 10, 1, 7]
+    assert [value(f"gateway_{name}") for name in names] == [3, 10, 1, 7]
     state.update(open=0, spool=0, breaker=False)
-    assert [_value(f"gateway_{name}") for name in names] == [0, 0, 0, 7]
+    assert [value(f"gateway_{name}") for name in names] == [0, 0, 0, 7]
 
 
 def test_the_docs_name_every_figure_that_is_shown_and_no_other() -> None:
@@ -90,9 +90,10 @@ def test_no_label_names_a_tenant_a_key_or_a_model() -> None:
     metrics.request_answered("messages", 200, 0.1)
     metrics.attempt_ended("p", "ok")
     metrics.unknown_upstream_value("openai", "finish_reason")
+    metrics.message_batches({"in_progress": 1}, {"waiting": 1}, 1.0, {"sent": 1})
     families = text_string_to_metric_families(metrics.exposition().decode())
     labels = {name for family in families for sample in family.samples for name in sample.labels}
-    ours = {"endpoint", "status", "provider", "outcome", "dialect", "field"}
+    ours = {"endpoint", "status", "provider", "outcome", "dialect", "field", "state"}
     assert labels == ours | {"le", "generation"}
 
 

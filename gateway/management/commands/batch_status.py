@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import sys
 import time
 from collections.abc import Sequence
 
@@ -14,18 +15,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from gateway.batch_states import ItemState
+from gateway.batches.progress import progress_of
 from gateway.management.operator_command import OperatorCommand
 from gateway.models import BatchItem, MessageBatch
 
 RECENT = datetime.timedelta(hours=1)  # for which ended batches are listed too
 MOST_LISTED = 50
 FOLLOW_SECONDS = 1.0
+NOT_ALL = 2  # the exit code where a batch that was followed has items that did not succeed
+WIDTH = 200
 
 
 class Command(OperatorCommand):
     help = (
         "Shows the message batches of all organizations that have not ended, and those of the last hour that have; "
-        "with an ID, that one and how far it is. --follow shows a progress bar until it has ended."
+        "with an ID, that one and how far it is. --follow shows a progress bar until it has ended, "
+        "and ends with exit code 2 if not all of it succeeded."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,7 +44,9 @@ class Command(OperatorCommand):
                 raise CommandError("--follow wants the ID of a batch")
             self._tell(_recent(), as_json=json)
         elif follow:
-            self._follow(id, as_json=json)
+            batch = self._follow(id, as_json=json)
+            if batch.succeeded < batch.total:
+                sys.exit(NOT_ALL)
         else:
             self._tell([_batch(id)], as_json=json)
 
@@ -48,30 +55,37 @@ class Command(OperatorCommand):
             for batch in batches:
                 self.stdout.write(json.dumps(_told(batch)))
         elif batches:
-            Console(file=self.stdout, width=None if self.stdout.isatty() else 160).print(_table(batches))
+            self._console().print(_table(batches))
         else:
             self.stdout.write("No message batch is under way, and none ended within the last hour.")
 
-    def _follow(self, batch_id: str, *, as_json: bool) -> None:
+    def _console(self) -> Console:
+        """In a file or a pipe there is room for everything."""
+        return Console(file=self.stdout, width=None if self.stdout.isatty() else WIDTH)
+
+    def _follow(self, batch_id: str, *, as_json: bool) -> MessageBatch:
+        """The batch as it has ended."""
         if as_json:
             while (batch := _batch(batch_id)).status != MessageBatch.Status.ENDED:
                 self._tell([batch], as_json=True)
                 time.sleep(FOLLOW_SECONDS)
             self._tell([batch], as_json=True)
-            return
+            return batch
         batch = _batch(batch_id)
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=Console(file=self.stdout),
+            console=self._console(),
         ) as progress:
-            bar = progress.add_task(batch.id, total=batch.total, told="")
+            bar = progress.add_task(batch.id, total=batch.total, told="", rate="")
             while _show(progress, bar, batch := _batch(batch_id)):
                 time.sleep(FOLLOW_SECONDS)
         self._tell([batch], as_json=False)
+        return batch
 
 
 def _show(progress: Progress, bar: TaskID, batch: MessageBatch) -> bool:
@@ -79,8 +93,12 @@ def _show(progress: Progress, bar: TaskID, batch: MessageBatch) -> bool:
     told = batch.status.replace("_", " ")
     if batch.errored:
         told += f", {batch.errored:,} errored"
-    progress.update(bar, completed=batch.done, told=told)
-    return batch.status != MessageBatch.Status.ENDED
+    going_on = batch.status != MessageBatch.Status.ENDED
+    rate = f"{progress_of(batch, timezone.now()).per_second:g} a second"
+    if going_on:
+        rate += f", expires in {_clock(batch)}"
+    progress.update(bar, completed=batch.done, told=told, rate=rate)
+    return going_on
 
 
 def _batch(batch_id: str) -> MessageBatch:
@@ -102,11 +120,11 @@ def _table(batches: Sequence[MessageBatch]) -> Table:
     table.add_column("batch", no_wrap=True, min_width=len(batches[0].id))
     for heading in ("organization / workspace", "status", "carried"):
         table.add_column(heading)
-    for heading in ("done", "ok", "errored", "canceled", "expired", "a second", "ends in"):
+    for heading in ("done", "ok", "errored", "canceled", "expired", "a second", "ends in", "expires in"):
         table.add_column(heading, justify="right")
     for batch in batches:
         counts = (batch.succeeded, batch.errored, batch.canceled, batch.expired)
-        rate, left = _pace(batch)
+        progress = progress_of(batch, timezone.now())
         table.add_row(
             batch.id,
             f"{batch.organization.name} / {batch.workspace.name}",
@@ -114,14 +132,15 @@ def _table(batches: Sequence[MessageBatch]) -> Table:
             f"by {batch.provider}" if batch.provider else batch.passage or "waits",
             f"{batch.done:,} of {batch.total:,}",
             *[f"{count:,}" for count in counts],
-            f"{rate:.1f}" if rate else "",
-            "" if left is None else _duration(left),
+            f"{progress.per_second:.1f}" if progress.per_second else "",
+            "" if progress.seconds_left is None else _duration(progress.seconds_left),
+            _clock(batch),
         )
     return table
 
 
 def _told(batch: MessageBatch) -> dict[str, object]:
-    rate, left = _pace(batch)
+    progress = progress_of(batch, timezone.now())
     running = BatchItem.objects.filter(batch=batch, state=ItemState.RUNNING).count()
     return {
         "id": batch.id,
@@ -137,22 +156,20 @@ def _told(batch: MessageBatch) -> dict[str, object]:
         "errored": batch.errored,
         "canceled": batch.canceled,
         "expired": batch.expired,
-        "per_second": round(rate, 3),
-        "seconds_left": None if left is None else round(left),
+        "per_second": progress.per_second,
+        "seconds_left": progress.seconds_left,
         "created_at": batch.created_at.isoformat(),
         "expires_at": batch.expires_at.isoformat(),
         "ended_at": batch.ended_at and batch.ended_at.isoformat(),
     }
 
 
-def _pace(batch: MessageBatch) -> tuple[float, float | None]:
-    """Items a second since it was made, and the seconds that the rest takes at that, where anything can be said."""
-    until = batch.ended_at or timezone.now()
-    seconds = (until - batch.created_at).total_seconds()
-    rate = batch.done / seconds if seconds > 0 else 0.0
-    if batch.status == MessageBatch.Status.ENDED or not rate:
-        return rate, None
-    return rate, (batch.total - batch.done) / rate
+def _clock(batch: MessageBatch) -> str:
+    """Hours and minutes until it expires; nothing for one that has ended."""
+    if batch.status == MessageBatch.Status.ENDED:
+        return ""
+    minutes = max(0, round((batch.expires_at - timezone.now()).total_seconds())) // 60
+    return f"{minutes // 60}:{minutes % 60:02}"
 
 
 def _duration(seconds: float) -> str:
