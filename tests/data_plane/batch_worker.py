@@ -14,13 +14,13 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django.setup()
 
-from gateway.batches import pace, runner, tasks  # noqa: E402
+from gateway.batches import leasing, pace, runner, serving, tasks  # noqa: E402
 
 if __name__ == "__main__":
-    runner.TRY_AGAIN_SECONDS = (0.2, 0.4)
+    serving.TRY_AGAIN_SECONDS = (0.2, 0.4)
     runner.HELD_BACK_SECONDS = 1.0
     runner.HOLD_SECONDS, pace.LONGEST_PAUSE_SECONDS = 1.0, 4.0
-    runner.HELD_BYTES, runner.LEASED_BYTES = 16 << 20, 2 << 20
+    leasing.HELD_BYTES, leasing.LEASED_BYTES = 16 << 20, 2 << 20
     while True:
         tasks.run_batches()
         time.sleep(0.1)
