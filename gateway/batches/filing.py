@@ -14,7 +14,7 @@ from gateway.directory.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 250
+AT_ONCE = 125  # what a killed runner had not stored is sent again
 BYTES_AT_ONCE = 16 << 20
 AFTER_SECONDS = 2.0
 TRY_AGAIN_SECONDS = 0.5

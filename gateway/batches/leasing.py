@@ -18,10 +18,10 @@ from gateway.directory.store import StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-LEASED_AT_ONCE = 100
+LEASED_AT_ONCE = 200
 LEASED_BYTES = 16 << 20
 HELD_BYTES = 128 << 20  # of all items that are leased and have no result yet
-MOST_WAITING = 2 * LEASED_AT_ONCE  # of one organization
+MOST_WAITING = 200  # of one organization
 SURVIVORS = 10  # of one organization that a runner had when it died, at once
 
 
