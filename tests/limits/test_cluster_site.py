@@ -155,16 +155,21 @@ def _is_recorded_after(site: Site, load: Load, moment: float) -> bool:
         (["manage.py", "prepare"], ""),
         (["manage.py", "prepare"], "the cluster"),
         (["-m", "celery", "-A", "gateway", "worker", "--concurrency=1"], ""),
-        (["-m", "celery", "-A", "gateway", "beat", "--schedule=/nonexistent/schedule", "--pidfile="], ""),
+        (["-m", "celery", "-A", "gateway", "beat", "--schedule={folder}/schedule", "--pidfile="], ""),
     ],
     ids=["prepare", "prepare with a cluster as broker", "worker", "beat"],
 )
 def test_a_cluster_is_refused_as_the_broker(
-    site: Site, cluster: Cluster, command: list[str], broker: str
+    site: Site, cluster: Cluster, tmp_path: Path, command: list[str], broker: str
 ) -> None:
     environment = site.house.environment | {"GATEWAY_BROKER_URL": cluster.url if broker else ""}
     ended = subprocess.run(
-        [sys.executable, *command], cwd=PROJECT, env=environment, capture_output=True, text=True, timeout=30
+        [sys.executable, *[word.format(folder=tmp_path) for word in command]],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     told = "names a Valkey cluster" if broker else "is not set, and REDIS_URL names a Valkey cluster"
     assert ended.returncode != 0
