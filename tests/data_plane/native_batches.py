@@ -26,7 +26,7 @@ from tests.batch_provider import BatchProvider
 from tests.data_plane.house import PROJECT, House, Tenant, body
 from tests.data_plane.stored_batches import batch_row, database, items_of
 
-NATIVE = "claude-native"  # its provider takes batches
+NATIVE = "routed-native"  # its provider takes batches
 PROVIDER = "native"
 WITHIN = 20.0  # seconds
 
@@ -38,7 +38,7 @@ def furnish(house: House, *keys: str) -> None:
         "provider", name=PROVIDER, base_url=house.upstream.base_url, api_keys=given, batches="native"
     )
     routes = [{"provider": PROVIDER, "model": "upstream-model"}]
-    house.office.wish("model", name=NATIVE, routes=routes, aliases=["claude-native-latest"])
+    house.office.wish("model", name=NATIVE, routes=routes, aliases=["routed-native-latest"])
 
 
 class NativeBatches:

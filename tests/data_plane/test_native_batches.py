@@ -68,7 +68,7 @@ def test_a_batch_is_carried_whole_and_read_as_any_other(
     batches: NativeBatches, provider: BatchProvider
 ) -> None:
     provider.finish()
-    batch_id = batches.create(body(NATIVE, "first"), body("claude-native-latest", "second", top_k=3))
+    batch_id = batches.create(body(NATIVE, "first"), body("routed-native-latest", "second", top_k=3))
 
     batches.carry(batch_id)
 
@@ -86,13 +86,13 @@ def test_the_provider_is_sent_each_item_as_it_came_but_for_the_model(
     batches: NativeBatches, provider: BatchProvider
 ) -> None:
     said = b'"messages":[{"role":"user","content":"\\u00fc \xc3\xbc"}], "new": {"b":1, "a":2}'
-    odd = b'{"max_tokens": 5,  "model":"claude-native", %b}' % said
+    odd = b'{"max_tokens": 5,  "model":"routed-native", %b}' % said
     batch_id = batches.create(raw=b'{"requests": [ {"custom_id": "mine", "params": %b} ]}' % odd)
 
     batches.carry(batch_id, until=accepted)
 
     (sent,) = provider.sent()
-    as_sent = odd.replace(b'"claude-native"', b'"upstream-model"')
+    as_sent = odd.replace(b'"routed-native"', b'"upstream-model"')
     assert sent.body == b'{"requests":[{"custom_id":"%b-0","params":%b}]}' % (batch_id.encode(), as_sent)
     assert sent.header("content-length") == str(len(sent.body))
     assert sent.header("x-api-key") in (KEY, OTHER_KEY)
@@ -227,7 +227,7 @@ def lines_to(theirs: TheirBatch) -> list[bytes]:
 def test_what_our_own_door_refuses_has_its_result_at_once_and_goes_nowhere(
     batches: NativeBatches, provider: BatchProvider
 ) -> None:
-    twice = b'{"model": "claude-native", "max_tokens": 1, "messages": [], "max_tokens": 2}'
+    twice = b'{"model": "routed-native", "max_tokens": 1, "messages": [], "max_tokens": 2}'
     good = json.dumps(body(NATIVE)).encode()
     batch_id = batches.create(
         raw=b'{"requests": [{"custom_id": "a", "params": %b}, {"custom_id": "b", "params": %b}]}'
