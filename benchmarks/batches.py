@@ -33,6 +33,7 @@ from benchmarks.meter import seconds_of, with_children
 T = TypeVar("T")
 
 ITEMS = 10_000
+WARM_UP = 100
 MODEL = "claude-sonnet-4-5"
 WORDS = "What is said here is of no importance. " * 45  # items of 2 KB
 LIVE_PER_SECOND, LIVE_SECONDS = 20, 5.0
@@ -63,7 +64,7 @@ def main() -> int:
     options = _arguments()
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     with open_post() as post:
-        _batch(post, 100)  # everything is loaded, and every connection open
+        _batch(post, WARM_UP)  # everything is loaded, and every connection open
         run = _run(post, options.items)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     options.output.write_bytes(
@@ -96,7 +97,7 @@ def _run(post: Post, items: int) -> Run:
     with _Live(post) as live:
         time.sleep(LIVE_SECONDS)
     before = live.times
-    said, recorded = _statements(post), _recorded(post)
+    said, recorded = _statements(post), _recorded(post, WARM_UP + len(before))
     memory, worker, everything = _highest(post.web), _seconds(post.worker), _seconds()
     began = time.perf_counter()
     batch_id = _create(post, items)

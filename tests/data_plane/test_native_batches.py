@@ -586,10 +586,9 @@ def test_while_valkey_is_away_usage_waits_in_the_journal(
     batch_id = batches.create()
 
     row = batches.carry(batch_id, REDIS_URL="redis://127.0.0.1:9/0")
-    without = len(batches.events())
-    batches.carry(batch_id)  # the next process of this data folder
+    batches.carry(batch_id)  # the next process of this data folder, if no other one was quicker
 
-    assert (counts(row), without) == ((2, 0, 0, 0), 0)
+    assert counts(row) == (2, 0, 0, 0)
     assert batches.billed(2, within=5)
 
 
@@ -615,8 +614,8 @@ def test_a_gateway_carries_the_batches_of_another_one(batches: NativeBatches, ho
         "provider", name="ourselves", base_url=house.base_url, api_key=inner.key, batches="native"
     )
     routes = [{"provider": "ourselves", "model": "claude-haiku-5-5"}]
-    house.office.wish("model", name="claude-through-us", routes=routes, aliases=[])
-    batch_id = batches.create(*[body("claude-through-us")] * 5, provider="ourselves")
+    house.office.wish("model", name="routed-through-us", routes=routes, aliases=[])
+    batch_id = batches.create(*[body("routed-through-us")] * 5, provider="ourselves")
 
     row = batches.carry(batch_id, engine=True)
 
