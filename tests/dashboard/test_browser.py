@@ -137,6 +137,11 @@ def _problems(page: Page, own: str) -> list[str]:
     return problems
 
 
+def _but_ended_streams(problems: list[str]) -> list[str]:
+    """A page that loads itself anew ends its stream with that."""
+    return [problem for problem in problems if not problem.endswith("/events net::ERR_ABORTED")]
+
+
 def test_one_signs_in_by_keyboard_alone(site: Site, chromium: Browser) -> None:
     with chromium.new_context() as context:
         page = context.new_page()
@@ -320,7 +325,7 @@ def test_a_batch_moves_while_one_looks_until_it_has_ended(batch: tuple[Page, Cha
 
     expect(page.get_by_text("One JSON object a line")).to_be_visible(timeout=6000)
     expect(page.get_by_role("button", name="Cancel batch")).to_have_count(0)
-    assert problems == []
+    assert _but_ended_streams(problems) == []
 
 
 def test_the_pause_button_rests_a_batch_too(batch: tuple[Page, Change]) -> None:

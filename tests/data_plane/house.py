@@ -156,6 +156,7 @@ class House:
         self.environment = environment
         self.key = ""
         self._events: list[UsageEvent] = []
+        self._known: set[UsageEvent] = set()
         self._seen: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
@@ -288,9 +289,9 @@ class House:
             for entry, fields in cast(list[tuple[bytes, dict[bytes, bytes]]], found):
                 self._seen[stream] = "(" + entry.decode()
                 event = msgspec.structs.replace(decode_event(fields[FIELD.encode()]), journal="")
-                if (
-                    event not in self._events
-                ):  # whoever adopts a dead process's journal sends its events again
+                # Whoever adopts a dead process's journal sends its events again.
+                if event not in self._known:
+                    self._known.add(event)
                     self._events.append(event)
         return [event for event in self._events if request_id in (None, event.request_id)]
 

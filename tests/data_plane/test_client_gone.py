@@ -114,9 +114,9 @@ def test_a_drained_provider_is_read_to_the_end_and_settled_exactly(house: House,
 
 def test_many_clients_that_leave_at_random_leave_nothing_behind(house: House, upstream: Upstream) -> None:
     tenant = house.tenant()
-    process = psutil.Process(house.gateway.pid)
     script = upstream.script(BEGUN, FOREVER)
     house.post(body(), key=tenant.key)
+    before = _clients(house)  # of other tests
 
     async def one(position: int) -> None:
         connection = await Wire.connect(house.port)
@@ -138,8 +138,14 @@ def test_many_clients_that_leave_at_random_leave_nothing_behind(house: House, up
     assert all(request.closed.is_set() for request in reached)
     settled = [event.attempt_id for event in house.events() if event.api_key_id == tenant.key_id]
     assert 1 + len(reached) <= len(settled) == len(set(settled)) <= 61
-    clients = [one for one in process.net_connections("tcp") if one.laddr and one.laddr.port == house.port]
-    assert len([one for one in clients if one.status == "ESTABLISHED"]) == 0
+    assert _clients(house) - before == set()
+
+
+def _clients(house: House) -> set[int]:
+    """The ports of those who are connected to the gateway."""
+    connections = psutil.Process(house.gateway.pid).net_connections("tcp")
+    ours = [one for one in connections if one.laddr and one.laddr.port == house.port and one.raddr]
+    return {one.raddr.port for one in ours if one.status == "ESTABLISHED"}
 
 
 def _ask_and_leave(
