@@ -37,8 +37,11 @@ def test_a_worker_runs_the_task(valkey: redis.Redis, valkey_server: Valkey) -> N
     app.task(name="gateway.batches.tasks.run_batches", ignore_result=True)(ran.set)
 
     with start_worker(app, pool="solo", perform_ping_check=False), hints(broker(valkey_server)) as told:
-        told.tell()
-        assert ran.wait(10)
+        for _ in range(20):  # a hint may be lost: on a busy machine there is not always a connection in time
+            told.tell()
+            if ran.wait(1):
+                return
+    raise AssertionError("no hint has reached the worker")
 
 
 def test_what_is_told_at_once_is_one_hint(valkey: redis.Redis, valkey_server: Valkey) -> None:
