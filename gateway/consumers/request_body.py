@@ -27,8 +27,6 @@ async def read_body(receive: Any, headers: Headers, limit: int = MAX_BYTES) -> b
     size = 0
     while True:
         message = await _receive(receive)
-        if message["type"] == "http.disconnect":
-            raise ClientGone
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -44,8 +42,6 @@ async def body_parts(receive: Any, headers: Headers, limit: int) -> AsyncIterato
     size, more = 0, True
     while more:
         message = await _receive(receive)
-        if message["type"] == "http.disconnect":
-            raise ClientGone
         part = message.get("body", b"")
         size += len(part)
         if size > limit:
@@ -63,11 +59,15 @@ def _check_declared(headers: Headers, limit: int) -> None:
 
 
 async def _receive(receive: Any) -> dict[str, Any]:
+    """The next message of the body. Raises `RequestTimeout` or `ClientGone`."""
     try:
         async with asyncio.timeout(IDLE_SECONDS):
-            return await receive()
+            message: dict[str, Any] = await receive()
     except TimeoutError:
         raise RequestTimeout(f"The request body did not come within {IDLE_SECONDS:g} seconds.") from None
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message
 
 
 async def discard_body(receive: Any) -> None:
