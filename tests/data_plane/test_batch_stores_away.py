@@ -45,5 +45,11 @@ def test_without_postgres_a_known_key_is_told_to_come_back(island: Island, house
     answer = post(island, tenant.key)
 
     assert (answer.status, answer.json["error"]["type"]) == (503, "api_error")
-    assert "try again" in answer.json["error"]["message"]
+    assert (
+        answer.json["error"]["message"]
+        in (
+            "Message batches are not available at the moment. Please try again.",
+            "The API key cannot be checked at the moment. Please try again.",  # where Valkey's return made it doubted
+        )
+    )
     assert len(batches_of(house, tenant.id)) == 1
