@@ -72,6 +72,19 @@ def views(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[tup
             yield path, pattern.callback.cls
 
 
+def test_no_sentence_is_cut_at_its_comma() -> None:
+    """In YAML's braces the rest of one becomes a key without a value."""
+
+    def keys_without_a_value(value: object) -> Iterator[str]:
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if isinstance(value, dict):
+            yield from (str(key) for key, one in value.items() if one is None)
+        for one in inside:
+            yield from keys_without_a_value(one)
+
+    assert list(keys_without_a_value(document._data_plane())) == []
+
+
 def test_no_handler_is_left_undocumented() -> None:
     found = list(handlers())
     bare = [

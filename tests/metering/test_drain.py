@@ -13,7 +13,6 @@ import pytest
 import redis
 
 from gateway.metering import event, stream
-from gateway.metering.event import UsageEvent
 from gateway.metering.rows import LedgerRow
 from gateway.models import UsageEvent as UsageEventModel
 from gateway.token_usage import TokenUsage
@@ -291,18 +290,12 @@ def test_a_drain_records_more_than_two_thousand_events_a_second(ledger: Ledger) 
     events = [
         usage_event(price_version=price, api_key_id=f"k{n % 40}", model=f"m{n % 5}") for n in range(6000)
     ]
-
-    rates = [_events_a_second(ledger, events[start : start + 2000]) for start in (0, 2000, 4000)]
-
-    assert max(rates) > 2000, rates  # the best of three: what disturbs the machine is not ours
-    assert ledger.count() == 6000
-
-
-def _events_a_second(ledger: Ledger, events: list[UsageEvent]) -> float:
     ledger.send(events)
     began = time.perf_counter()
     ledger.drain_all()
-    return len(events) / (time.perf_counter() - began)
+
+    assert len(events) / (time.perf_counter() - began) > 2000
+    assert ledger.count() == len(events)
 
 
 def _members(ledger: Ledger) -> set[bytes]:

@@ -102,7 +102,7 @@ def test_drains_killed_at_random_lose_and_double_nothing(ledger: Ledger, tmp_pat
     chance = random.Random(seed)
     price = ledger.price()
     sent: list[UsageEvent] = []
-    for _ in range(5):
+    for _ in range(8):
         with drain_process(ledger, tmp_path) as drain:
             sent += flow(ledger, 1, price)
             recorded = ledger.count()

@@ -95,8 +95,6 @@ def test_a_large_body_holds_up_nobody(site: Site, kind: str, path: str) -> None:
     raw = make()
     assert len(raw) <= LIMIT
     answers, lags = _ask_under_heartbeats(site, raw, path)
-    if lags[-1] >= LONGEST_LAG:  # what the machine is to blame for does not come twice
-        answers, lags = _ask_under_heartbeats(site, raw, path)
 
     p50, p99, most = (
         round(lag * 1000, 1) for lag in (percentile(lags, 0.5), percentile(lags, 0.99), lags[-1])
