@@ -14,8 +14,11 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
 from admin_api import access
-from gateway.errors import NotFound
+from admin_api.actor import Actor
+from dashboard.client_address import client_address
+from gateway.errors import NotFound, PermissionDenied
 from gateway.models import Membership, Organization, User
+from gateway.request_ids import request_id_of
 
 SESSION_KEY = "organization"
 
@@ -31,6 +34,10 @@ class Place:
     @property
     def role(self) -> str:
         return self.membership.role
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == Membership.Role.ADMIN
 
     @property
     def sees_all_usage(self) -> bool:
@@ -54,6 +61,52 @@ def member_page(
         return view(request, place, *args, **kwargs)
 
     return page
+
+
+def member_page_for(
+    *roles: str,
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, Place, P], HttpResponse]],
+    Callable[Concatenate[HttpRequest, P], HttpResponse],
+]:
+    """As `member_page`, for members with one of these roles; others read 403. Raises `PermissionDenied`."""
+
+    def only(
+        view: Callable[Concatenate[HttpRequest, Place, P], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        @functools.wraps(view)
+        def page(request: HttpRequest, place: Place, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if place.role not in roles:
+                raise PermissionDenied("Your role in this organization does not include this page.")
+            return view(request, place, *args, **kwargs)
+
+        return member_page(page)
+
+    return only
+
+
+def operator_page(
+    view: Callable[Concatenate[HttpRequest, User, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A page for who runs the installation; the view gets them. To all others it does not exist."""
+
+    @never_cache
+    @functools.wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not isinstance(request.user, User):
+            return to_sign_in(request)
+        if not request.user.is_operator:
+            raise NotFound("There is no such page.")
+        return view(request, request.user, *args, **kwargs)
+
+    return page
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The signed-in person, as the subject of what they change."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied("Sign in first.")
+    return Actor.user(request.user, ip_address=client_address(request), request_id=request_id_of(request))
 
 
 def place_of(request: HttpRequest) -> Place | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.forms import LoginForm
+from allauth.account.forms import LoginForm, ReauthenticateForm
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
@@ -25,6 +25,7 @@ class ClosedSignUp(DefaultAccountAdapter):
 
     error_messages = {  # noqa: RUF012 - allauth's own attribute
         **DefaultAccountAdapter.error_messages,
+        "incorrect_password": "The password is not right.",
         "email_password_mismatch": "The email or the password is not right.",
         THROTTLED: f"Too many failed attempts. Wait {MINUTES} minutes and try again.",
     }
@@ -72,3 +73,11 @@ class SignInForm(LoginForm):
     @property
     def throttled(self) -> bool:
         return self.has_error("__all__", THROTTLED)
+
+
+class PasswordAgainForm(ReauthenticateForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        password = self.fields["password"]
+        password.widget.attrs = {"class": "input", "autocomplete": "current-password", "autofocus": True}
+        password.help_text = ""

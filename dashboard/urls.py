@@ -13,6 +13,9 @@ urlpatterns = [
     path("quickstart", quickstart.quickstart, name="quickstart"),
     path("quickstart/first-request", quickstart.first_request, name="first_request"),
     path("login", sign_in.SignIn.as_view(), name="account_login"),  # the name that allauth looks for
+    path(
+        "reauthenticate", sign_in.Reauthenticate.as_view(), name="account_reauthenticate"
+    ),  # allauth's name, too
     path("logout", sign_in.sign_out, name="sign_out"),
     path("invites/<str:token>", invites.accept_invite, name="accept_invite"),
     path("reset/<str:token>", password_reset.reset_password, name="reset_password"),

@@ -164,6 +164,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_ADAPTER = "dashboard.sign_in.ClosedSignUp"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/15m/key,10/15m/ip"}
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60  # how old a sign-in may be where harm can be done
 ACCOUNT_SESSION_REMEMBER = True  # as long as SESSION_COOKIE_AGE says, without asking
 
 STATIC_URL = "/static/"

@@ -15,18 +15,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from admin_api import access, pages
 from admin_api.actions import message_batches as actions
-from admin_api.actor import Actor
 from admin_api.pages import IdPage
 from admin_api.queries.message_batches import message_batches
 from dashboard import snippets
 from dashboard.batch_progress import STATES, Shown, shown
 from dashboard.batch_streams import streams
-from dashboard.client_address import client_address
 from dashboard.fragments import wants_fragment
-from dashboard.place import Place, member_page
+from dashboard.place import Place, actor_of, member_page
 from gateway.errors import InvalidRequest
 from gateway.models import ApiKey, MessageBatch
-from gateway.request_ids import request_id_of
 
 ON_A_PAGE = 25
 MOST_MODELS = 8  # that are named
@@ -94,9 +91,8 @@ def events(request: HttpRequest, place: Place, id: str) -> HttpResponse:
 @member_page
 def cancel(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     found = access.message_batch(place.membership, id)
-    actor = Actor.user(place.user, ip_address=client_address(request), request_id=request_id_of(request))
     try:
-        actions.cancel(actor=actor, batch=found)
+        actions.cancel(actor=actor_of(request), batch=found)
         said = "Nothing more of this batch is sent. What is under way is finished and kept."
     except InvalidRequest:  # between the page and the click
         said = "This batch had ended already."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from allauth.account.views import LoginView
+from allauth.account.views import LoginView, ReauthenticateView
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from dashboard.sign_in import MINUTES, SignInForm
+from dashboard.sign_in import MINUTES, PasswordAgainForm, SignInForm
 
 
 class SignIn(LoginView):
@@ -21,6 +21,13 @@ class SignIn(LoginView):
             response.status_code = 429
             response.headers["Retry-After"] = str(MINUTES * 60)
         return response
+
+
+class Reauthenticate(ReauthenticateView):
+    """The password once more, before something that does harm."""
+
+    form_class = PasswordAgainForm
+    template_name = "dashboard/reauthenticate.html"
 
 
 @require_POST

@@ -43,7 +43,7 @@ class Site:
     new_invite: str
     known_invite: str
     reset: str
-    batches: dict[str, str]  # ids by what they are
+    ids: dict[str, str]  # of what `stage.py` made, by the names it has there
 
     def path(self, link: str) -> str:
         """The path of a link that was printed."""

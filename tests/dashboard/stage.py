@@ -51,7 +51,7 @@ def main() -> None:
         "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
-        "batches": _batches(cast, key),
+        "ids": _batches(cast, key),
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")

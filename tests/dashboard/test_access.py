@@ -28,6 +28,7 @@ GET = {
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
     "login": {**dict.fromkeys(ROLES, 302), "anonymous": 200},
+    "reauthenticate": MEMBERS,
     "logout": POST_ONLY,
     "invites/<str:token>": NO_SUCH_LINK,
     "reset/<str:token>": NO_SUCH_LINK,

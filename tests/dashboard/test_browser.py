@@ -14,11 +14,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.dashboard.conftest import ARTIFACTS, Site
+from tests.dashboard.page_list import ADA, MALLORY, NORA, PAGES
 from tests.people import PASSWORD
 
 pytestmark = pytest.mark.slow
 
-ADA, MALLORY, NORA = "ada@example.com", "mallory@example.com", "nora@example.com"
 # Everything to press that is not a link within a sentence (WCAG 2.5.8).
 SMALL_TARGETS = """[...document.querySelectorAll("button, summary, input, nav a, a.button, a.brand")]
     .filter(one => one.checkVisibility() && one.type !== "hidden")
@@ -26,38 +26,6 @@ SMALL_TARGETS = """[...document.querySelectorAll("button, summary, input, nav a,
     .map(one => one.outerHTML)"""
 Change = Callable[[str], None]
 WIDTHS = {1280: 900, 360: 740}
-# Name of the page, who looks at it, its address.
-PAGES = [
-    ("sign-in", None, "/login"),
-    ("overview-24h", ADA, "/"),
-    ("overview-7d", ADA, "/?range=7d"),
-    ("overview-30d", ADA, "/?range=30d"),
-    ("overview-empty", MALLORY, "/"),
-    ("limits", ADA, "/limits"),
-    ("batches", ADA, "/batches"),
-    ("batches-empty", MALLORY, "/batches"),
-    ("batch-running", ADA, "/batches/running"),
-    ("batch-canceling", ADA, "/batches/canceling"),
-    ("batch-ended", ADA, "/batches/ended"),
-    ("quickstart-python", ADA, "/quickstart"),
-    ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
-    ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),
-    ("no-organization", NORA, "/"),
-    ("not-found", ADA, "/nowhere"),
-    ("not-found-anonymous", None, "/nowhere"),
-    ("invite", None, "new_invite"),
-    ("invite-known", None, "known_invite"),
-    ("invite-somebody-else", ADA, "new_invite"),
-    ("invite-gone", None, "/invites/nothing"),
-    ("reset", None, "reset"),
-    ("reset-gone", None, "/reset/nothing"),
-    ("reference", None, "/docs"),
-    ("reference-search", None, "/docs?q=role"),
-    ("reference-nothing", None, "/docs?q=zebra"),
-    ("reference-api-keys", None, "/docs/api-keys"),
-    ("reference-messages", ADA, "/docs/messages"),
-    ("reference-gone", None, "/docs/nowhere"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +82,8 @@ def test_a_page_looks_right_and_serves_everybody(
 
 
 def _path(site: Site, address: str) -> str:
-    """Of a link that was printed, or with the id of a batch in place of its name."""
-    if not address.startswith("/"):
-        return site.path(getattr(site, address))
-    start, _, name = address.rpartition("/")
-    return f"{start}/{site.batches[name]}" if start == "/batches" else address
+    """Of a link that was printed, or with ids in place of their `{names}`."""
+    return address.format(**site.ids) if address.startswith("/") else site.path(getattr(site, address))
 
 
 def _problems(page: Page, own: str) -> list[str]:
@@ -313,7 +278,7 @@ def batch(site: Site, chromium: Browser, sessions: dict[str, list]) -> Iterator[
         chromium.new_context(viewport={"width": 1280, "height": 900}) as context,
     ):
         context.add_cookies(sessions[ADA])
-        page, id = context.new_page(), site.batches["watched"]
+        page, id = context.new_page(), site.ids["watched"]
 
         def change(what: str) -> None:
             database.execute(f"UPDATE message_batch SET {what} WHERE id = %s".encode(), [id])

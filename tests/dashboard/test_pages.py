@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +36,16 @@ def _fresh(valkey: redis.Redis) -> None:
 
 def as_(client: Client, user: Any) -> Client:
     client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+def freshly(client: Client, user: Any) -> Client:
+    """Signed in just now, as what does harm asks for."""
+    as_(client, user)
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session["account_authentication_methods_user"] = user.id
+    session.save()
     return client
 
 

@@ -194,7 +194,14 @@ class Site:
 
 
 def spooled_bytes(data: Path) -> int:
-    return sum(file.stat().st_size for file in (data / "spool").glob("*.journal"))
+    return sum(map(_size, (data / "spool").glob("*.journal")))
+
+
+def _size(file: Path) -> int:
+    """Nothing of a segment that was done with, and deleted, between the look into the folder and this one."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.stat().st_size
+    return 0
 
 
 @contextlib.contextmanager
