@@ -1,0 +1,23 @@
+"""The workspaces that a member works in with keys: whose keys, batches and requests they see."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+
+from admin_api.roles import IN_DEFAULT_WORKSPACE, INHERITED, WORK_WITH_KEYS
+from gateway.models import Membership, Workspace, WorkspaceMember
+
+
+def member_workspaces(member: Membership, roles: tuple[str, ...] = WORK_WITH_KEYS) -> QuerySet[Workspace]:
+    """Those where the member has one of these roles, archived ones among them."""
+    rows = Workspace.objects.filter(organization=member.organization_id)
+    inherited = INHERITED.get(Membership.Role(member.role))
+    if inherited is not None:
+        return rows if inherited in roles else rows.none()
+    given = WorkspaceMember.objects.filter(
+        organization=member.organization_id, user=member.user_id, role__in=roles
+    )
+    places = Q(id__in=given.values("workspace"))
+    if IN_DEFAULT_WORKSPACE.get(Membership.Role(member.role)) in roles:
+        places |= Q(is_default=True)
+    return rows.filter(places)
