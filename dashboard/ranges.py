@@ -230,6 +230,12 @@ def _midnight(day: datetime.date, zone: datetime.tzinfo) -> datetime.datetime:
     return datetime.datetime.combine(day, datetime.time(), zone).astimezone(datetime.UTC)
 
 
+def day_around(at: datetime.datetime, zone: datetime.tzinfo) -> tuple[datetime.datetime, datetime.datetime]:
+    """When the day begins and ends that holds the moment."""
+    day = at.astimezone(zone).date()
+    return _midnight(day, zone), _midnight(day + DAY, zone)
+
+
 def _months_before(day: datetime.date, months: int) -> datetime.date:
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     return datetime.date(year, month + 1, 1)

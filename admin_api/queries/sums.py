@@ -49,6 +49,7 @@ _WANTED = {
 _OF_EVENTS = frozenset({"client", "session_id"})
 _ORDERS = {
     "tokens": " + ".join(f"sum(total.{name})" for name in TOKENS),
+    "cache_writes": "sum(total.cache_write_5m_tokens) + sum(total.cache_write_1h_tokens)",
     **{name: f"sum(total.{name})" for name in SUMS},
 }
 # A row of the ledger as a rollup of itself alone.
