@@ -37,6 +37,11 @@ def money(value: Decimal) -> str:
     return f"${value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
 
 
+def of_cents(value: int) -> str:
+    """Whole US cents, as amounts that people set are."""
+    return money(Decimal(value) / 100)
+
+
 def brief_money(value: Decimal) -> str:
     """Where there is little room: what is below a cent is `<$0.01`."""
     return "<$0.01" if 0 < value < Decimal("0.01") else money(value)
@@ -62,6 +67,14 @@ def percent(part: int, whole: int) -> str:
     if 0 < share < Decimal("0.1"):
         return "<0.1%"
     return f"{share:.1f}%".replace(".0%", "%")
+
+
+def money_share(part: Decimal, whole: Decimal) -> str:
+    """As `percent`, of money."""
+    if not whole:
+        return "0%"
+    share = part * 100 / whole
+    return "<0.1%" if 0 < share < Decimal("0.1") else f"{share:.1f}%".replace(".0%", "%")
 
 
 def change(now: int | Decimal, before: int | Decimal) -> str:

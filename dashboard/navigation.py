@@ -22,11 +22,20 @@ class Entry:
     pages: frozenset[str] = frozenset()
 
 
+MONEY = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER, Membership.Role.BILLING})
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
-    Entry("Usage", "usage", "usage", "u"),
+    Entry("Usage", "usage", "usage", "u", pages=frozenset({"ask_for_budget"})),
+    Entry(
+        "Cost",
+        "cost",
+        "cost",
+        "c",
+        roles=MONEY,
+        pages=frozenset({"new_budget", "budget", "budget_request"}),
+    ),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )

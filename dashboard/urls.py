@@ -2,6 +2,8 @@ from django.urls import path
 
 from dashboard.views import (
     batches,
+    budgets,
+    cost,
     design,
     invites,
     overview,
@@ -18,6 +20,13 @@ urlpatterns = [
     path("overview/usage", overview.usage_region, name="overview_usage"),
     path("usage", usage.usage, name="usage"),
     path("usage.csv", usage.usage_file, name="usage_file"),
+    path("usage/ask", budgets.ask_for_budget, name="ask_for_budget"),
+    path("cost", cost.cost, name="cost"),
+    path("cost.csv", cost.cost_file, name="cost_file"),
+    path("cost/budgets/new", budgets.new_budget, name="new_budget"),
+    path("cost/budgets/<str:id>", budgets.edit_budget, name="budget"),
+    path("cost/budgets/<str:id>/remove", budgets.remove_budget, name="remove_budget"),
+    path("cost/requests/<str:id>", budgets.decide, name="budget_request"),
     path("limits", overview.limits, name="limits"),
     path("batches", batches.batches, name="batches"),
     path("batches/<str:id>", batches.batch, name="batch"),

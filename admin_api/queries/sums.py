@@ -98,6 +98,11 @@ class Sum:
     def tokens(self) -> int:
         return sum(getattr(self, name) for name in TOKENS)
 
+    @property
+    def token_cost(self) -> Decimal:
+        """Without tools."""
+        return self.cost - self.web_search_cost
+
 
 @dataclasses.dataclass(frozen=True)
 class Question:

@@ -18,7 +18,17 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
-from admin_api.actions import api_keys, invites, memberships, models, organizations, passwords
+from admin_api.actions import (
+    api_keys,
+    invites,
+    memberships,
+    models,
+    organizations,
+    passwords,
+    spend_limit_increase_requests,
+    spend_limits,
+)
+from admin_api.actions.api_keys import Cap
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
 from gateway.metering import event
@@ -51,7 +61,7 @@ def main() -> None:
         "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
-        "ids": _batches(cast, key),
+        "ids": {**_batches(cast, key), **_budgets(cast, key)},
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")
@@ -94,6 +104,21 @@ def _batches(cast: Cast, key: ApiKey) -> dict[str, str]:
     kinds["ended"]["ended_at"] = timezone.now() - 61 * minute
     kinds["canceling"]["cancel_initiated_at"] = timezone.now() - minute
     return {name: batch_of(cast.acme, **common, **fields).id for name, fields in kinds.items()}
+
+
+def _budgets(cast: Cast, key: ApiKey) -> dict[str, str]:
+    """One that is nearly used up among others, and a member who asks for more."""
+    whole = {"actor": SYSTEM, "organization": cast.acme}
+    budget = spend_limits.set_amount(**whole, period="monthly", amount=25_000)
+    spend_limits.set_amount(**whole, period="daily", amount=1_000, user=cast.ada)
+    spend_limits.set_amount(**whole, period="weekly", amount=9_000, workspace=cast.acme.workspaces.first())
+    api_keys.update(actor=SYSTEM, key=key, spend_limit=Cap(100, "daily"))
+    membership = cast.acme.memberships.get(user=cast.uma)
+    reason = "The launch is next week, and the evaluation runs over all of the old conversations once more."
+    asked = spend_limit_increase_requests.create(
+        actor=SYSTEM, membership=membership, period="monthly", reason=reason
+    )
+    return {"budget": budget.id, "budget_request": asked.id}
 
 
 def _fresh_key(organization: Organization, user: User) -> str:

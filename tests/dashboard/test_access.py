@@ -15,6 +15,8 @@ pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
+NOT_USERS = {**MEMBERS, "uma": 403}
+MONEY = {**MEMBERS, "dev": 403, "uma": 403}
 POST_ONLY = dict.fromkeys(ROLES, 405)
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
 GET = {
@@ -22,6 +24,13 @@ GET = {
     "overview/usage": MEMBERS,
     "usage": MEMBERS,
     "usage.csv": MEMBERS,
+    "usage/ask": MEMBERS,
+    "cost": NOT_USERS,
+    "cost.csv": NOT_USERS,
+    "cost/budgets/new": MONEY,
+    "cost/budgets/<str:id>": {**MONEY, "ada": 404, "bill": 404},
+    "cost/budgets/<str:id>/remove": POST_ONLY,
+    "cost/requests/<str:id>": {**MONEY, "ada": 404, "bill": 404},
     "limits": MEMBERS,
     "batches": MEMBERS,
     "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
@@ -46,6 +55,10 @@ OF_ORGANIZATIONS = (
     "overview/usage",
     "usage",
     "usage.csv",
+    "usage/ask",
+    "cost",
+    "cost.csv",
+    "cost/budgets/new",
     "limits",
     "batches",
     "quickstart",

@@ -69,9 +69,11 @@ def file(client: Client, /, path: str = "/usage.csv", **query: Any) -> list[dict
 def rows(text: str) -> dict[str, list[str]]:
     """Cells of the table by the name of the row."""
     table = text[text.index('<table class="rows">') :]
+    table = table[: table.index("</table>")]
     return {
         re.sub(r"<span.*|<[^>]+>", "", name).strip(): [
-            re.sub(r"<[^>]+>.*", "", cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)
+            re.sub(r'<span class="row-note">.*?</span>|<[^>]+>', "", cell).strip()
+            for cell in re.findall(r"<td[^>]*>(.*?)</td>", cells)
         ]
         for name, cells in re.findall(r'<th scope="row">(.*?)</th>(.*?)</tr>', table, re.S)
     }
