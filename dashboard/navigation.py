@@ -25,6 +25,7 @@ WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
 ENTRIES = (
     Entry("Overview", "overview", "chart"),
+    Entry("Limits", "limits", "gauge", pages=frozenset({"workspace_limits"})),
     Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
     Entry("Quickstart", "quickstart", "terminal"),
 )

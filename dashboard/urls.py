@@ -1,11 +1,22 @@
 from django.urls import path
 
-from dashboard.views import batches, invites, overview, password_reset, preferences, quickstart, sign_in
+from dashboard.views import (
+    batches,
+    invites,
+    limits,
+    overview,
+    password_reset,
+    preferences,
+    quickstart,
+    sign_in,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("overview/usage", overview.usage_region, name="overview_usage"),
-    path("limits", overview.limits, name="limits"),
+    path("overview/limits", overview.limits_region, name="overview_limits"),
+    path("limits", limits.limits, name="limits"),
+    path("limits/workspaces/<str:id>/<str:entry>", limits.workspace_limits, name="workspace_limits"),
     path("batches", batches.batches, name="batches"),
     path("batches/<str:id>", batches.batch, name="batch"),
     path("batches/<str:id>/events", batches.events, name="batch_events"),

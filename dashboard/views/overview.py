@@ -30,10 +30,11 @@ def usage_region(request: HttpRequest, place: Place) -> HttpResponse:
 
 @require_safe
 @member_page
-def limits(request: HttpRequest, place: Place) -> HttpResponse:
-    """The gauges: a fragment for the page that refreshes itself, else a page of their own."""
-    template = "dashboard/limits_card.html" if wants_fragment(request) else "dashboard/limits.html"
-    return render(request, template, _limits(place))
+def limits_region(request: HttpRequest, place: Place) -> HttpResponse:
+    """The gauges alone, as above."""
+    if not wants_fragment(request):
+        return overview(request)
+    return render(request, "dashboard/limits_card.html", _limits(place))
 
 
 def _usage(request: HttpRequest, place: Place) -> dict[str, object]:

@@ -20,7 +20,14 @@ NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
 GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
+    "overview/limits": MEMBERS,
     "limits": MEMBERS,
+    "limits/workspaces/<str:id>/<str:entry>": {
+        **dict.fromkeys(ROLES, 403),
+        "anonymous": 302,
+        "ada": 404,
+        "olga": 200,
+    },
     "batches": MEMBERS,
     "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/events": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
@@ -35,7 +42,15 @@ GET = {
     "theme": POST_ONLY,
     "organization": POST_ONLY,
 }
-OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")
+OF_ORGANIZATIONS = (
+    "",
+    "overview/usage",
+    "overview/limits",
+    "limits",
+    "batches",
+    "quickstart",
+    "quickstart/first-request",
+)
 
 
 @pytest.fixture(autouse=True)
