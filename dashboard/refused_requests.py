@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from admin_api import pages
-from admin_api.block_message import message_of
+from admin_api.block_message import amounts_of, limit_of, message_of
 from admin_api.queries.limit_blocks import limit_blocks
 from dashboard.limit_holders import Chosen, keys
 from gateway.models import ApiKey, LimitBlock
 
-ON_A_PAGE = 20
+ON_A_PAGE = 10
 MOST_LIMITS = 20  # that one request can have met
 LONGEST_ID = 64
 KINDS = {"rate_limit": "Rate limit", "spend_limit": "Spend limit", "credit": "Credit"}
@@ -27,6 +27,9 @@ class Refused:
     key: str
     kind: str
     words: str
+    limit: str
+    needed: str
+    left: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,4 +87,17 @@ def _rows(chosen: Chosen, wanted: Mapping[str, object]) -> QuerySet[LimitBlock]:
 def _refused(block: LimitBlock) -> Refused:
     annotated = vars(block)
     key = annotated["key_name"] or block.api_key_id
-    return Refused(block, key, KINDS.get(block.kind, block.kind), message_of(block, annotated["group_name"]))
+    group, (needed, left) = annotated["group_name"], amounts_of(block)
+    return Refused(
+        block=block,
+        key=key,
+        kind=KINDS.get(block.kind, block.kind),
+        words=message_of(block, group),
+        limit=_sentence(limit_of(block, group)),
+        needed=needed,
+        left=left,
+    )
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]

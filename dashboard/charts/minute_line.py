@@ -38,15 +38,14 @@ def starts(now: datetime.datetime) -> list[datetime.datetime]:
 def minute_line(
     used: Mapping[datetime.datetime, int], limit: int, now: datetime.datetime
 ) -> MinuteLine | None:
-    """None where nothing was used. The whole height is the limit, or the highest minute where that was above it."""
+    """None where nothing was used. The whole height is the highest minute, so that small use has a shape too."""
     times = starts(now)
     values = [used.get(at, 0) for at in times]
     peak = max(values)
     if not peak:
         return None
     at = times[values.index(peak)]
-    top = max(limit, peak)
-    points = " ".join(f"{x},{HEIGHT - value * HEIGHT / top:.1f}" for x, value in enumerate(values))
+    points = " ".join(f"{x},{HEIGHT - value * HEIGHT / peak:.1f}" for x, value in enumerate(values))
     percent = round(peak * 100 / limit)
     spoken = (
         f"Highest minute of the last hour: {figures.count(peak)} at {at:%H:%M} UTC, {percent}% of the limit."

@@ -91,7 +91,7 @@ def rows(page: str) -> dict[str, dict[str, str]]:
     for group in re.findall(r'<section class="card" aria-labelledby="limit-group.*?</section>', page, re.S):
         title = re.search(r"<h2[^>]*>(.*?)</h2>", group, re.S)
         assert title
-        for row in re.findall(r'<li class="limit .*?</p>\s*</li>', group, re.S):
+        for row in re.findall(r'<li class="limit .*?</div>\s*</li>', group, re.S):
             label, figure, note = (
                 re.search(pattern, row, re.S)
                 for pattern in (
@@ -107,7 +107,7 @@ def rows(page: str) -> dict[str, dict[str, str]]:
                 "whose": _bare(re.findall(r'class="limit-whose">(.*?)(?:<ul|</div>)', row, re.S)[0]),
                 "others": re.findall(r"<li>(.*?)</li>", row),
                 "peak": _bare("".join(re.findall(r'<p class="meter-note" title.*?</p>', row, re.S))),
-                "refused": _bare(re.findall(r'limit-refused.*?">(.*?)</p>', row, re.S)[-1]),
+                "refused": _bare(re.findall(r'limit-refused.*?">(.*?)</p>', row, re.S)[-1]).split()[0],
             }
     return found
 
@@ -217,7 +217,7 @@ def test_refusals_of_the_last_hour_are_counted_where_they_were_met(
         for query in ({}, {"key": mine.id}, {"workspace": lab.id})
     ]
 
-    assert counts == [f"{count} refused in the last hour" for count in (2, 1, 1)]
+    assert counts == ["2", "1", "1"]
     assert "2 requests refused by a rate limit" in page_of(dev)
 
 
@@ -271,7 +271,7 @@ def test_the_latest_refusals_go_on_page_by_page_for_one_query(
 ) -> None:
     key = key_of(people.acme, lab)
     now = timezone.now()
-    for n in range(25):
+    for n in range(15):
         blocked(people.acme, key, request_id=f"req_{n:02}", at=now - datetime.timedelta(milliseconds=n))
     ada = as_(client, people.ada)
 
@@ -283,7 +283,7 @@ def test_the_latest_refusals_go_on_page_by_page_for_one_query(
     second = ada.get(older.replace("&amp;", "&")).content.decode()
 
     pages = [re.findall(r">(req_\d\d)</a>", page) for page in (first, second)]
-    assert pages == [[f"req_{n:02}" for n in range(20)], [f"req_{n:02}" for n in range(20, 25)]]
+    assert pages == [[f"req_{n:02}" for n in range(10)], [f"req_{n:02}" for n in range(10, 15)]]
 
 
 def test_spend_limits_and_credit_show_what_is_left(client: Client, people: Cast, lab: Workspace) -> None:
