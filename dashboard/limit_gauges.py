@@ -21,11 +21,13 @@ from admin_api.queries.rate_limits import Group, counted_together
 from dashboard import figures
 from dashboard.charts.minute_line import MINUTE, MinuteLine, minute_line, starts
 from dashboard.limit_holders import Chosen, Holder
-from dashboard.live_limits import LABELS, state_of
+from dashboard.live_limits import HIGH, LABELS, state_of
 from gateway.limit_pools import BATCH, TOKEN_COUNT
 from gateway.limiters import CONCURRENT, ENQUEUED
 from gateway.limits import gauges
 from gateway.limits.gauges import Gauge, Held
+
+__all__ = ["HIGH", "Hour", "LimitGauges", "LimitGroup", "LimitRow", "read", "title_of"]
 
 log = structlog.get_logger(__name__)
 

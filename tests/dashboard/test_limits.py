@@ -158,7 +158,7 @@ def test_the_holder_with_least_left_binds_and_the_others_stand_beside_it(
 
     (row,) = [row for name, row in shown.items() if name == "All models: Requests per minute"]
     assert row["figure"] == "45 of 60"
-    assert row["whose"] == "Binds: Key Nightly &lt;run&gt;"
+    assert row["whose"] == "Key Nightly &lt;run&gt; binds"
     assert row["note"] == "Filling up. 15 left, full again in 45 s"
     assert row["others"] == ["Organization: 200 of 200 left", "Workspace Lab &lt;1&gt;: 50 of 50 left"]
 
@@ -177,7 +177,7 @@ def test_the_queue_of_batches_counts_what_has_no_result_yet(
     whole, part = rows(page_of(ada))[name], rows(page_of(ada, workspace=lab.id))[name]
 
     assert (whole["figure"], whole["note"]) == ("118 of 100K", "99,882 more may be sent in")
-    assert (part["figure"], part["whose"]) == ("18 of 40", "Binds: Workspace Lab &lt;1&gt;")
+    assert (part["figure"], part["whose"]) == ("18 of 40", "Workspace Lab &lt;1&gt; binds")
 
 
 def test_the_highest_minute_of_the_last_hour_is_told_and_drawn(
