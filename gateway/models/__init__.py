@@ -1,7 +1,7 @@
 """Every table of the gateway, one noun per module."""
 
 from gateway.models.api_keys import ApiKey
-from gateway.models.audit import AuditEntry
+from gateway.models.audit import AuditEntry, AuditLink
 from gateway.models.batches import BatchItem, BatchRunner, BatchTally, IdempotencyKey, MessageBatch
 from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
 from gateway.models.credit import CreditEntry
@@ -21,6 +21,7 @@ from gateway.models.workspaces import Workspace, WorkspaceMember
 __all__ = [
     "ApiKey",
     "AuditEntry",
+    "AuditLink",
     "BatchItem",
     "BatchRunner",
     "BatchTally",
