@@ -10,7 +10,7 @@ from gateway.models import ApiKey, OperatorKey, User
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """A signed-in user, an Admin key, an operator's key, or the command line (`system`); from where, with what program."""
+    """A signed-in user, an Admin key, an operator's key, or the command line (`system`); from where, and by what."""
 
     type: Literal["user", "api_key", "operator_key", "system"]
     id: str = ""

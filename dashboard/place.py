@@ -106,7 +106,12 @@ def actor_of(request: HttpRequest) -> Actor:
     """The signed-in person, as the subject of what they change."""
     if not isinstance(request.user, User):
         raise PermissionDenied("Sign in first.")
-    return Actor.user(request.user, ip_address=client_address(request), request_id=request_id_of(request))
+    return Actor.user(
+        request.user,
+        ip_address=client_address(request),
+        request_id=request_id_of(request),
+        user_agent=request.headers.get("User-Agent", ""),
+    )
 
 
 def place_of(request: HttpRequest) -> Place | None:

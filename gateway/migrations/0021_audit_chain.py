@@ -4,6 +4,7 @@ The links are written as a transaction commits, by a deferred trigger: a lock th
 then held for a moment only, and nobody who holds it waits for anything else.
 """
 
+import django.utils.timezone
 from django.db import migrations, models
 
 CHAIN = """
@@ -93,6 +94,32 @@ class Migration(migrations.Migration):
                 "db_table": "audit_link",
                 "constraints": [
                     models.UniqueConstraint(fields=("chain", "position"), name="audit_link_in_order")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ProviderCheck",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("provider", models.CharField(max_length=64)),
+                ("model", models.CharField(blank=True, max_length=200)),
+                ("asked_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("asked_by", models.CharField(blank=True, max_length=64)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("lines", models.JSONField(default=list)),
+                ("problem", models.CharField(blank=True, max_length=300)),
+            ],
+            options={
+                "db_table": "provider_check",
+                "indexes": [
+                    models.Index(fields=["asked_at"], name="provider_check_by_time"),
+                    models.Index(fields=["provider", "id"], name="provider_check_by_provider"),
                 ],
             },
         ),

@@ -10,6 +10,7 @@ from gateway.models.invites import Invite
 from gateway.models.limit_blocks import LimitBlock
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
+from gateway.models.provider_checks import ProviderCheck
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
@@ -41,6 +42,7 @@ __all__ = [
     "PartitionHorizon",
     "Price",
     "Provider",
+    "ProviderCheck",
     "ProviderKey",
     "Route",
     "ServiceAccount",

@@ -6,7 +6,7 @@ import datetime
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pytest
@@ -25,6 +25,7 @@ from admin_api.actions import (
     operator_keys,
     organizations,
     passwords,
+    provider_checks,
     providers,
     service_account_workspaces,
     service_accounts,
@@ -37,7 +38,7 @@ from admin_api.actions import (
     workspaces,
 )
 from admin_api.actor import SYSTEM
-from admin_api.catalog import Rates, RouteTo
+from admin_api.catalog import Rates, RouteTo, WeightedKey
 from gateway.models import (
     ApiKey,
     AuditEntry,
@@ -106,8 +107,12 @@ def workspace_of_dev(people: Cast) -> Workspace:
     return lab
 
 
-def provider(name: str = "p") -> Provider:
-    return providers.upsert(actor=SYSTEM, name=name, dialect="anthropic", base_url="http://10.0.0.1").row
+def provider(name: str = "p", keys: Sequence[str] = ()) -> Provider:
+    secrets = [WeightedKey(key) for key in keys]
+    address = "http://10.0.0.1"
+    return providers.upsert(
+        actor=SYSTEM, name=name, dialect="anthropic", base_url=address, api_keys=secrets
+    ).row
 
 
 def model() -> Model:
@@ -240,6 +245,21 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "providers.remove": lambda people: (lambda it: lambda: providers.remove(actor=SYSTEM, provider=it))(
         provider()
     ),
+    "providers.drain": lambda people: (lambda it: lambda: providers.drain(actor=SYSTEM, provider=it))(
+        provider()
+    ),
+    "providers.put_back": lambda people: (lambda it: lambda: providers.put_back(actor=SYSTEM, provider=it))(
+        providers.drain(actor=SYSTEM, provider=provider())
+    ),
+    "providers.add_key": lambda people: (
+        lambda it: lambda: providers.add_key(actor=SYSTEM, provider=it, key=WeightedKey("sk-of-the-provider"))
+    )(provider()),
+    "providers.remove_key": lambda people: (
+        lambda it: lambda: providers.remove_key(actor=SYSTEM, provider=it, key_id=str(it.keys.get().pk))
+    )(provider(keys=["sk-of-the-provider"])),
+    "provider_checks.begin": lambda people: (
+        lambda it: lambda: provider_checks.begin(actor=SYSTEM, provider=it, model="m")
+    )(provider()),
     "service_accounts.create": lambda people: lambda: service_account(people),
     "service_accounts.update": lambda people: (
         lambda it: lambda: service_accounts.update(actor=SYSTEM, service_account=it, description="new")
