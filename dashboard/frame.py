@@ -7,6 +7,8 @@ from functools import cached_property
 from django.http import HttpRequest
 
 from admin_api import access
+from admin_api.queries.member_workspaces import managed_workspaces
+from admin_api.roles import Role
 from dashboard import theme
 from dashboard.navigation import Entry, entries_for
 from dashboard.place import Place, place_of
@@ -44,7 +46,13 @@ class Frame:
 
     @cached_property
     def navigation(self) -> list[Entry]:
-        return entries_for(self.place.role) if self.place else []
+        return entries_for(self.place.role, self._also(self.place)) if self.place else []
+
+    def _also(self, place: Place) -> frozenset[str]:
+        """Whoever runs a workspace sees its pages, even where their role in the organization shows none."""
+        plain = place.role in (Role.USER, Role.CLAUDE_CODE_USER)
+        runs_one = plain and managed_workspaces(place.membership).exists()
+        return frozenset({"workspaces"}) if runs_one else frozenset()
 
     @property
     def here(self) -> str:
