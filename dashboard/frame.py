@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from admin_api import access
 from admin_api.queries.member_workspaces import managed_workspaces
 from admin_api.roles import Role
-from dashboard import theme
+from dashboard import shortcuts, theme
 from dashboard.navigation import Entry, entries_for
 from dashboard.place import Place, place_of
 from gateway.models import Organization, User
@@ -28,6 +28,11 @@ class Frame:
     def theme(self) -> str:
         """`light`, `dark`, or `system`."""
         return theme.chosen(self._request)
+
+    @cached_property
+    def shortcuts(self) -> bool:
+        """Whether single keys do something."""
+        return shortcuts.are_on(self._request)
 
     @cached_property
     def user(self) -> User | None:

@@ -12,12 +12,13 @@ from gateway.models import Membership
 class Entry:
     """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody.
 
-    `pages` are the URL patterns of what stands below it.
+    `pages` are the URL patterns of what stands below it; `letter` leads here after a `g`.
     """
 
     label: str
     url: str
     icon: str
+    letter: str
     roles: frozenset[str] = frozenset()
     pages: frozenset[str] = frozenset()
 
@@ -50,11 +51,11 @@ MEMBER_PAGES = frozenset(
 )
 
 ENTRIES = (
-    Entry("Overview", "overview", "chart"),
-    Entry("Workspaces", "workspaces", "rooms", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
-    Entry("Members", "members", "people", roles=READ_PEOPLE, pages=MEMBER_PAGES),
-    Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
-    Entry("Quickstart", "quickstart", "terminal"),
+    Entry("Overview", "overview", "chart", "o"),
+    Entry("Workspaces", "workspaces", "rooms", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
+    Entry("Members", "members", "people", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
+    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
 
