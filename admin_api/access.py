@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from admin_api.queries import catalog, service_accounts
 from admin_api.queries.api_keys import api_keys
 from admin_api.queries.audit_entries import audit_entries
+from admin_api.queries.member_workspaces import visible_workspaces
 from admin_api.queries.message_batches import message_batches
 from admin_api.queries.spend_limit_increase_requests import increase_requests
 from admin_api.queries.spend_limits import spend_limits
@@ -153,6 +154,12 @@ def workspace(organization: Organization, workspace_id: str) -> Workspace:
     """A workspace of the organization, whatever its state."""
     rows = Workspace.objects.filter(organization=organization)
     found: Workspace = _row(rows, "Workspace not found.", id=workspace_id)
+    return found
+
+
+def visible_workspace(member: Membership, workspace_id: str) -> Workspace:
+    """A workspace whose pages the member may read, whatever its state."""
+    found: Workspace = _row(visible_workspaces(member), "Workspace not found.", id=workspace_id)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from gateway.models import Membership
 
@@ -26,9 +27,36 @@ class Entry:
 
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
+READ_PEOPLE = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
+WORKSPACE_PAGES = frozenset(
+    {
+        "workspace",
+        "create_workspace",
+        "archive_workspace",
+        "workspace_members",
+        "workspace_limits",
+        "workspace_keys",
+        "workspace_spend",
+    }
+)
+MEMBER_PAGES = frozenset(
+    {
+        "member",
+        "remove_member",
+        "member_invites",
+        "invite_people",
+        "service_accounts",
+        "service_account",
+        "create_service_account",
+        "archive_service_account",
+    }
+)
+
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
+    Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
+    Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
     Entry(
         "Models & providers",
@@ -77,9 +105,10 @@ OPERATED = (
 )
 
 
-def entries_for(role: str | None, *, operator: bool = False) -> list[Entry]:
-    """`role` is None for who belongs to no organization."""
-    return [entry for entry in ENTRIES if _is_for(entry, role) or (operator and entry.shared)]
+def entries_for(role: str | None, also: Collection[str] = (), *, operator: bool = False) -> list[Entry]:
+    """In their order. `role` is None for who belongs to no organization; `also` are the URL names of pages that
+    somebody sees whatever their role is."""
+    return [one for one in ENTRIES if _is_for(one, role) or one.url in also or (operator and one.shared)]
 
 
 def _is_for(entry: Entry, role: str | None) -> bool:

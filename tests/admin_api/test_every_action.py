@@ -169,6 +169,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "invites.withdraw": lambda people: (lambda it: lambda: invites.withdraw(actor=SYSTEM, invite=it))(
         invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[0]
     ),
+    "invites.renew": lambda people: (lambda it: lambda: invites.renew(actor=SYSTEM, invite=it))(
+        invites.create(actor=SYSTEM, organization=people.acme, email="new@example.com", role="user")[0]
+    ),
     "memberships.add": lambda people: (
         lambda: memberships.add(actor=SYSTEM, organization=people.acme, user=people.mallory, role="user")
     ),
