@@ -22,9 +22,14 @@ class Entry:
 
 
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
+MAKE_KEYS = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
+KEY_PAGES = frozenset(
+    {"api_key", "create_api_key", "edit_api_key", "rotate_api_key", "archive_api_key", "find_api_key"}
+)
 
 ENTRIES = (
     Entry("Overview", "overview", "chart"),
+    Entry("API keys", "api_keys", "key", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
     Entry("Quickstart", "quickstart", "terminal"),
 )

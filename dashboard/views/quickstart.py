@@ -7,6 +7,7 @@ import shlex
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from dashboard import snippets
@@ -29,7 +30,7 @@ def quickstart(request: HttpRequest, place: Place) -> HttpResponse:
         "quickstart_file": FILE_NAME,
         "make_key": _make_key(place.organization),
         "placeholder": snippets.EXAMPLE_KEY,
-        "arrived": reports.has_usage(place.organization.id),
+        **_waiting(place),
     }
     return render(request, "dashboard/quickstart.html", context)
 
@@ -39,9 +40,13 @@ def quickstart(request: HttpRequest, place: Place) -> HttpResponse:
 def first_request(request: HttpRequest, place: Place) -> HttpResponse:
     if not wants_fragment(request):
         return redirect("quickstart")
-    return render(
-        request, "dashboard/first_request.html", {"arrived": reports.has_usage(place.organization.id)}
-    )
+    return render(request, "dashboard/first_request.html", _waiting(place))
+
+
+def _waiting(place: Place) -> dict[str, object]:
+    here = reverse("quickstart")
+    arrived = reports.has_usage(place.organization.id)
+    return {"arrived": arrived, "waits_at": f"{here}/first-request", "look_again": here}
 
 
 def _make_key(organization: Organization) -> str:

@@ -17,10 +17,21 @@ ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
 POST_ONLY = dict.fromkeys(ROLES, 405)
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
+KEYS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 403, "uma": 403, "olga": 200}
+KEY = {**KEYS, "ada": 404, "dev": 404}
 GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
     "limits": MEMBERS,
+    "api-keys": KEYS,
+    "api-keys/new": KEYS,
+    "api-keys/find": KEYS,
+    "api-keys/<str:id>": KEY,
+    "api-keys/<str:id>/first-request": KEY,
+    "api-keys/<str:id>/edit": KEY,
+    "api-keys/<str:id>/rotate": dict.fromkeys(ROLES, 302),
+    "api-keys/<str:id>/switch": POST_ONLY,
+    "api-keys/<str:id>/archive": dict.fromkeys(ROLES, 302),
     "batches": MEMBERS,
     "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/events": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
@@ -35,7 +46,15 @@ GET = {
     "theme": POST_ONLY,
     "organization": POST_ONLY,
 }
-OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")
+OF_ORGANIZATIONS = (
+    "",
+    "overview/usage",
+    "limits",
+    "api-keys",
+    "batches",
+    "quickstart",
+    "quickstart/first-request",
+)
 
 
 @pytest.fixture(autouse=True)
