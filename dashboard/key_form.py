@@ -158,6 +158,19 @@ class NewKeyForm(KeyForm):
         return {"service_account": access.service_account(self._member.organization, id)} if id else {}
 
 
+class FirstKeyForm(NewKeyForm):
+    """Little to fill in: a key of one workspace that acts for who makes it."""
+
+    def __init__(self, member: Membership, *args: Any, **kwargs: Any) -> None:
+        super().__init__(member, *args, **kwargs)
+        self.fields.pop("owner", None)
+        self.fields["name"].initial = "Quickstart"
+        workspaces = [one for one in _workspaces(member) if one[0] != WHOLE_ORGANIZATION]
+        self.fields["workspace"] = _choice("Workspace", workspaces)
+        if len(workspaces) == 1:
+            self.fields["workspace"].widget = forms.HiddenInput()
+
+
 class ChangedKeyForm(KeyForm):
     def __init__(self, key: ApiKey, *args: Any, **kwargs: Any) -> None:
         self.base = key.limits
