@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from admin_api import access
 from admin_api.actions.api_keys import Cap
-from admin_api.queries.key_places import everywhere, key_places
+from admin_api.queries.member_workspaces import member_workspaces
 from admin_api.queries.members import members
 from admin_api.queries.service_accounts import service_accounts
 from dashboard.form import Form
@@ -134,7 +134,7 @@ class NewKeyForm(KeyForm):
         super().__init__(*args, **kwargs)
         choices = _workspaces(member)
         self.fields["workspace"] = _choice("Workspace", choices)
-        if everywhere(member):
+        if member.role == Membership.Role.ADMIN:
             self.fields["owner"] = _choice("Acts for", _owners(member), required=False)
             self.fields["owner"].initial = NOBODY
         self.initial.setdefault("workspace", choices[0][0] if choices else "")
@@ -233,9 +233,13 @@ def _choice(label: str, choices: Sequence[tuple[str, str]], *, required: bool = 
 
 
 def _workspaces(member: Membership) -> list[tuple[str, str]]:
-    live = key_places(member).filter(archived_at=None).order_by("-is_default", "name")
+    live = member_workspaces(member).filter(archived_at=None).order_by("-is_default", "name")
     choices = list(live.values_list("id", "name"))
-    return [*choices, (WHOLE_ORGANIZATION, "The whole organization")] if everywhere(member) else choices
+    return (
+        [*choices, (WHOLE_ORGANIZATION, "The whole organization")]
+        if member.role == Membership.Role.ADMIN
+        else choices
+    )
 
 
 def _owners(member: Membership) -> list[tuple[str, str]]:

@@ -11,12 +11,13 @@ from gateway.models import Membership
 class Entry:
     """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody.
 
-    `pages` are the URL patterns of what stands below it.
+    `pages` are the URL patterns of what stands below it; `letter` leads here after a `g`.
     """
 
     label: str
     url: str
     icon: str
+    letter: str
     roles: frozenset[str] = frozenset()
     pages: frozenset[str] = frozenset()
 
@@ -28,10 +29,10 @@ KEY_PAGES = frozenset(
 )
 
 ENTRIES = (
-    Entry("Overview", "overview", "chart"),
-    Entry("API keys", "api_keys", "key", roles=MAKE_KEYS, pages=KEY_PAGES),
-    Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
-    Entry("Quickstart", "quickstart", "terminal"),
+    Entry("Overview", "overview", "chart", "o"),
+    Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
+    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
 

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from admin_api.queries.key_places import administers, everywhere, key_places
+from admin_api.queries.member_workspaces import member_workspaces
+from admin_api.roles import Role, WorkspaceRole
 from gateway import credentials
 from gateway.models import ApiKey, Membership, Organization
 
@@ -40,7 +41,9 @@ def keys_for(member: Membership) -> QuerySet[ApiKey]:
     Those of the workspaces in which they work with keys; admins see those of the whole organization too.
     """
     rows = api_keys(member.organization).select_related("user", "service_account", "created_by", "use")
-    return rows if everywhere(member) else rows.filter(workspace__in=key_places(member).values("id"))
+    if member.role == Role.ADMIN:
+        return rows
+    return rows.filter(workspace__in=member_workspaces(member).values("id"))
 
 
 def may_change(member: Membership, key: ApiKey) -> bool:
@@ -48,7 +51,9 @@ def may_change(member: Membership, key: ApiKey) -> bool:
 
     Else whoever gives it a new secret could act, and spend, in another's name.
     """
-    return key.user_id in (None, member.user_id) or administers(member, key.workspace_id)
+    if member.role == Role.ADMIN or key.user_id in (None, member.user_id):
+        return True
+    return member_workspaces(member, (WorkspaceRole.ADMIN,)).filter(id=key.workspace_id).exists()
 
 
 def in_status(rows: QuerySet[ApiKey], status: str) -> QuerySet[ApiKey]:

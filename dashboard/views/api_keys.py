@@ -18,7 +18,7 @@ from admin_api import access, pages
 from admin_api.actions import api_keys as actions
 from admin_api.pages import IdPage
 from admin_api.queries import api_keys as queries
-from admin_api.queries.key_places import everywhere, key_places
+from admin_api.queries.member_workspaces import member_workspaces
 from dashboard import key_usage, once, snippets
 from dashboard.fragments import wants_fragment
 from dashboard.fresh_sign_in import fresh_sign_in
@@ -70,8 +70,10 @@ def api_keys(request: HttpRequest, place: Place) -> HttpResponse:
 
 
 def _choices(place: Place) -> dict[str, object]:
-    workspaces = list(key_places(place.membership).order_by("-is_default", "name").values_list("id", "name"))
-    if everywhere(place.membership):
+    workspaces = list(
+        member_workspaces(place.membership).order_by("-is_default", "name").values_list("id", "name")
+    )
+    if place.is_admin:
         workspaces.append((WHOLE_ORGANIZATION, "The whole organization"))
     return {
         "statuses": [*STATUSES.items(), ("stale", "Not used for 90 days")],
