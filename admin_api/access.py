@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from admin_api.queries import catalog, service_accounts
-from admin_api.queries.api_keys import api_keys
+from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.audit_entries import audit_entries
 from admin_api.queries.member_workspaces import visible_workspaces
 from admin_api.queries.message_batches import message_batches
@@ -187,6 +187,12 @@ def service_account_place(workspace: Workspace, account: ServiceAccount) -> Serv
 def api_key(organization: Organization, api_key_id: str) -> ApiKey:
     """An API key of the organization, whatever its state; Admin keys are not to be had this way."""
     found: ApiKey = _row(api_keys(organization), "API key not found.", id=api_key_id)
+    return found
+
+
+def api_key_for(member: Membership, api_key_id: str) -> ApiKey:
+    """An API key that the member sees, as `keys_for` has them."""
+    found: ApiKey = _row(keys_for(member), "API key not found.", id=api_key_id)
     return found
 
 

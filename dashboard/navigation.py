@@ -26,6 +26,10 @@ class Entry:
 
 
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
+MAKE_KEYS = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
+KEY_PAGES = frozenset(
+    {"api_key", "create_api_key", "edit_api_key", "rotate_api_key", "archive_api_key", "find_api_key"}
+)
 
 READ_PEOPLE = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
 WORKSPACE_PAGES = frozenset(
@@ -55,6 +59,7 @@ MEMBER_PAGES = frozenset(
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
+    Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from dashboard.views import (
+    api_keys,
     audit_log,
     batches,
     catalog,
@@ -82,6 +83,15 @@ urlpatterns = [
     path("members/<str:id>", members.member, name="member"),
     path("members/<str:id>/role", members.set_role, name="set_member_role"),
     path("members/<str:id>/remove", members.remove_member, name="remove_member"),
+    path("api-keys", api_keys.api_keys, name="api_keys"),
+    path("api-keys/new", api_keys.create, name="create_api_key"),
+    path("api-keys/find", api_keys.find, name="find_api_key"),
+    path("api-keys/<str:id>", api_keys.api_key, name="api_key"),
+    path("api-keys/<str:id>/first-request", api_keys.first_request, name="api_key_first_request"),
+    path("api-keys/<str:id>/edit", api_keys.edit, name="edit_api_key"),
+    path("api-keys/<str:id>/rotate", api_keys.rotate, name="rotate_api_key"),
+    path("api-keys/<str:id>/switch", api_keys.switch, name="switch_api_key"),
+    path("api-keys/<str:id>/archive", api_keys.archive, name="archive_api_key"),
     path("batches", batches.batches, name="batches"),
     path("batches/<str:id>", batches.batch, name="batch"),
     path("batches/<str:id>/events", batches.events, name="batch_events"),

@@ -1,6 +1,6 @@
 """Every table of the gateway, one noun per module."""
 
-from gateway.models.api_keys import ApiKey
+from gateway.models.api_keys import ApiKey, ApiKeyUse
 from gateway.models.audit import AuditEntry, AuditLink
 from gateway.models.batches import BatchItem, BatchRunner, BatchTally, IdempotencyKey, MessageBatch
 from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
@@ -22,6 +22,7 @@ from gateway.models.workspaces import Workspace, WorkspaceMember
 
 __all__ = [
     "ApiKey",
+    "ApiKeyUse",
     "AuditEntry",
     "AuditLink",
     "BatchItem",

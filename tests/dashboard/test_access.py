@@ -23,6 +23,8 @@ ABSENT = {**NO_SUCH_LINK, "anonymous": 302, "olga": 200}
 READERS = {**MEMBERS, "bill": 403, "uma": 403}
 ADMINS = {**READERS, "dev": 403}
 PROOF_FIRST = dict.fromkeys(ROLES, 302)  # these sessions of tests have none that is fresh
+KEYS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 403, "uma": 403, "olga": 200}
+KEY = {**KEYS, "ada": 404, "dev": 404}
 GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
@@ -59,6 +61,15 @@ GET = {
     "members/<str:id>": {**READERS, "ada": 404, "dev": 404},
     "members/<str:id>/role": POST_ONLY,
     "members/<str:id>/remove": PROOF_FIRST,
+    "api-keys": KEYS,
+    "api-keys/new": KEYS,
+    "api-keys/find": KEYS,
+    "api-keys/<str:id>": KEY,
+    "api-keys/<str:id>/first-request": KEY,
+    "api-keys/<str:id>/edit": KEY,
+    "api-keys/<str:id>/rotate": dict.fromkeys(ROLES, 302),
+    "api-keys/<str:id>/switch": POST_ONLY,
+    "api-keys/<str:id>/archive": dict.fromkeys(ROLES, 302),
     "batches": MEMBERS,
     "batches/<str:id>": ABSENT,
     "batches/<str:id>/events": ABSENT,
@@ -88,6 +99,8 @@ OF_ORGANIZATIONS = (
     "members",
     "members/invites",
     "members/service-accounts",
+    "limits",
+    "api-keys",
     "batches",
     "quickstart",
     "quickstart/first-request",
