@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from admin_api.queries.key_places import everywhere, key_places
+from admin_api.queries.member_workspaces import member_workspaces
 from gateway.models import Membership, MessageBatch
 
 
 def message_batches(member: Membership) -> QuerySet[MessageBatch]:
     """Those that a key of the member's could read, with their workspaces; archived ones among them."""
     rows = MessageBatch.objects.filter(organization=member.organization_id).select_related("workspace")
-    return rows if everywhere(member) else rows.filter(workspace__in=key_places(member).values("id"))
+    return rows.filter(workspace__in=member_workspaces(member).values("id"))

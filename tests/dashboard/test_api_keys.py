@@ -439,3 +439,12 @@ def test_names_are_text(client: Client, people: Cast) -> None:
     for path in ("", f"/{key.id}", f"/{key.id}/edit", f"/{key.id}/rotate", f"/{key.id}/archive"):
         page = client.get(f"/api-keys{path}").content.decode()
         assert "&lt;img src=x" in page and "<img" not in page and "<b>" not in page
+
+
+def test_the_palette_finds_keys_that_one_may_see(client: Client, people: Cast) -> None:
+    key, hers = key_of(people.acme, "Robot"), key_of(people.acme, "Robot of all", workspace=None)
+    as_(client, people.dev)
+    for words in ("robo", key.id, key.hint[-4:]):
+        page = text_of(client, f"/search?q={words}")
+        assert f"/api-keys/{key.id}" in page and hers.id not in page
+    assert key.id not in text_of(as_(client, people.uma), "/search?q=robo")
