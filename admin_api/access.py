@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from admin_api.queries import catalog, service_accounts
 from admin_api.queries.api_keys import api_keys
+from admin_api.queries.audit_entries import audit_entries
 from admin_api.queries.message_batches import message_batches
 from admin_api.queries.spend_limit_increase_requests import increase_requests
 from admin_api.queries.spend_limits import spend_limits
@@ -21,13 +22,16 @@ from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
 from gateway.models import (
     ApiKey,
+    AuditEntry,
     Invite,
     Membership,
     MessageBatch,
     Model,
     ModelGroup,
+    OperatorKey,
     Organization,
     Provider,
+    ProviderCheck,
     ServiceAccount,
     ServiceAccountWorkspace,
     SpendLimit,
@@ -106,6 +110,28 @@ def model_group(name: str) -> ModelGroup:
 def tier(name: str) -> Tier:
     """For operators only."""
     found: Tier = _row(Tier.objects.all(), "Tier not found.", name=name)
+    return found
+
+
+def operator_key(operator_key_id: str) -> OperatorKey:
+    """For operators only, usable or not."""
+    found: OperatorKey = _row(OperatorKey.objects.all(), "Operator key not found.", id=operator_key_id)
+    return found
+
+
+def provider_check(provider: Provider, check_id: int) -> ProviderCheck:
+    """For operators only: a test call of this provider."""
+    found = ProviderCheck.objects.filter(provider=provider.name, id=check_id).first()
+    if found is None:
+        raise NotFound("Test call not found.")
+    return found
+
+
+def audit_entry(organization: Organization | None, entry_id: int) -> AuditEntry:
+    """A line of the organization's audit log; with None, for operators only, any line."""
+    found = audit_entries(organization).filter(id=entry_id).first()
+    if found is None:
+        raise NotFound("Audit entry not found.")
     return found
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from django.http import HttpRequest
 
 from admin_api import access
 from dashboard import theme
-from dashboard.navigation import Entry, entries_for
+from dashboard.navigation import OPERATED, Entry, entries_for
 from dashboard.place import Place, place_of
 from gateway.models import Organization, User
 
@@ -44,7 +45,15 @@ class Frame:
 
     @cached_property
     def navigation(self) -> list[Entry]:
-        return entries_for(self.place.role) if self.place else []
+        """What whoever is signed in may open; nothing for visitors."""
+        if self.user is None:
+            return []
+        return entries_for(self.place.role if self.place else None, operator=self.user.is_operator)
+
+    @cached_property
+    def operated(self) -> Sequence[Entry]:
+        """The pages of who runs the installation."""
+        return OPERATED if self.user is not None and self.user.is_operator else ()
 
     @property
     def here(self) -> str:

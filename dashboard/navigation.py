@@ -11,7 +11,7 @@ from gateway.models import Membership
 class Entry:
     """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody.
 
-    `pages` are the URL patterns of what stands below it.
+    `pages` are the URL patterns of what stands below it. Operators see what is `shared` whatever their role.
     """
 
     label: str
@@ -19,6 +19,7 @@ class Entry:
     icon: str
     roles: frozenset[str] = frozenset()
     pages: frozenset[str] = frozenset()
+    shared: bool = False
 
 
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
@@ -26,9 +27,54 @@ WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 ENTRIES = (
     Entry("Overview", "overview", "chart"),
     Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry(
+        "Models & providers",
+        "catalog",
+        "catalog",
+        roles=frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER}),
+        pages=frozenset(
+            {
+                "model",
+                "new_model",
+                "edit_model",
+                "price_model",
+                "published_prices",
+                "provider",
+                "new_provider",
+                "edit_provider",
+                "provider_check",
+            }
+        ),
+        shared=True,
+    ),
+    Entry(
+        "Audit log",
+        "audit_log",
+        "audit",
+        roles=frozenset({Membership.Role.ADMIN}),
+        pages=frozenset({"audit_entry", "verify_audit_log"}),
+        shared=True,
+    ),
     Entry("Quickstart", "quickstart", "terminal"),
 )
 
+# Of those who run the installation.
+OPERATED = (
+    Entry(
+        "Organizations",
+        "operated_organizations",
+        "organizations",
+        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
+    ),
+    Entry("Tiers", "tiers", "tiers", pages=frozenset({"tier", "new_tier"})),
+    Entry("Operator keys", "operator_keys", "operator-key", pages=frozenset({"new_operator_key"})),
+)
 
-def entries_for(role: str) -> list[Entry]:
-    return [entry for entry in ENTRIES if not entry.roles or role in entry.roles]
+
+def entries_for(role: str | None, *, operator: bool = False) -> list[Entry]:
+    """`role` is None for who belongs to no organization."""
+    return [entry for entry in ENTRIES if _is_for(entry, role) or (operator and entry.shared)]
+
+
+def _is_for(entry: Entry, role: str | None) -> bool:
+    return role is not None and (not entry.roles or role in entry.roles)

@@ -1,6 +1,21 @@
 from django.urls import path
 
-from dashboard.views import batches, invites, overview, password_reset, preferences, quickstart, sign_in
+from dashboard.views import (
+    audit_log,
+    batches,
+    catalog,
+    invites,
+    operate_models,
+    operate_organizations,
+    operate_providers,
+    operate_tiers,
+    operator_keys,
+    overview,
+    password_reset,
+    preferences,
+    quickstart,
+    sign_in,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -10,8 +25,56 @@ urlpatterns = [
     path("batches/<str:id>", batches.batch, name="batch"),
     path("batches/<str:id>/events", batches.events, name="batch_events"),
     path("batches/<str:id>/cancel", batches.cancel, name="cancel_batch"),
+    path("models", catalog.catalog, name="catalog"),
+    path("models/health", catalog.catalog_health, name="catalog_health"),
+    path("models/new", operate_models.new_model, name="new_model"),
+    path("models/published-prices", operate_models.published_prices, name="published_prices"),
+    path("models/of/<path:name>", catalog.model, name="model"),
+    path("models/edit/<path:name>", operate_models.edit_model, name="edit_model"),
+    path("models/price/<path:name>", operate_models.price_model, name="price_model"),
+    path("models/remove/<path:name>", operate_models.remove_model, name="remove_model"),
+    path("providers/new", operate_providers.new_provider, name="new_provider"),
+    path("providers/of/<path:name>", operate_providers.provider, name="provider"),
+    path("providers/edit/<path:name>", operate_providers.edit_provider, name="edit_provider"),
+    path("providers/drain/<path:name>", operate_providers.drain_provider, name="drain_provider"),
+    path("providers/put-back/<path:name>", operate_providers.put_back_provider, name="put_back_provider"),
+    path("providers/remove/<path:name>", operate_providers.remove_provider, name="remove_provider"),
+    path("providers/keys/add/<path:name>", operate_providers.add_provider_key, name="add_provider_key"),
+    path(
+        "providers/keys/<int:id>/remove/<path:name>",
+        operate_providers.remove_provider_key,
+        name="remove_provider_key",
+    ),
+    path("providers/test/<path:name>", operate_providers.check_provider, name="check_provider"),
+    path("providers/tests/<int:id>/<path:name>", operate_providers.provider_check, name="provider_check"),
+    path("audit-log", audit_log.audit_log, name="audit_log"),
+    path("audit-log/new", audit_log.audit_log_new, name="audit_log_new"),
+    path("audit-log/verify", audit_log.verify_audit_log, name="verify_audit_log"),
+    path("audit-log.csv", audit_log.audit_log_csv, name="audit_log_csv"),
+    path("audit-log/<int:id>", audit_log.audit_entry, name="audit_entry"),
     path("quickstart", quickstart.quickstart, name="quickstart"),
     path("quickstart/first-request", quickstart.first_request, name="first_request"),
+    path("organizations", operate_organizations.operated_organizations, name="operated_organizations"),
+    path("organizations/new", operate_organizations.new_organization, name="new_organization"),
+    path("organizations/<str:id>", operate_organizations.operated_organization, name="operated_organization"),
+    path("organizations/<str:id>/edit", operate_organizations.edit_organization, name="edit_organization"),
+    path(
+        "organizations/<str:id>/suspend",
+        operate_organizations.suspend_organization,
+        name="suspend_organization",
+    ),
+    path(
+        "organizations/<str:id>/resume", operate_organizations.resume_organization, name="resume_organization"
+    ),
+    path("organizations/<str:id>/credit", operate_organizations.adjust_credit, name="adjust_credit"),
+    path("organizations/<str:id>/prepaid", operate_organizations.set_prepaid, name="set_prepaid"),
+    path("tiers", operate_tiers.tiers, name="tiers"),
+    path("tiers/new", operate_tiers.new_tier, name="new_tier"),
+    path("tiers/of/<path:name>", operate_tiers.tier, name="tier"),
+    path("tiers/remove/<path:name>", operate_tiers.remove_tier, name="remove_tier"),
+    path("operator-keys", operator_keys.operator_keys, name="operator_keys"),
+    path("operator-keys/new", operator_keys.new_operator_key, name="new_operator_key"),
+    path("operator-keys/<str:id>/revoke", operator_keys.revoke_operator_key, name="revoke_operator_key"),
     path("login", sign_in.SignIn.as_view(), name="account_login"),  # the name that allauth looks for
     path(
         "reauthenticate", sign_in.Reauthenticate.as_view(), name="account_reauthenticate"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import redis
 from django.test import Client
@@ -17,6 +19,12 @@ ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
 POST_ONLY = dict.fromkeys(ROLES, 405)
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
+# Of operators, who may be nobody's members; of members with a role, and of operators.
+OPERATORS = {**NO_SUCH_LINK, "anonymous": 302, "olga": 200}
+NOBODY = {**NO_SUCH_LINK, "anonymous": 302}
+READERS = {**dict.fromkeys(ROLES, 403), "anonymous": 302, "ada": 200, "dev": 200, "olga": 200}
+ADMINS = {**READERS, "dev": 403}
+NOTHING_THERE = {**READERS, "ada": 404, "dev": 404, "olga": 404}
 GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
@@ -25,14 +33,55 @@ GET = {
     "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/events": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/cancel": POST_ONLY,
+    "models": READERS,
+    "models/health": OPERATORS | {"olga": 302},
+    "models/new": OPERATORS,
+    "models/published-prices": OPERATORS,
+    "models/of/<path:name>": NOTHING_THERE,
+    "models/edit/<path:name>": NOBODY,
+    "models/price/<path:name>": NOBODY,
+    "models/remove/<path:name>": POST_ONLY,
+    "providers/new": OPERATORS,
+    "providers/of/<path:name>": NOBODY,
+    "providers/edit/<path:name>": NOBODY,
+    "providers/drain/<path:name>": POST_ONLY,
+    "providers/put-back/<path:name>": POST_ONLY,
+    "providers/remove/<path:name>": POST_ONLY,
+    "providers/keys/add/<path:name>": POST_ONLY,
+    "providers/keys/<int:id>/remove/<path:name>": POST_ONLY,
+    "providers/test/<path:name>": POST_ONLY,
+    "providers/tests/<int:id>/<path:name>": NOBODY,
+    "audit-log": ADMINS,
+    "audit-log/new": ADMINS | {"ada": 302, "olga": 302},
+    "audit-log/verify": ADMINS,
+    "audit-log.csv": ADMINS,
+    "audit-log/<int:id>": ADMINS | {"ada": 404, "olga": 404},
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
+    "organizations": OPERATORS,
+    "organizations/new": OPERATORS,
+    "organizations/<str:id>": NOBODY,
+    "organizations/<str:id>/edit": NOBODY,
+    "organizations/<str:id>/suspend": POST_ONLY,
+    "organizations/<str:id>/resume": POST_ONLY,
+    "organizations/<str:id>/credit": POST_ONLY,
+    "organizations/<str:id>/prepaid": POST_ONLY,
+    "tiers": OPERATORS,
+    "tiers/new": OPERATORS,
+    "tiers/of/<path:name>": NOBODY,
+    "tiers/remove/<path:name>": POST_ONLY,
+    "operator-keys": OPERATORS,
+    "operator-keys/new": OPERATORS,
+    "operator-keys/<str:id>/revoke": POST_ONLY,
     "login": {**dict.fromkeys(ROLES, 302), "anonymous": 200},
     "reauthenticate": MEMBERS,
     "logout": POST_ONLY,
     "invites/<str:token>": NO_SUCH_LINK,
     "reset/<str:token>": NO_SUCH_LINK,
+    "search": MEMBERS,
+    "ui": NO_SUCH_LINK,
     "theme": POST_ONLY,
+    "shortcuts": POST_ONLY,
     "organization": POST_ONLY,
 }
 OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")
@@ -41,6 +90,10 @@ OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "qu
 @pytest.fixture(autouse=True)
 def _fresh(valkey: redis.Redis) -> None:
     """Gauges read Valkey."""
+
+
+def _filled(pattern: str) -> str:
+    return re.sub(r"<int:\w+>", "987654321", re.sub(r"<(str|path):\w+>", "x", pattern))
 
 
 def test_every_address_has_an_entry() -> None:
@@ -52,7 +105,7 @@ def test_every_address_answers_each_role_as_it_should(client: Client, people: Ca
     if role != "anonymous":
         as_(client, getattr(people, role))
     answers = {
-        pattern: client.get("/" + pattern.replace("<str:token>", "x").replace("<str:id>", "x"))
+        pattern: client.get(f"/{_filled(pattern)}")
         for pattern in GET
     }
     statuses = {pattern: answer.status_code for pattern, answer in answers.items()}
