@@ -1,6 +1,15 @@
 from django.urls import path
 
-from dashboard.views import batches, invites, overview, password_reset, preferences, quickstart, sign_in
+from dashboard.views import (
+    batches,
+    invites,
+    overview,
+    password_reset,
+    playground_permit,
+    preferences,
+    quickstart,
+    sign_in,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -10,6 +19,7 @@ urlpatterns = [
     path("batches/<str:id>", batches.batch, name="batch"),
     path("batches/<str:id>/events", batches.events, name="batch_events"),
     path("batches/<str:id>/cancel", batches.cancel, name="cancel_batch"),
+    path("playground/permit", playground_permit.permit, name="playground_permit"),
     path("quickstart", quickstart.quickstart, name="quickstart"),
     path("quickstart/first-request", quickstart.first_request, name="first_request"),
     path("login", sign_in.SignIn.as_view(), name="account_login"),  # the name that allauth looks for

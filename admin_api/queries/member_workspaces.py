@@ -1,10 +1,10 @@
-"""The workspaces that a member works in with keys: whose keys, batches and requests they see."""
+"""The workspaces that a member works in: with keys, whose batches and requests they see, or from the Playground."""
 
 from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from admin_api.roles import IN_DEFAULT_WORKSPACE, INHERITED, WORK_WITH_KEYS
+from admin_api.roles import IN_DEFAULT_WORKSPACE, INHERITED, USE_PLAYGROUND, WORK_WITH_KEYS, WorkspaceRole
 from gateway.models import Membership, Workspace, WorkspaceMember
 
 
@@ -18,6 +18,12 @@ def member_workspaces(member: Membership, roles: tuple[str, ...] = WORK_WITH_KEY
         organization=member.organization_id, user=member.user_id, role__in=roles
     )
     places = Q(id__in=given.values("workspace"))
-    if IN_DEFAULT_WORKSPACE.get(Membership.Role(member.role)) in roles:
+    if IN_DEFAULT_WORKSPACE.get(Membership.Role(member.role), WorkspaceRole.USER) in roles:
         places |= Q(is_default=True)
     return rows.filter(places)
+
+
+def playground_workspaces(member: Membership) -> QuerySet[Workspace]:
+    """Live ones where the member may try models in the browser, the default one first."""
+    rows = member_workspaces(member, USE_PLAYGROUND).filter(archived_at=None)
+    return rows.order_by("-is_default", "name", "id")

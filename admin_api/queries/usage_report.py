@@ -19,6 +19,7 @@ from admin_api.queries.report_pages import Moment, ReportPage
 from gateway.metering.reports import LENGTHS
 from gateway.metering.rollups import TABLES
 from gateway.models import Organization
+from gateway.models.identifiers import PLAYGROUND_KEY
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 
@@ -41,8 +42,8 @@ class ServerToolUse(msgspec.Struct, frozen=True, gc=False):
 class UsageResult(msgspec.Struct, frozen=True, gc=False):
     """Sums over what has these dimensions; those that are not grouped by are null.
 
-    `workspace_id` is null for the default workspace too, `account_id` and `service_account_id` for keys that act
-    for nobody.
+    `api_key_id` is null for what was used in the Playground too, `workspace_id` for the default workspace,
+    `account_id` and `service_account_id` for keys that act for nobody.
     """
 
     uncached_input_tokens: int
@@ -86,6 +87,8 @@ DEFAULT_WORKSPACE = (
     "(SELECT id FROM gateway_workspace WHERE organization_id = %(organization_id)s AND is_default)"
 )
 WORKSPACE = Dimension("total.workspace_id", f"nullif(total.workspace_id, {DEFAULT_WORKSPACE})")
+# As Anthropic's reports say it of what was used in its own console: by no key.
+API_KEY = f"CASE WHEN starts_with(total.api_key_id, '{PLAYGROUND_KEY}_') THEN NULL ELSE total.api_key_id END"
 GEO = f"coalesce(nullif(total.inference_geo, ''), '{NOT_AVAILABLE}')"
 
 
@@ -95,7 +98,7 @@ def _plain(column: str) -> Dimension:
 
 # In the order of the fields of `UsageResult`. Whom a key acts for never changes, so that it is joined when read.
 GROUPS = {
-    "api_key_id": _plain("total.api_key_id"),
+    "api_key_id": _plain(API_KEY),
     "workspace_id": WORKSPACE,
     "model": _plain("total.model"),
     "service_tier": _plain("total.service_tier"),

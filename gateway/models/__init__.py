@@ -10,6 +10,7 @@ from gateway.models.invites import Invite
 from gateway.models.limit_blocks import LimitBlock
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
+from gateway.models.saved_prompts import SavedPrompt
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
@@ -42,6 +43,7 @@ __all__ = [
     "Provider",
     "ProviderKey",
     "Route",
+    "SavedPrompt",
     "ServiceAccount",
     "ServiceAccountWorkspace",
     "SpendAlert",
