@@ -26,6 +26,7 @@ WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 ENTRIES = (
     Entry("Overview", "overview", "chart"),
     Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Playground", "playground", "play", roles=WORK_HERE),
     Entry("Quickstart", "quickstart", "terminal"),
 )
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
+WORKERS = {**MEMBERS, "bill": 403}
 POST_ONLY = dict.fromkeys(ROLES, 405)
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
 GET = {
@@ -25,6 +26,11 @@ GET = {
     "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/events": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/cancel": POST_ONLY,
+    "playground": WORKERS,
+    "playground/models": WORKERS,
+    "playground/answers/<str:id>": WORKERS,
+    "playground/prompts": POST_ONLY,
+    "playground/prompts/<str:id>/delete": POST_ONLY,
     "playground/permit": POST_ONLY,
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
@@ -36,7 +42,15 @@ GET = {
     "theme": POST_ONLY,
     "organization": POST_ONLY,
 }
-OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")
+OF_ORGANIZATIONS = (
+    "",
+    "overview/usage",
+    "limits",
+    "batches",
+    "playground",
+    "quickstart",
+    "quickstart/first-request",
+)
 
 
 @pytest.fixture(autouse=True)
