@@ -12,6 +12,7 @@ from gateway.models.limit_blocks import LimitBlock
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
 from gateway.models.provider_checks import ProviderCheck
+from gateway.models.saved_prompts import SavedPrompt
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
@@ -48,6 +49,7 @@ __all__ = [
     "ProviderKey",
     "RequestContent",
     "Route",
+    "SavedPrompt",
     "ServiceAccount",
     "ServiceAccountWorkspace",
     "SpendAlert",

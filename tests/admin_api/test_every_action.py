@@ -25,9 +25,11 @@ from admin_api.actions import (
     operator_keys,
     organizations,
     passwords,
+    playground_keys,
     provider_checks,
     providers,
     request_contents,
+    saved_prompts,
     service_account_workspaces,
     service_accounts,
     spend_limit_increase_requests,
@@ -47,6 +49,7 @@ from gateway.models import (
     Model,
     Organization,
     Provider,
+    SavedPrompt,
     ServiceAccount,
     ServiceAccountWorkspace,
     SpendLimit,
@@ -129,6 +132,12 @@ def spend_limit(people: Cast, amount: int | None = 5) -> SpendLimit:
 
 def increase_request(people: Cast) -> SpendLimitIncreaseRequest:
     return spend_limit_increase_requests.create(actor=SYSTEM, membership=membership(people), period="monthly")
+
+
+def saved_prompt(people: Cast) -> SavedPrompt:
+    return saved_prompts.save(
+        actor=SYSTEM, member=membership(people), name="haiku", content={"system": "Be brief."}
+    )
 
 
 def endpoint(people: Cast) -> WebhookEndpoint:
@@ -246,6 +255,11 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "passwords.set_password": lambda people: (
         lambda it: lambda: passwords.set_password(token=it, password="a wholly different passphrase")
     )(reset_token(people)),
+    "playground_keys.take": lambda people: (
+        lambda: playground_keys.take(
+            actor=SYSTEM, member=membership(people), workspace=people.acme.workspaces.get()
+        )
+    ),
     "providers.upsert": lambda people: lambda: provider(),
     "providers.remove": lambda people: (lambda it: lambda: providers.remove(actor=SYSTEM, provider=it))(
         provider()
@@ -268,6 +282,10 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "provider_checks.begin": lambda people: (
         lambda it: lambda: provider_checks.begin(actor=SYSTEM, provider=it, model="m")
     )(provider()),
+    "saved_prompts.save": lambda people: lambda: saved_prompt(people),
+    "saved_prompts.delete": lambda people: (lambda it: lambda: saved_prompts.delete(actor=SYSTEM, prompt=it))(
+        saved_prompt(people)
+    ),
     "service_accounts.create": lambda people: lambda: service_account(people),
     "service_accounts.update": lambda people: (
         lambda it: lambda: service_accounts.update(actor=SYSTEM, service_account=it, description="new")

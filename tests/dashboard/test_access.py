@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
+WORKERS = {**MEMBERS, "bill": 403}
 POST_ONLY = dict.fromkeys(ROLES, 405)
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
 ABSENT = {**NO_SUCH_LINK, "anonymous": 302, "olga": 200}
@@ -74,6 +75,12 @@ GET = {
     "batches/<str:id>": ABSENT,
     "batches/<str:id>/events": ABSENT,
     "batches/<str:id>/cancel": POST_ONLY,
+    "playground": WORKERS,
+    "playground/models": WORKERS,
+    "playground/answers/<str:id>": WORKERS,
+    "playground/prompts": POST_ONLY,
+    "playground/prompts/<str:id>/delete": POST_ONLY,
+    "playground/permit": POST_ONLY,
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
     "login": {**dict.fromkeys(ROLES, 302), "anonymous": 200},
@@ -102,6 +109,9 @@ OF_ORGANIZATIONS = (
     "limits",
     "api-keys",
     "batches",
+    "limits",
+    "batches",
+    "playground",
     "quickstart",
     "quickstart/first-request",
 )
