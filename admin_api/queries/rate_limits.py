@@ -148,6 +148,11 @@ def counted_together(organization: Organization) -> list[tuple[Group, Sequence[s
     return [(group, _names(group, catalog) or []) for group in _groups(catalog)]
 
 
+def groups(organization: Organization) -> list[Group]:
+    """Everything that is counted together, with limits or without."""
+    return _groups(available_models(organization))
+
+
 def group_of(organization: Organization, rate_limit_id: str) -> Group:
     """The group whose limits have this id in this organization. Raises `NotFound`."""
     for group in _groups(available_models(organization)):

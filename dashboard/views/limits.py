@@ -1,26 +1,21 @@
-"""Limits: every one that can block a request, why one was blocked, and an admin's change of a workspace's own."""
+"""Limits: every one that can block a request, and why one was blocked."""
 
 from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
-from admin_api import access
-from admin_api.actions import workspaces as actions
-from admin_api.queries.rate_limits import Group, group_of
 from dashboard import limit_gauges, money_gauges, refused_requests
 from dashboard.fragments import wants_fragment
-from dashboard.limit_forms import HoldersForm, RequestForm, WorkspaceLimitsForm
+from dashboard.limit_choice import HoldersForm, RequestForm
 from dashboard.limit_holders import Chosen, choose
-from dashboard.place import Place, actor_of, member_page, member_page_for
-from gateway.errors import InvalidRequest, NotFound
-from gateway.models import Membership, Workspace
+from dashboard.place import Place, member_page
+from gateway.models import Workspace
 
 
 @require_safe
@@ -32,33 +27,6 @@ def limits(request: HttpRequest, place: Place) -> HttpResponse:
     if wants_fragment(request):
         return render(request, "dashboard/limits_now.html", context)
     return render(request, "dashboard/limits.html", context | _asked(request, chosen))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@member_page_for(Membership.Role.ADMIN)
-def workspace_limits(request: HttpRequest, place: Place, id: str, entry: str) -> HttpResponse:
-    """What a workspace allows in one group, beside the organization; the tighter one holds."""
-    workspace, group = _own(place, id, entry)
-    form = WorkspaceLimitsForm(workspace, group.pool, request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
-        try:
-            actions.set_limits(
-                actor=actor_of(request), workspace=workspace, limits=form.cleaned_data, pool=group.pool
-            )
-            messages.success(request, f"The limits of {workspace.name} hold within a second.")
-            return redirect(f"{reverse('limits')}?{urlencode({'workspace': workspace.id})}")
-        except InvalidRequest as refused:
-            form.refuse(refused)
-    context = {"form": form, "workspace": workspace, "title": limit_gauges.title_of(group)}
-    return render(request, "dashboard/workspace_limits.html", context, status=400 if form.errors else 200)
-
-
-def _own(place: Place, id: str, entry: str) -> tuple[Workspace, Group]:
-    """Raises `NotFound`, also for the default workspace and one that is archived, which take no limits."""
-    workspace = access.workspace(place.organization, id)
-    if not takes_limits(workspace):
-        raise NotFound("Workspace not found.")
-    return workspace, group_of(place.organization, entry)
 
 
 def takes_limits(workspace: Workspace | None) -> bool:

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from admin_api.actions import api_keys, spend_limits, workspaces
 from admin_api.actor import SYSTEM
-from admin_api.queries.rate_limits import rate_limits
 from gateway.ids import new_id
 from gateway.limit_pools import DEFAULT
 from gateway.metering import refusal
@@ -38,8 +37,7 @@ def made(cast: Cast) -> dict[str, str]:
         for one in refused:
             stream = refusals_stream(shard_of(cast.acme.id))
             valkey.xadd(stream, {refusal.FIELD: refusal.encode(one)})
-    entry = rate_limits(cast.acme)[0].id
-    return {"lab": workspace.id, "lab_key": key.id, "refused": refused[0].request_id, "entry": entry}
+    return {"lab": workspace.id, "lab_key": key.id, "refused": refused[0].request_id}
 
 
 def _use(valkey: redis.Redis, workspace: Workspace) -> None:
