@@ -9,12 +9,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from admin_api.queries.budgets import budgets
+from admin_api.queries.recent_spend import recent_spend
 from admin_api.queries.spend_limit_increase_requests import Status, increase_requests, petitions
 from dashboard import breakdown, cost_report, group_names
 from dashboard.budgets import line
 from dashboard.cost_report import CostReport
 from dashboard.csv_export import csv_response
-from dashboard.forecast import forecast
 from dashboard.fragments import wants_fragment
 from dashboard.place import Place, member_page_for
 from dashboard.price_lines import price_lines
@@ -34,11 +34,13 @@ def cost(request: HttpRequest, place: Place) -> HttpResponse:
     chosen, now = _selection(request, place), timezone.now()
     found = breakdown.read(chosen)
     report = CostReport(found, [] if chosen.problem else price_lines(chosen.question()))
+    month = recent_spend(place.organization, now)
     figures = {
         "selection": chosen,
         "report": report,
         "breakdown": found,
-        "forecast": forecast(place.organization, now),
+        "month": month,
+        "forecast": month.forecast(now),
         "as_of": now,
     }
     if wants_fragment(request):

@@ -12,11 +12,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from admin_api.queries.recent_spend import recent_spend
 from admin_api.queries.sums import Question
-from dashboard.forecast import forecast
+from dashboard import figures
 from dashboard.price_lines import PriceLine, price_lines
 from gateway.models import UsageEvent
-from gateway.models.spend_limits import Period
 from gateway.token_usage import TokenUsage
 from tests.admin_api.report import COST, DAY, HOUR, MINUTE, MONDAY, TODAY, Office, office
 from tests.admin_api.test_sums import key_ids
@@ -202,32 +202,18 @@ def stat(text: str, label: str) -> str:
     return found[1]
 
 
-def test_a_month_goes_on_as_the_last_week_did(people: Cast, ledger: Ledger) -> None:
+def test_the_month_and_its_forecast_are_those_of_the_overview(
+    people: Cast, ledger: Ledger, client: Client
+) -> None:
     our = office(people, ledger)
-    now = timezone.now()
-    start = Period.MONTHLY.start(now)
-    version = priced(ledger, M, now - 40 * DAY)
-    for days in (30, 20, 6):
-        our.use(now - days * DAY, model=M, usage=TokenUsage(input_tokens=7 * MILLION), price_version=version)
-    found = forecast(our.acme, now)
-    this_month = [one for one in UsageEvent.objects.all() if one.at >= start]
-    assert found.so_far == sum((one.cost for one in this_month), Decimal(0))
-    assert found.a_day == Decimal(3)
-    days_left = Decimal(int((found.end - now).total_seconds())) / 86_400
-    assert found.at_end == found.so_far + 3 * days_left
-
-
-def test_the_first_hours_of_an_organization_are_no_week(people: Cast, ledger: Ledger) -> None:
-    our = office(people, ledger)
-    now = TODAY + HOUR
-    our.use(
-        TODAY,
-        model=M,
-        usage=TokenUsage(input_tokens=MILLION),
-        price_version=priced(ledger, M, now - 40 * DAY),
-    )
-    assert forecast(our.acme, now).a_day > Decimal(50)
-    assert forecast(people.umbrella, now).at_end == 0
+    version = priced(ledger, M, MONDAY - 40 * DAY)
+    our.use(TODAY - DAY, model=M, usage=TokenUsage(input_tokens=7 * MILLION), price_version=version)
+    text = page(as_(client, people.ada), "/cost", range="1h")
+    spent = recent_spend(our.acme, timezone.now())
+    assert stat(text, "This month so far") == figures.brief_money(spent.month)
+    assert "at $21.00 a day" in text
+    come_to = spent.forecast(timezone.now())
+    assert come_to is not None and abs(Decimal(stat(text, "Forecast of the month")[1:]) - come_to) < 1
 
 
 def test_cost_is_not_for_plain_users(people: Cast, client: Client) -> None:
