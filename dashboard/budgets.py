@@ -15,6 +15,7 @@ from gateway.models.spend_limits import Period
 
 _, HIGH, FULL = THRESHOLDS  # percent from which a meter says so
 PERIODS = {Period.DAILY: "day", Period.WEEKLY: "week", Period.MONTHLY: "month"}
+NOW = {Period.DAILY: "Today", Period.WEEKLY: "This week", Period.MONTHLY: "This month"}
 SCOPES = {"organization": "", "workspace": "Workspace", "user": "Member", "api_key": "API key"}
 
 
@@ -84,7 +85,5 @@ def meter(limit: SpendLimit, label: str, spent: Decimal) -> Meter | None:
 
 def of_member(summaries: Iterable[SpendSummary]) -> list[Meter]:
     """What a member may spend, by period."""
-    found = [
-        meter(one.limit, f"This {PERIODS[Period(one.limit.period)]}, in UTC", one.spend) for one in summaries
-    ]
+    found = [meter(one.limit, f"{NOW[Period(one.limit.period)]} (UTC)", one.spend) for one in summaries]
     return [one for one in found if one is not None]

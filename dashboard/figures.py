@@ -78,14 +78,14 @@ def money_share(part: Decimal, whole: Decimal) -> str:
 
 
 def change(now: int | Decimal, before: int | Decimal) -> str:
-    """How much more or less than before: `+12%`, `-3.4%`, `new`, `same`."""
+    """How much more or less than before: `+12%`, `-3.4%`, `17x`, `new`, `same`."""
     if now == before:
         return "same"
     if not before:
         return "new"
     share = (Decimal(now) - Decimal(before)) * 100 / Decimal(before)
-    if abs(share) >= 1000:
-        return f"{'+' if share > 0 else ''}{compact(share)}%"
+    if share >= 900:
+        return f"{compact(round(share / 100 + 1))}x"
     text = f"{share:+.1f}".removesuffix(".0")
     return f"{'<' if text in ('+0', '-0') else ''}{'0.1' if text in ('+0', '-0') else text}%"
 

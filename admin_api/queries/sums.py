@@ -100,6 +100,10 @@ class Sum:
         return sum(getattr(self, name) for name in TOKENS)
 
     @property
+    def cache_writes(self) -> int:
+        return self.cache_write_5m_tokens + self.cache_write_1h_tokens
+
+    @property
     def token_cost(self) -> Decimal:
         """Without tools."""
         return self.cost - self.web_search_cost

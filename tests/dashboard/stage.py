@@ -56,6 +56,7 @@ def main() -> None:
     people.person("Gus", globex, "developer")
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
+    Price.objects.update(effective_at=timezone.now() - 2 * DAYS * DAY)  # held while it was used
     _drain(list(_events(cast, key)))
     for name in ("llama-4-maverick-17b-128e-instruct-fp8", "gpt-oss-120b"):  # without a price
         models.upsert(actor=SYSTEM, name=name, routes=[RouteTo("simulator", name)])

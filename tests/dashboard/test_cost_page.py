@@ -192,7 +192,7 @@ def test_the_page_shows_price_version_and_savings(people: Cast, ledger: Ledger, 
     assert stat(text, "At list price") == "$6.00"
     assert stat(text, "Batch discount") == "$3.00"
     assert stat(text, "Cache savings") == "$13.50"
-    assert "$1.50 / MTok" in text and f"<span>{version}<span" in text
+    assert "$1.50 / MTok" in text and f"version {version}, " in text
     assert "New budget" not in text and "/cost/budgets" not in text
 
 
