@@ -11,6 +11,7 @@ from gateway.models.limit_blocks import LimitBlock
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
+from gateway.models.sessions import BrowserSession
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
 from gateway.models.usage import PartitionHorizon, UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
@@ -24,6 +25,7 @@ __all__ = [
     "BatchItem",
     "BatchRunner",
     "BatchTally",
+    "BrowserSession",
     "CreditEntry",
     "Delivery",
     "IdempotencyKey",

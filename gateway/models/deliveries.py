@@ -32,10 +32,10 @@ class Delivery(models.Model):
 
 
 class Mail(Delivery):
-    """A mail to one person, in plain text."""
+    """A mail to one person, in plain text; `organization` is null where it is about their own account."""
 
     id = models.CharField(primary_key=True, max_length=40, default=mail_id, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, related_name="+")
     recipient = models.EmailField(max_length=254)
     subject = models.CharField(max_length=300)
     text = models.TextField()
