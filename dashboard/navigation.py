@@ -11,12 +11,13 @@ from gateway.models import Membership
 class Entry:
     """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody.
 
-    `pages` are the URL patterns of what stands below it.
+    `pages` are the URL patterns of what stands below it; `letter` leads here after a `g`.
     """
 
     label: str
     url: str
     icon: str
+    letter: str
     roles: frozenset[str] = frozenset()
     pages: frozenset[str] = frozenset()
 
@@ -24,9 +25,9 @@ class Entry:
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
 ENTRIES = (
-    Entry("Overview", "overview", "chart"),
-    Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
-    Entry("Quickstart", "quickstart", "terminal"),
+    Entry("Overview", "overview", "chart", "o"),
+    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
 

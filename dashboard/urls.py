@@ -1,6 +1,16 @@
 from django.urls import path
 
-from dashboard.views import batches, invites, overview, password_reset, preferences, quickstart, sign_in
+from dashboard.views import (
+    batches,
+    design,
+    invites,
+    overview,
+    password_reset,
+    preferences,
+    quickstart,
+    search,
+    sign_in,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -19,6 +29,9 @@ urlpatterns = [
     path("logout", sign_in.sign_out, name="sign_out"),
     path("invites/<str:token>", invites.accept_invite, name="accept_invite"),
     path("reset/<str:token>", password_reset.reset_password, name="reset_password"),
+    path("search", search.search, name="search"),
+    path("ui", design.ui, name="ui"),
     path("theme", preferences.choose_theme, name="choose_theme"),
+    path("shortcuts", preferences.choose_shortcuts, name="choose_shortcuts"),
     path("organization", preferences.choose_organization, name="choose_organization"),
 ]

@@ -19,6 +19,8 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("quickstart-python", ADA, "/quickstart"),
     ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
     ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),
+    ("search", ADA, "/search"),
+    ("search-nothing", ADA, "/search?q=zebra"),
     ("no-organization", NORA, "/"),
     ("not-found", ADA, "/nowhere"),
     ("not-found-anonymous", None, "/nowhere"),

@@ -32,7 +32,10 @@ GET = {
     "logout": POST_ONLY,
     "invites/<str:token>": NO_SUCH_LINK,
     "reset/<str:token>": NO_SUCH_LINK,
+    "search": MEMBERS,
+    "ui": NO_SUCH_LINK,
     "theme": POST_ONLY,
+    "shortcuts": POST_ONLY,
     "organization": POST_ONLY,
 }
 OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")

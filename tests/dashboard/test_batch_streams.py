@@ -220,7 +220,7 @@ def batch_id(site: Site, database: psycopg.Connection) -> Iterator[str]:
     database.execute(
         """INSERT INTO message_batch SELECT (jsonb_populate_record(b, jsonb_build_object('id', %s::text,
              'total', 100, 'succeeded', 10, 'errored', 0))).* FROM message_batch b WHERE id = %s""",
-        [made, site.batches["running"]],
+        [made, site.ids["running"]],
     )
     yield made
     database.execute("DELETE FROM message_batch WHERE id = %s", [made])
