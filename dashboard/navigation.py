@@ -24,9 +24,27 @@ class Entry:
 
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
+SETTINGS = frozenset(
+    {
+        "authenticator",
+        "change_password",
+        "delete_webhook",
+        "new_passkey",
+        "new_webhook",
+        "new_webhook_secret",
+        "organization_settings",
+        "recovery_codes",
+        "remove_second_factor",
+        "security",
+        "webhook",
+        "webhooks",
+    }
+)
+
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Settings", "settings", "settings", "s", pages=SETTINGS),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 

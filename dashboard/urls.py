@@ -3,13 +3,19 @@ from django.urls import path
 from dashboard.views import (
     batches,
     design,
+    forgotten,
     invites,
+    organization_settings,
     overview,
     password_reset,
     preferences,
     quickstart,
     search,
+    second_factors,
+    security,
+    settings,
     sign_in,
+    webhooks,
 )
 
 urlpatterns = [
@@ -23,9 +29,34 @@ urlpatterns = [
     path("quickstart", quickstart.quickstart, name="quickstart"),
     path("quickstart/first-request", quickstart.first_request, name="first_request"),
     path("login", sign_in.SignIn.as_view(), name="account_login"),  # the name that allauth looks for
-    path(
-        "reauthenticate", sign_in.Reauthenticate.as_view(), name="account_reauthenticate"
-    ),  # allauth's name, too
+    path("login/passkey", sign_in.passkey_sign_in, name="passkey_sign_in"),
+    path("login/passkey/options", sign_in.passkey_options, name="passkey_sign_in_options"),
+    path("login/second-factor", sign_in.second_factor, name="mfa_authenticate"),  # allauth's name, too
+    path("login/second-factor/options", sign_in.second_factor_options, name="second_factor_options"),
+    path("login/cancel", sign_in.cancel_sign_in, name="cancel_sign_in"),
+    path("reauthenticate", sign_in.reauthenticate, name="account_reauthenticate"),
+    path("reauthenticate/options", sign_in.reauthenticate_options, name="reauthenticate_options"),
+    path("forgotten", forgotten.forgotten, name="forgotten"),
+    path("confirm-email/<str:token>", forgotten.confirm_email, name="confirm_email"),
+    path("settings", settings.settings, name="settings"),
+    path("settings/security", security.security, name="security"),
+    path("settings/password", security.change_password, name="change_password"),
+    path("settings/email", security.confirm_email, name="ask_to_confirm_email"),
+    path("settings/second-factor", second_factors.needed, name="second_factor_needed"),
+    path("settings/authenticator", second_factors.authenticator, name="authenticator"),
+    path("settings/passkeys", second_factors.new_passkey, name="new_passkey"),
+    path("settings/passkeys/options", second_factors.passkey_options, name="new_passkey_options"),
+    path("settings/second-factors/<str:id>", security.remove_second_factor, name="remove_second_factor"),
+    path("settings/recovery-codes", security.recovery_codes, name="recovery_codes"),
+    path("settings/sessions/end", security.end_session, name="end_session"),
+    path("settings/sessions/end-others", security.end_other_sessions, name="end_other_sessions"),
+    path("settings/organization", organization_settings.organization, name="organization_settings"),
+    path("settings/webhooks", webhooks.webhooks, name="webhooks"),
+    path("settings/webhooks/new", webhooks.new_webhook, name="new_webhook"),
+    path("settings/webhooks/<str:id>", webhooks.webhook, name="webhook"),
+    path("settings/webhooks/<str:id>/test", webhooks.test_webhook, name="test_webhook"),
+    path("settings/webhooks/<str:id>/secret", webhooks.new_secret, name="new_webhook_secret"),
+    path("settings/webhooks/<str:id>/delete", webhooks.delete_webhook, name="delete_webhook"),
     path("logout", sign_in.sign_out, name="sign_out"),
     path("invites/<str:token>", invites.accept_invite, name="accept_invite"),
     path("reset/<str:token>", password_reset.reset_password, name="reset_password"),

@@ -39,11 +39,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="user",
-            name="keyboard_shortcuts",
-            field=models.BooleanField(db_default=True, default=True),
-        ),
-        migrations.AddField(
-            model_name="user",
             name="time_zone",
             field=models.CharField(db_default="UTC", default="UTC", max_length=64),
         ),
@@ -56,6 +51,22 @@ class Migration(migrations.Migration):
                 related_name="+",
                 to="gateway.organization",
             ),
+        ),
+        migrations.CreateModel(
+            name="PasswordResetRequest",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("email", models.EmailField(max_length=254)),
+                ("ip_address", models.GenericIPAddressField(null=True)),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+            ],
+            options={"db_table": "password_reset_request"},
         ),
         migrations.CreateModel(
             name="BrowserSession",

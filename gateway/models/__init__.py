@@ -15,7 +15,7 @@ from gateway.models.sessions import BrowserSession
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
 from gateway.models.usage import PartitionHorizon, UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
-from gateway.models.users import Membership, User
+from gateway.models.users import Membership, PasswordResetRequest, User
 from gateway.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from gateway.models.workspaces import Workspace, WorkspaceMember
 
@@ -40,6 +40,7 @@ __all__ = [
     "OperatorKey",
     "Organization",
     "PartitionHorizon",
+    "PasswordResetRequest",
     "Price",
     "Provider",
     "ProviderKey",

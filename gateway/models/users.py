@@ -40,7 +40,6 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(default=timezone.now)
     email_verified_at = models.DateTimeField(null=True)
     time_zone = models.CharField(max_length=64, default="UTC", db_default="UTC")
-    keyboard_shortcuts = models.BooleanField(default=True, db_default=True)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -73,3 +72,15 @@ class Membership(models.Model):
     class Meta:
         indexes = [models.Index(fields=["organization", "added_at", "user"], name="membership_by_age")]
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="membership_unique")]
+
+
+class PasswordResetRequest(models.Model):
+    """Somebody asked for a new password for an address, known or not; a worker mails a link where it is known."""
+
+    email = models.EmailField(max_length=254)
+    ip_address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "password_reset_request"
