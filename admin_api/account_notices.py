@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from admin_api import mail
+from admin_api.vault import vault
 from gateway.models import Mail, User
 
 RESET = """\
@@ -30,11 +31,11 @@ If it was not you, ask for a new password at {address}/forgotten and tell your a
 
 
 def reset_asked(user: User, link: str) -> None:
-    _write(user, "Choose a new password", RESET.format(email=user.email, link=link))
+    _write_sealed(user, "Choose a new password", RESET.format(email=user.email, link=link))
 
 
 def confirmation_asked(user: User, link: str) -> None:
-    _write(user, "Confirm your address", CONFIRM.format(email=user.email, link=link))
+    _write_sealed(user, "Confirm your address", CONFIRM.format(email=user.email, link=link))
 
 
 def password_changed(user: User) -> None:
@@ -55,3 +56,9 @@ def _write(user: User, subject: str, text: str) -> None:
     """Nothing where no mail leaves here."""
     if mail.leaves():
         Mail.objects.create(recipient=user.email, subject=subject, text=text)
+
+
+def _write_sealed(user: User, subject: str, text: str) -> None:
+    """A link in it opens something: it waits encrypted."""
+    if mail.leaves():
+        Mail.objects.create(recipient=user.email, subject=subject, text="", sealed=vault().encrypt(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from allauth.mfa.models import Authenticator
 from django.db.models import QuerySet
@@ -42,3 +42,8 @@ def factors() -> QuerySet[Authenticator]:
     """Everybody's; with `user_id` for who has any."""
     found: QuerySet[Authenticator] = Authenticator.objects.filter(type__in=FACTORS)
     return found
+
+
+def with_second_factor(user_ids: Collection[str]) -> frozenset[str]:
+    """Those of these users who sign in with more than a password."""
+    return frozenset(factors().filter(user_id__in=user_ids).values_list("user_id", flat=True))

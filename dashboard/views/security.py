@@ -17,7 +17,7 @@ from admin_api import mail
 from admin_api.actions import email_addresses, passwords, second_factors, sessions
 from admin_api.queries.second_factors import of_user
 from admin_api.queries.sessions import name_of, sessions_of
-from dashboard import known_devices, user_agents
+from dashboard import known_devices, time_zone, user_agents
 from dashboard.form import Form
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.passwords import NewPasswordField
@@ -52,11 +52,13 @@ class NewPasswordForm(Form):
 @require_safe
 @own_page
 def security(request: HttpRequest, user: User) -> HttpResponse:
+    lines = [_line(row, request.session.session_key) for row in sessions_of(user)]
     context = {
         "account": user,
         "factors": of_user(user),
-        "sessions": [_line(row, request.session.session_key) for row in sessions_of(user)],
+        "sessions": sorted(lines, key=lambda line: not line.here),  # and then the one last used
         "mail_leaves": mail.leaves(),
+        "zone": time_zone.own(request),
         "tabs": tabs(request, "security"),
     }
     return render(request, "dashboard/security.html", context)

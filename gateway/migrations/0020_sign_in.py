@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0014_message_batches"),
+        ("gateway", "0019_playground"),
     ]
 
     operations = [
@@ -36,11 +36,6 @@ class Migration(migrations.Migration):
             model_name="user",
             name="email_verified_at",
             field=models.DateTimeField(null=True),
-        ),
-        migrations.AddField(
-            model_name="user",
-            name="time_zone",
-            field=models.CharField(db_default="UTC", default="UTC", max_length=64),
         ),
         migrations.AlterField(
             model_name="mail",

@@ -28,8 +28,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """Somebody who signs in; `is_operator` may run the whole installation.
 
-    `time_zone` is a name of the IANA database; pages show times in it. `email_verified_at` is when a link that was
-    mailed to `email` was used.
+    `email_verified_at` is when a link that was mailed to `email` was used.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=user_id, editable=False)
@@ -39,7 +38,6 @@ class User(AbstractBaseUser):
     is_operator = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
     email_verified_at = models.DateTimeField(null=True)
-    time_zone = models.CharField(max_length=64, default="UTC", db_default="UTC")
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
