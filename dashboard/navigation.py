@@ -76,6 +76,7 @@ SETTINGS = frozenset(
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
+    Entry("Limits", "limits", "limits", "l"),
     Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
