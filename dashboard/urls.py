@@ -94,6 +94,7 @@ urlpatterns = [
     path("members/<str:id>/role", members.set_role, name="set_member_role"),
     path("members/<str:id>/remove", members.remove_member, name="remove_member"),
     path("api-keys", api_keys.api_keys, name="api_keys"),
+    path("api-keys.csv", api_keys.api_keys_csv, name="api_keys_csv"),
     path("api-keys/new", api_keys.create, name="create_api_key"),
     path("api-keys/find", api_keys.find, name="find_api_key"),
     path("api-keys/<str:id>", api_keys.api_key, name="api_key"),

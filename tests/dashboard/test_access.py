@@ -115,6 +115,7 @@ GET = {
     "members/<str:id>/role": POST_ONLY,
     "members/<str:id>/remove": PROOF_FIRST,
     "api-keys": KEYS,
+    "api-keys.csv": KEYS,
     "api-keys/new": KEYS,
     "api-keys/find": KEYS,
     "api-keys/<str:id>": KEY,
