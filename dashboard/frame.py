@@ -8,7 +8,7 @@ from functools import cached_property
 from django.http import HttpRequest
 
 from admin_api import access
-from dashboard import theme
+from dashboard import shortcuts, theme
 from dashboard.navigation import OPERATED, Entry, entries_for
 from dashboard.place import Place, place_of
 from gateway.models import Organization, User
@@ -27,6 +27,11 @@ class Frame:
     def theme(self) -> str:
         """`light`, `dark`, or `system`."""
         return theme.chosen(self._request)
+
+    @cached_property
+    def shortcuts(self) -> bool:
+        """Whether single keys do something."""
+        return shortcuts.are_on(self._request)
 
     @cached_property
     def user(self) -> User | None:

@@ -11,12 +11,14 @@ from gateway.models import Membership
 class Entry:
     """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody.
 
-    `pages` are the URL patterns of what stands below it. Operators see what is `shared` whatever their role.
+    `pages` are the URL patterns of what stands below it; `letter` leads here after a `g`. Operators see what is
+    `shared` whatever their role.
     """
 
     label: str
     url: str
     icon: str
+    letter: str
     roles: frozenset[str] = frozenset()
     pages: frozenset[str] = frozenset()
     shared: bool = False
@@ -25,12 +27,14 @@ class Entry:
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
 ENTRIES = (
-    Entry("Overview", "overview", "chart"),
-    Entry("Batches", "batches", "layers", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Overview", "overview", "chart", "o"),
+    Entry("Usage", "usage", "usage", "u"),
+    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
     Entry(
         "Models & providers",
         "catalog",
-        "catalog",
+        "models",
+        "d",
         roles=frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER}),
         pages=frozenset(
             {
@@ -51,11 +55,12 @@ ENTRIES = (
         "Audit log",
         "audit_log",
         "audit",
+        "a",
         roles=frozenset({Membership.Role.ADMIN}),
         pages=frozenset({"audit_entry", "verify_audit_log"}),
         shared=True,
     ),
-    Entry("Quickstart", "quickstart", "terminal"),
+    Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
 # Of those who run the installation.
@@ -64,10 +69,11 @@ OPERATED = (
         "Organizations",
         "operated_organizations",
         "organizations",
-        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
+        "n",
+        pages=frozenset({"operated_organization", "new_organization", "edit_organization"}),
     ),
-    Entry("Tiers", "tiers", "tiers", pages=frozenset({"tier", "new_tier"})),
-    Entry("Operator keys", "operator_keys", "operator-key", pages=frozenset({"new_operator_key"})),
+    Entry("Tiers", "tiers", "tiers", "t", pages=frozenset({"tier", "new_tier"})),
+    Entry("Operator keys", "operator_keys", "key", "e", pages=frozenset({"new_operator_key"})),
 )
 
 

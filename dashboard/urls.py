@@ -4,6 +4,7 @@ from dashboard.views import (
     audit_log,
     batches,
     catalog,
+    design,
     invites,
     operate_models,
     operate_organizations,
@@ -14,12 +15,16 @@ from dashboard.views import (
     password_reset,
     preferences,
     quickstart,
+    search,
     sign_in,
+    usage,
 )
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("overview/usage", overview.usage_region, name="overview_usage"),
+    path("usage", usage.usage, name="usage"),
+    path("usage.csv", usage.usage_file, name="usage_file"),
     path("limits", overview.limits, name="limits"),
     path("batches", batches.batches, name="batches"),
     path("batches/<str:id>", batches.batch, name="batch"),
@@ -82,6 +87,10 @@ urlpatterns = [
     path("logout", sign_in.sign_out, name="sign_out"),
     path("invites/<str:token>", invites.accept_invite, name="accept_invite"),
     path("reset/<str:token>", password_reset.reset_password, name="reset_password"),
+    path("search", search.search, name="search"),
+    path("ui", design.ui, name="ui"),
     path("theme", preferences.choose_theme, name="choose_theme"),
+    path("time-zone", usage.choose_time_zone, name="choose_time_zone"),
+    path("shortcuts", preferences.choose_shortcuts, name="choose_shortcuts"),
     path("organization", preferences.choose_organization, name="choose_organization"),
 ]

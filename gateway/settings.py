@@ -175,6 +175,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "dashboard.static_files.HashedStaticFiles"},
 }
 SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = (
+    False  # with GATEWAY_DEBUG too: it would look for files under their plain names only
+)
 SERVESTATIC_ALLOW_ALL_ORIGINS = False
 
 REST_FRAMEWORK = {

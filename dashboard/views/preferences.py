@@ -1,4 +1,4 @@
-"""What a person chooses for themselves in the frame: theme and organization. Both by POST, both lead back."""
+"""What a person chooses for themselves in the frame: theme, shortcuts, organization. All by POST, all lead back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from admin_api import access
-from dashboard import theme
+from dashboard import shortcuts, theme
 from dashboard.local_path import local_or_home
 from dashboard.place import SESSION_KEY, to_sign_in
 from gateway.models import User
@@ -20,6 +20,13 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
         return HttpResponseBadRequest("theme: expected system, light or dark", content_type="text/plain")
     response = redirect(local_or_home(request.POST.get("next", "")))
     theme.remember(response, value)
+    return response
+
+
+@require_POST
+def choose_shortcuts(request: HttpRequest) -> HttpResponse:
+    response = redirect(local_or_home(request.POST.get("next", "")))
+    shortcuts.remember(response, request.POST.get("shortcuts") == "on")
     return response
 
 

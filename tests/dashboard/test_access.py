@@ -28,6 +28,8 @@ NOTHING_THERE = {**READERS, "ada": 404, "dev": 404, "olga": 404}
 GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
+    "usage": MEMBERS,
+    "usage.csv": MEMBERS,
     "limits": MEMBERS,
     "batches": MEMBERS,
     "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
@@ -71,7 +73,7 @@ GET = {
     "tiers/of/<path:name>": NOBODY,
     "tiers/remove/<path:name>": POST_ONLY,
     "operator-keys": OPERATORS,
-    "operator-keys/new": OPERATORS,
+    "operator-keys/new": dict.fromkeys(ROLES, 302),  # asks who it is first
     "operator-keys/<str:id>/revoke": POST_ONLY,
     "login": {**dict.fromkeys(ROLES, 302), "anonymous": 200},
     "reauthenticate": MEMBERS,
@@ -81,10 +83,20 @@ GET = {
     "search": MEMBERS,
     "ui": NO_SUCH_LINK,
     "theme": POST_ONLY,
+    "time-zone": POST_ONLY,
     "shortcuts": POST_ONLY,
     "organization": POST_ONLY,
 }
-OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")
+OF_ORGANIZATIONS = (
+    "",
+    "overview/usage",
+    "usage",
+    "usage.csv",
+    "limits",
+    "batches",
+    "quickstart",
+    "quickstart/first-request",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -104,10 +116,7 @@ def test_every_address_has_an_entry() -> None:
 def test_every_address_answers_each_role_as_it_should(client: Client, people: Cast, role: str) -> None:
     if role != "anonymous":
         as_(client, getattr(people, role))
-    answers = {
-        pattern: client.get(f"/{_filled(pattern)}")
-        for pattern in GET
-    }
+    answers = {pattern: client.get(f"/{_filled(pattern)}") for pattern in GET}
     statuses = {pattern: answer.status_code for pattern, answer in answers.items()}
     assert statuses == {pattern: expected[role] for pattern, expected in GET.items()}
 
@@ -119,7 +128,7 @@ def test_nothing_of_another_organization_shows_anywhere(client: Client, people: 
     as_(client, getattr(people, who))
     for pattern in OF_ORGANIZATIONS:
         for headers in ({}, {"hx-request": "true"}):
-            page = client.get("/" + pattern, headers=headers).content.decode()
+            page = client.get("/" + pattern, headers=headers).getvalue().decode()
             for secret in (
                 "Acme",
                 "model-of-acme",
