@@ -123,10 +123,10 @@ OPERATED = (
         "operated_organizations",
         "organizations",
         "n",
-        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
+        pages=frozenset({"operated_organization", "new_organization", "edit_organization"}),
     ),
     Entry("Tiers", "tiers", "tiers", "t", pages=frozenset({"tier", "new_tier"})),
-    Entry("Operator keys", "operator_keys", "operator-key", "e", pages=frozenset({"new_operator_key"})),
+    Entry("Operator keys", "operator_keys", "key", "e", pages=frozenset({"new_operator_key"})),
 )
 
 
