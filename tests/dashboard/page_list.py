@@ -16,6 +16,8 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("batch-running", ADA, "/batches/{running}"),
     ("batch-canceling", ADA, "/batches/{canceling}"),
     ("batch-ended", ADA, "/batches/{ended}"),
+    ("playground", ADA, "/playground"),
+    ("playground-prompt", ADA, "/playground?prompt={prompt}"),
     ("quickstart-python", ADA, "/quickstart"),
     ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
     ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),
