@@ -10,7 +10,7 @@ import gateway.models.identifiers
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0014_message_batches"),
+        ("gateway", "0015_key_uses"),
     ]
 
     operations = [
