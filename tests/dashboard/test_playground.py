@@ -16,8 +16,21 @@ from admin_api import access
 from admin_api.actions import models, playground_keys, providers, workspace_members, workspaces
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
-from gateway.models import ApiKey, AuditEntry, SavedPrompt, UsageEvent, User, Workspace
+from admin_api.vault import vault
+from dashboard.playground_requests import as_content
+from gateway.contents.sealed import seal
+from gateway.errors import InvalidRequest
+from gateway.models import (
+    ApiKey,
+    AuditEntry,
+    RequestContent,
+    SavedPrompt,
+    UsageEvent,
+    User,
+    Workspace,
+)
 from tests.admin_api.spending import spent
+from tests.contents import kept
 from tests.dashboard.test_pages import as_
 from tests.people import Cast
 
@@ -176,11 +189,72 @@ def test_a_logged_request_brings_its_model_to_who_may_send_there(client: Client,
     start = start_of(as_(client, people.uma), address)
     assert start["content"] == {"model": "m"}
     page = client.get(address).content.decode()
-    assert f"What {event.request_id} asked was not stored" in page
+    assert "What it asked is not kept, or not yours to read." in page and "data-load" not in page
     assert re.search(rf'<option value="{lab.id}" selected', page)
     for stranger in (people.dev, people.mallory):
         assert as_(client, stranger).get(address).status_code == 404
     assert as_(client, people.ada).get(address).status_code == 200
+
+
+ASKED = {
+    "model": "an-alias",
+    "max_tokens": 77,
+    "system": [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
+    "thinking": {"type": "enabled", "budget_tokens": 2000},
+    "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+    "messages": [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "42"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}},
+                {"type": "text", "text": "And now?"},
+            ],
+        },
+    ],
+}
+
+
+def test_what_a_logged_request_asked_is_ready_to_be_sent_again(client: Client, people: Cast) -> None:
+    default = people.acme.workspaces.get(is_default=True)
+    spent(key_of(people, people.uma), "0.5")
+    event = UsageEvent.objects.get()
+    content = kept(default)
+    RequestContent.objects.update(
+        request_id=event.request_id, request=seal(vault(), json.dumps(ASKED).encode())
+    )
+    address = f"{PAGE}/requests/{event.request_id}"
+    for reader in (people.uma, people.dev, people.mallory):
+        assert as_(client, reader).post(address).status_code == 404
+    assert not AuditEntry.objects.filter(action="request_content.read").exists()
+    as_(client, people.ada)
+    assert f'data-load="{address}"' in client.get(f"{PAGE}?request={event.request_id}").content.decode()
+    assert not AuditEntry.objects.filter(action="request_content.read").exists()
+    found = client.post(address).json()["content"]
+    assert AuditEntry.objects.get(action="request_content.read").actor_id == people.ada.id
+    assert content.workspace_id == default.id
+    assert found == {
+        "model": "m",
+        "system": "Be brief.",
+        "tools": json.dumps(ASKED["tools"], indent=2),
+        "thinking": "budget",
+        "budget": 2000,
+        "max_tokens": 77,
+        "messages": ASKED["messages"][:2],
+        "message": "And now?",
+        "results": {"t1": "42"},
+        "images": [{"name": "image", "type": "image/png", "data": "AA=="}],
+    }
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"messages": [1]}', b'{"messages": 1}', b'{"messages": ["x"]}']
+)
+def test_what_is_no_request_is_not_shown(body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        as_content("m", body)
 
 
 def test_an_answer_costs_what_the_ledger_says_and_only_its_asker_is_told(
