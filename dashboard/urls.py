@@ -137,6 +137,7 @@ urlpatterns = [
     path("playground", playground.playground, name="playground"),
     path("playground/models", playground.models, name="playground_models"),
     path("playground/answers/<str:id>", playground.answer, name="playground_answer"),
+    path("playground/requests/<str:id>", playground.asked, name="playground_request"),
     path("playground/prompts", playground.save_prompt, name="save_prompt"),
     path("playground/prompts/<str:id>/delete", playground.delete_prompt, name="delete_prompt"),
     path("playground/permit", playground_permit.permit, name="playground_permit"),

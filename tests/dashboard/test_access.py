@@ -131,6 +131,7 @@ GET = {
     "playground": WORKERS,
     "playground/models": WORKERS,
     "playground/answers/<str:id>": WORKERS,
+    "playground/requests/<str:id>": POST_ONLY,
     "playground/prompts": POST_ONLY,
     "playground/prompts/<str:id>/delete": POST_ONLY,
     "playground/permit": POST_ONLY,
