@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from itertools import islice
 
 from django.urls import reverse
 
+from admin_api import access
 from admin_api.queries.message_batches import message_batches
+from dashboard.log_search import request_id_in
 from dashboard.navigation import entries_for
 from dashboard.place import Place
+from gateway.errors import NotFound
 
 MOST = 6  # of one kind
 LONGEST = 100  # characters of a query
@@ -29,7 +33,7 @@ def found(place: Place, query: str) -> list[Hit]:
     words = query[:LONGEST].strip()
     hits = [*_pages(place, words)]
     if words and "\x00" not in words:
-        hits += [*_batches(place, words)]
+        hits += [*_batches(place, words), *_requests(place, words)]
     return hits
 
 
@@ -46,3 +50,13 @@ def _batches(place: Place, words: str) -> Iterator[Hit]:
     rows = message_batches(place.membership).filter(id__startswith=words).order_by("-created_at")
     for batch in islice(rows, MOST):
         yield Hit("Batch", batch.id, reverse("batch", args=[batch.id]), batch.workspace.name)
+
+
+def _requests(place: Place, words: str) -> Iterator[Hit]:
+    """By the whole id, however it was pasted."""
+    id = request_id_in(words)
+    if not id.startswith("req_"):
+        return
+    with contextlib.suppress(NotFound):
+        access.logged_request(place.membership, id)
+        yield Hit("Request", id, reverse("log", args=[id]))

@@ -4,6 +4,7 @@ from dashboard.views import (
     batches,
     design,
     invites,
+    logs,
     overview,
     password_reset,
     preferences,
@@ -20,6 +21,8 @@ urlpatterns = [
     path("batches/<str:id>", batches.batch, name="batch"),
     path("batches/<str:id>/events", batches.events, name="batch_events"),
     path("batches/<str:id>/cancel", batches.cancel, name="cancel_batch"),
+    path("logs", logs.logs, name="logs"),
+    path("logs/<str:id>", logs.log, name="log"),
     path("quickstart", quickstart.quickstart, name="quickstart"),
     path("quickstart/first-request", quickstart.first_request, name="first_request"),
     path("login", sign_in.SignIn.as_view(), name="account_login"),  # the name that allauth looks for

@@ -1,0 +1,76 @@
+"""Logs: the requests of an organization, newest first; live; as files; and one of them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from admin_api import access
+from admin_api.queries import request_log
+from admin_api.queries.log_sight import READERS, Sight, sight_of
+from dashboard import log_choices, log_snippets, snippets
+from dashboard.log_filters import LogFilters, chips, place_of, query, written
+from dashboard.log_lines import Line
+from dashboard.log_request import log_request
+from dashboard.log_search import request_id_in
+from dashboard.place import Place, member_page_for
+from gateway.errors import NotFound
+
+ON_A_PAGE = 50
+
+
+@require_safe
+@member_page_for(*READERS)
+def logs(request: HttpRequest, place: Place) -> HttpResponse:
+    """The newest first, or what is older than `?before=`; `?q=` leads to the request with that id."""
+    asked = request_id_in(request.GET.get("q", ""))
+    if asked and _is_known(place, asked):
+        return redirect("log", id=asked)
+    sight = sight_of(place.membership)
+    return render(request, "dashboard/logs.html", {**_listed(request, sight), "missing": asked})
+
+
+@require_safe
+@member_page_for(*READERS)
+def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
+    found = log_request(id, access.logged_request(place.membership, id))
+    last = found.last
+    copies = log_snippets.copies(last) if last else []
+    context = {
+        "found": found,
+        "line": Line(last) if last else None,
+        "copies": copies,
+        "copy": log_snippets.copy_of(copies, request.GET.get("as", "")) if copies else None,
+        "address": f"{settings.CONFIGURATION.base_url}{reverse('log', args=[id])}",
+        "placeholder": snippets.EXAMPLE_KEY,
+    }
+    return render(request, "dashboard/log.html", context)
+
+
+def _is_known(place: Place, request_id: str) -> bool:
+    try:
+        return bool(access.logged_request(place.membership, request_id))
+    except NotFound:
+        return False
+
+
+def _listed(request: HttpRequest, sight: Sight) -> dict[str, object]:
+    filters = LogFilters(request.GET, log_choices.choices(sight))
+    before = place_of(request.GET.get("before", ""))
+    found = request_log.page(sight, filters.wanted(), before, ON_A_PAGE)
+    return {
+        "lines": [Line(entry) for entry in found.entries],
+        "filters": filters,
+        "chips": chips(filters),
+        "query": query(filters),
+        "newest": (query(filters) or "?") if before else "",
+        "older": query(filters, before=written(found.older)) if found.older else "",
+        "reach": found.reach,
+        "whole": sight.is_whole,
+        "as_of": timezone.now(),
+        "snippet": snippets.snippet_of("curl"),
+    }
