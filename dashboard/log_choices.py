@@ -24,6 +24,9 @@ class Choices:
     models: tuple[str, ...]
 
 
+NOTHING = Choices([], [], [], ())
+
+
 def choices(sight: Sight) -> Choices:
     return Choices(_keys(sight), _workspaces(sight), _members(sight), _models(sight))
 

@@ -13,7 +13,7 @@ from django.http import QueryDict
 from admin_api.queries.log_walk import Place
 from admin_api.queries.request_log import FAILED, REFUSED, SUCCEEDED, Wanted
 from dashboard.form import Form
-from dashboard.log_choices import Choices
+from dashboard.log_choices import NOTHING, Choices
 
 ANY = ("", "Any")
 STATUSES = [ANY, (SUCCEEDED, "Succeeded"), (FAILED, "Failed"), (REFUSED, "Refused by a limit")]
@@ -103,6 +103,11 @@ class LogFilters(Form):
         field: Any = self.fields[name]
         field.suggested = values
         field.widget.attrs |= {"list": f"known-{name}", "autocomplete": "off", "spellcheck": "false"}
+
+
+def wanted_of(data: QueryDict) -> Wanted:
+    """The same without anything to choose from."""
+    return LogFilters(data, NOTHING).wanted()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,6 +22,7 @@ urlpatterns = [
     path("batches/<str:id>/events", batches.events, name="batch_events"),
     path("batches/<str:id>/cancel", batches.cancel, name="cancel_batch"),
     path("logs", logs.logs, name="logs"),
+    path("logs/events", logs.events, name="log_events"),
     path("logs/<str:id>", logs.log, name="log"),
     path("quickstart", quickstart.quickstart, name="quickstart"),
     path("quickstart/first-request", quickstart.first_request, name="first_request"),

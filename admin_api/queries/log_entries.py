@@ -102,11 +102,14 @@ _NAMED = (
 )
 
 
-def of_attempts(rows: str) -> str:
-    """A statement that makes entries of these rows of `usage_event`; it goes on with an ORDER BY over `row`."""
-    return f"SELECT {_OF_ATTEMPTS}, {_NAMES} FROM ({rows}) AS row{_NAMED}"
+def of_attempts(rows: str, first: str = "") -> str:
+    """A statement that makes entries of these rows of `usage_event`; it goes on with an ORDER BY over `row`.
+
+    `first` are columns that come before an entry's, each with its comma.
+    """
+    return f"SELECT {first}{_OF_ATTEMPTS}, {_NAMES} FROM ({rows}) AS row{_NAMED}"
 
 
-def of_refusals(rows: str) -> str:
+def of_refusals(rows: str, first: str = "") -> str:
     """The same of rows of `limit_block`."""
-    return f"SELECT {_OF_REFUSALS}, {_NAMES} FROM ({rows}) AS row{_NAMED}"
+    return f"SELECT {first}{_OF_REFUSALS}, {_NAMES} FROM ({rows}) AS row{_NAMED}"

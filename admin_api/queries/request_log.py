@@ -12,7 +12,6 @@ import heapq
 import itertools
 import operator
 import time
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,26 +127,6 @@ def _turned_away(sight: Sight, request_id: str) -> list[LimitBlock]:
     return [block for block in found if sight.holds(block.workspace_id, block.api_key_id)]
 
 
-def latest(
-    organizations: list[uuid.UUID], since: datetime.datetime, limit: int
-) -> dict[uuid.UUID, list[Entry]]:
-    """The newest attempts that each request of these organizations ended with, in one statement; newest first."""
-    rows = (
-        "SELECT newest.* FROM unnest(%(organizations)s::uuid[]) AS organization(id) CROSS JOIN LATERAL ("
-        "SELECT * FROM usage_event AS row WHERE row.organization_id = organization.id AND row.at >= %(since)s"
-        f" AND row.day >= %(first_day)s AND {_LAST} ORDER BY row.at DESC LIMIT %(limit)s) AS newest"
-    )
-    statement = f"{log_entries.of_attempts(rows)} ORDER BY row.at DESC, row.attempt_id DESC"
-    statement = statement.replace("SELECT ", "SELECT row.organization_id, ", 1)
-    values = {"organizations": organizations, "since": since, "first_day": since.date(), "limit": limit}
-    found: dict[uuid.UUID, list[Entry]] = {organization: [] for organization in organizations}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        for organization, *row in cursor.fetchall():
-            found[organization].append(Entry(*row))
-    return found
-
-
 def _walks(
     sight: Sight, wanted: Wanted, before: Place | None, at_once: int, deadline: float | None
 ) -> list[Walk]:
@@ -167,7 +146,7 @@ def _merged(walks: list[Walk]) -> Iterator[Entry]:
 _WHEN = "row.day BETWEEN %(first_day)s AND %(last_day)s AND row.at >= %(start)s AND row.at < %(end)s"
 _WHOSE = "row.organization_id = %(organization_id)s"
 # Only what failed was tried again, at once, so that others need not be looked for.
-_LAST = (
+LAST = (
     "(row.status < 400 OR NOT EXISTS (SELECT FROM usage_event AS later"
     " WHERE later.organization_id = row.organization_id AND later.request_id = row.request_id"
     " AND later.attempt > row.attempt AND later.day BETWEEN row.day AND row.day + 1))"
@@ -189,7 +168,7 @@ def _attempts(sight: Sight, wanted: Wanted) -> Source:
     if wanted.stop_reason:
         rest.append("row.stop_reason = %(stop_reason)s")
     if wanted.status != SUCCEEDED:
-        base.append(_LAST)
+        base.append(LAST)
     return Source(
         table="usage_event",
         distinct="",
@@ -249,6 +228,11 @@ def _holders(sight: Sight, wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
             found.append(f"row.{column} = %({name})s")
     if wanted.member:
         found.append("row.api_key_id = ANY(%(member_keys)s)")
-        mine = ApiKey.objects.filter(organization=sight.organization_id, user=wanted.member)
-        values["member_keys"] = list(mine.values_list("id", flat=True))
+        values["member_keys"] = keys_of(sight, wanted.member)
     return found, values
+
+
+def keys_of(sight: Sight, user_id: str) -> list[str]:
+    """The keys that act for a member."""
+    mine = ApiKey.objects.filter(organization=sight.organization_id, user=user_id)
+    return list(mine.values_list("id", flat=True))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.db import close_old_connections, connection
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -12,11 +13,13 @@ from django.views.decorators.http import require_safe
 from admin_api import access
 from admin_api.queries import request_log
 from admin_api.queries.log_sight import READERS, Sight, sight_of
+from admin_api.queries.log_tail import taste_of
 from dashboard import log_choices, log_snippets, snippets
-from dashboard.log_filters import LogFilters, chips, place_of, query, written
+from dashboard.log_filters import LogFilters, chips, place_of, query, wanted_of, written
 from dashboard.log_lines import Line
 from dashboard.log_request import log_request
 from dashboard.log_search import request_id_in
+from dashboard.log_streams import streams
 from dashboard.place import Place, member_page_for
 from gateway.errors import NotFound
 
@@ -51,6 +54,21 @@ def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     return render(request, "dashboard/log.html", context)
 
 
+@require_safe
+@member_page_for(*READERS)
+def events(request: HttpRequest, place: Place) -> HttpResponse:
+    """What is new, as server-sent events; see `dashboard/log_streams.py`."""
+    sight = sight_of(place.membership)
+    taste = taste_of(sight, wanted_of(request.GET))
+    if not connection.in_atomic_block:
+        close_old_connections()  # ours would stay open for as long as the stream
+    response = StreamingHttpResponse(
+        streams.stream(taste, place.user.id), content_type="text/event-stream; charset=utf-8"
+    )
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
 def _is_known(place: Place, request_id: str) -> bool:
     try:
         return bool(access.logged_request(place.membership, request_id))
@@ -70,6 +88,8 @@ def _listed(request: HttpRequest, sight: Sight) -> dict[str, object]:
         "newest": (query(filters) or "?") if before else "",
         "older": query(filters, before=written(found.older)) if found.older else "",
         "reach": found.reach,
+        "live": request.GET.get("live") == "yes" and before is None,
+        "tail": query(filters, live="yes"),
         "whole": sight.is_whole,
         "as_of": timezone.now(),
         "snippet": snippets.snippet_of("curl"),
