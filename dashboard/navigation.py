@@ -26,6 +26,7 @@ WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
+    Entry("Usage", "usage", "usage", "u"),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
     Entry("Logs", "logs", "list", "l", roles=WORK_HERE, pages=frozenset({"log"})),
     Entry("Quickstart", "quickstart", "terminal", "q"),

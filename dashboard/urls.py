@@ -11,11 +11,14 @@ from dashboard.views import (
     quickstart,
     search,
     sign_in,
+    usage,
 )
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("overview/usage", overview.usage_region, name="overview_usage"),
+    path("usage", usage.usage, name="usage"),
+    path("usage.csv", usage.usage_file, name="usage_file"),
     path("limits", overview.limits, name="limits"),
     path("batches", batches.batches, name="batches"),
     path("batches/<str:id>", batches.batch, name="batch"),
@@ -36,6 +39,7 @@ urlpatterns = [
     path("search", search.search, name="search"),
     path("ui", design.ui, name="ui"),
     path("theme", preferences.choose_theme, name="choose_theme"),
+    path("time-zone", usage.choose_time_zone, name="choose_time_zone"),
     path("shortcuts", preferences.choose_shortcuts, name="choose_shortcuts"),
     path("organization", preferences.choose_organization, name="choose_organization"),
 ]

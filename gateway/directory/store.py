@@ -44,6 +44,7 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
                                           'group_limits', w.group_limits,
                                           'allowed', w.allowed_models, 'denied', w.denied_models,
                                           'geos', w.allowed_inference_geos, 'geo', w.default_inference_geo,
+                                          'content_days', w.content_days,
                                           'archived', w.archived_at IS NOT NULL)
                         ORDER BY w.is_default DESC, w.created_at)
           FROM gateway_workspace w
@@ -350,6 +351,7 @@ def _workspace(row: dict[str, Any], one: dict[str, Any]) -> Workspace:
             ("api_key", row["key_allowed"], row["key_denied"]),
         ),
         geography_of(one["geos"], one["geo"]),
+        one["content_days"],
     )
 
 

@@ -4,6 +4,7 @@ from gateway.models.api_keys import ApiKey
 from gateway.models.audit import AuditEntry
 from gateway.models.batches import BatchItem, BatchRunner, BatchTally, IdempotencyKey, MessageBatch
 from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
+from gateway.models.contents import RequestContent
 from gateway.models.credit import CreditEntry
 from gateway.models.deliveries import Delivery, Mail
 from gateway.models.invites import Invite
@@ -41,6 +42,7 @@ __all__ = [
     "Price",
     "Provider",
     "ProviderKey",
+    "RequestContent",
     "Route",
     "ServiceAccount",
     "ServiceAccountWorkspace",

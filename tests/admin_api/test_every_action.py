@@ -26,6 +26,7 @@ from admin_api.actions import (
     organizations,
     passwords,
     providers,
+    request_contents,
     service_account_workspaces,
     service_accounts,
     spend_limit_increase_requests,
@@ -55,6 +56,7 @@ from gateway.models import (
 )
 from tests.admin_api.spending import spent
 from tests.batches.rows import batch_of
+from tests.contents import kept
 from tests.people import PASSWORD, Cast
 
 Act = Callable[[], object]
@@ -239,6 +241,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "providers.remove": lambda people: (lambda it: lambda: providers.remove(actor=SYSTEM, provider=it))(
         provider()
     ),
+    "request_contents.read": lambda people: (
+        lambda it: lambda: request_contents.read(actor=SYSTEM, organization=people.acme, request_id=it)
+    )(kept(people.acme.workspaces.get()).request_id),
     "service_accounts.create": lambda people: lambda: service_account(people),
     "service_accounts.update": lambda people: (
         lambda it: lambda: service_accounts.update(actor=SYSTEM, service_account=it, description="new")
@@ -330,6 +335,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "workspaces.archive": lambda people: (lambda it: lambda: workspaces.archive(actor=SYSTEM, workspace=it))(
         workspace(people)
     ),
+    "workspaces.keep_contents": lambda people: (
+        lambda it: lambda: workspaces.keep_contents(actor=SYSTEM, workspace=it, days=7)
+    )(people.acme.workspaces.get()),
     "workspaces.set_models": lambda people: (
         lambda it: lambda: workspaces.set_models(actor=SYSTEM, workspace=it, denied=["claude-opus-*"])
     )(people.acme.workspaces.get()),

@@ -20,6 +20,8 @@ NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
 GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
+    "usage": MEMBERS,
+    "usage.csv": MEMBERS,
     "limits": MEMBERS,
     "batches": MEMBERS,
     "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
@@ -38,10 +40,20 @@ GET = {
     "search": MEMBERS,
     "ui": NO_SUCH_LINK,
     "theme": POST_ONLY,
+    "time-zone": POST_ONLY,
     "shortcuts": POST_ONLY,
     "organization": POST_ONLY,
 }
-OF_ORGANIZATIONS = ("", "overview/usage", "limits", "batches", "quickstart", "quickstart/first-request")
+OF_ORGANIZATIONS = (
+    "",
+    "overview/usage",
+    "usage",
+    "usage.csv",
+    "limits",
+    "batches",
+    "quickstart",
+    "quickstart/first-request",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +84,7 @@ def test_nothing_of_another_organization_shows_anywhere(client: Client, people: 
     as_(client, getattr(people, who))
     for pattern in OF_ORGANIZATIONS:
         for headers in ({}, {"hx-request": "true"}):
-            page = client.get("/" + pattern, headers=headers).content.decode()
+            page = client.get("/" + pattern, headers=headers).getvalue().decode()
             for secret in (
                 "Acme",
                 "model-of-acme",
