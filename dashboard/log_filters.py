@@ -32,6 +32,7 @@ ERRORS = (
     "timeout_error",
 )
 STOPS = ("end_turn", "max_tokens", "pause_turn", "refusal", "stop_sequence", "tool_use")
+TIERS = ("standard", "batch", "priority", "flex")
 LONGEST = 200
 MOMENT = "%Y-%m-%dT%H:%M:%S"
 
@@ -42,11 +43,12 @@ class LogFilters(Form):
     status = forms.CharField(max_length=16, required=False)
     error = forms.CharField(label="Error type", max_length=64, required=False)
     model = forms.CharField(max_length=LONGEST, required=False)
-    key = forms.CharField(label="API key", max_length=40, required=False)
-    workspace = forms.CharField(max_length=40, required=False)
-    member = forms.CharField(max_length=40, required=False)
+    api_key_id = forms.CharField(label="API key", max_length=40, required=False)
+    workspace_id = forms.CharField(label="Workspace", max_length=40, required=False)
+    user_id = forms.CharField(label="Member", max_length=40, required=False)
     client = forms.CharField(label="Client", max_length=LONGEST, required=False)
-    session = forms.CharField(label="Session id", max_length=LONGEST, required=False)
+    session_id = forms.CharField(label="Session id", max_length=LONGEST, required=False)
+    service_tier = forms.CharField(label="Service tier", max_length=32, required=False)
     stop_reason = forms.CharField(label="Stop reason", max_length=64, required=False)
     stream = forms.ChoiceField(label="Streamed", choices=STREAMED, required=False)
     start = forms.DateTimeField(label="From (UTC)", required=False)
@@ -56,11 +58,12 @@ class LogFilters(Form):
         super().__init__(data, auto_id="filter-%s")
         asked = {name: data.get(name, "") for name in self.fields}
         self._choose("status", [*STATUSES, *CODES], asked)
-        self._choose("key", [ANY, *choices.keys], asked)
-        self._choose("workspace", [ANY, *choices.workspaces], asked)
-        self._choose("member", [ANY, *choices.members], asked)
+        self._choose("api_key_id", [ANY, *choices.keys], asked)
+        self._choose("workspace_id", [ANY, *choices.workspaces], asked)
+        self._choose("user_id", [ANY, *choices.members], asked)
         self._suggest("error", ERRORS)
         self._suggest("model", choices.models)
+        self._suggest("service_tier", TIERS)
         self._suggest("stop_reason", STOPS)
         self.fields["client"].widget.attrs["placeholder"] = "claude-cli"
         for name in ("start", "end"):

@@ -28,7 +28,7 @@ ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
-    Entry("Logs", "logs", "list", "l", roles=WORK_HERE, pages=frozenset({"log"})),
+    Entry("Logs", "logs", "logs", "l", roles=WORK_HERE, pages=frozenset({"log"})),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import uuid
 
-from django.db.models import Q
-
 from admin_api.queries.member_workspaces import member_workspaces
-from gateway.models import ApiKey, Membership
+from admin_api.queries.own_keys import own_key_ids
+from gateway.models import Membership
 
 Role = Membership.Role
 READERS = (Role.ADMIN, Role.DEVELOPER, Role.USER, Role.CLAUDE_CODE_USER)
@@ -39,11 +38,4 @@ def sight_of(member: Membership) -> Sight:
     places: tuple[str, ...] = ()
     if member.role == Role.DEVELOPER:
         places = tuple(member_workspaces(member).values_list("id", flat=True))
-    return Sight(member.organization_id, places, own_keys(member))
-
-
-def own_keys(member: Membership) -> tuple[str, ...]:
-    """Keys that act for the member, and those that they made which act for nobody."""
-    mine = Q(user=member.user_id) | Q(user=None, service_account=None, created_by=member.user_id)
-    keys = ApiKey.objects.filter(mine, organization=member.organization_id, kind=ApiKey.Kind.API)
-    return tuple(keys.values_list("id", flat=True))
+    return Sight(member.organization_id, places, tuple(own_key_ids(member)))

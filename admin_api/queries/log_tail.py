@@ -39,7 +39,7 @@ class Taste:
 
 def taste_of(sight: Sight, wanted: Wanted) -> Taste:
     """One query, where a member is asked for."""
-    return Taste(sight, wanted, frozenset(keys_of(sight, wanted.member)) if wanted.member else None)
+    return Taste(sight, wanted, frozenset(keys_of(sight, wanted.user_id)) if wanted.user_id else None)
 
 
 def newest(organizations: Sequence[uuid.UUID], since: datetime.datetime, most: int) -> Newest:
@@ -69,9 +69,10 @@ def _newest_of(table: str, condition: str) -> str:
 def _is_of(wanted: Wanted, entry: Entry) -> bool:
     return (
         wanted.model in ("", entry.model)
-        and wanted.key in ("", entry.api_key_id)
-        and wanted.workspace in ("", entry.workspace_id)
-        and wanted.session in ("", entry.session_id)
+        and wanted.api_key_id in ("", entry.api_key_id)
+        and wanted.workspace_id in ("", entry.workspace_id)
+        and wanted.session_id in ("", entry.session_id)
+        and wanted.service_tier in ("", entry.service_tier)
         and wanted.client.lower() in entry.user_agent.lower()
     )
 

@@ -40,11 +40,12 @@ class Wanted:
     status: str = ""
     error: str = ""
     model: str = ""
-    key: str = ""
-    workspace: str = ""
-    member: str = ""
+    api_key_id: str = ""
+    workspace_id: str = ""
+    user_id: str = ""
+    service_tier: str = ""
     client: str = ""
-    session: str = ""
+    session_id: str = ""
     stop_reason: str = ""
     stream: bool | None = None
     start: datetime.datetime | None = None
@@ -63,7 +64,7 @@ class Wanted:
     @property
     def refusals_too(self) -> bool:
         """What a limit turned away has no session, client, stream or end that would be known."""
-        told = (self.client, self.session, self.stop_reason)
+        told = (self.client, self.session_id, self.stop_reason, self.service_tier)
         return not any(told) and self.stream is None and self.status in ("", FAILED, REFUSED, "402", "429")
 
     def span(self, now: datetime.datetime) -> Span:
@@ -158,8 +159,8 @@ def _attempts(sight: Sight, wanted: Wanted) -> Source:
     base = [_WHOSE, _WHEN]
     if wanted.errors_only:
         base.append("row.status >= 400")
-    if wanted.session:
-        base.append("row.session_id = %(session)s AND row.session_id <> ''")
+    if wanted.session_id:
+        base.append("row.session_id = %(session_id)s AND row.session_id <> ''")
     rest = [*summed, *_kinds(wanted)]
     if wanted.stream is not None:
         rest.append("row.stream = %(stream)s")
@@ -217,18 +218,18 @@ def _refusals(sight: Sight, wanted: Wanted) -> Source:
 
 
 def _holders(sight: Sight, wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
-    """Conditions on workspaces, keys and models, which rollups have as well, and the values of all conditions."""
+    """Conditions on what requests are of, which rollups have as well, and the values of all conditions."""
     values: dict[str, Any] = {"organization_id": sight.organization_id, **dataclasses.asdict(wanted)}
     found = []
     if sight.workspaces is not None:
         found.append("(row.workspace_id = ANY(%(workspaces)s) OR row.api_key_id = ANY(%(keys)s))")
         values |= {"workspaces": list(sight.workspaces), "keys": list(sight.keys)}
-    for name, column in (("workspace", "workspace_id"), ("key", "api_key_id"), ("model", "model")):
+    for name in ("workspace_id", "api_key_id", "model", "service_tier"):
         if getattr(wanted, name):
-            found.append(f"row.{column} = %({name})s")
-    if wanted.member:
+            found.append(f"row.{name} = %({name})s")
+    if wanted.user_id:
         found.append("row.api_key_id = ANY(%(member_keys)s)")
-        values["member_keys"] = keys_of(sight, wanted.member)
+        values["member_keys"] = keys_of(sight, wanted.user_id)
     return found, values
 
 

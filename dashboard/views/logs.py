@@ -14,7 +14,9 @@ from admin_api import access
 from admin_api.queries import request_log
 from admin_api.queries.log_sight import READERS, Sight, sight_of
 from admin_api.queries.log_tail import taste_of
-from dashboard import log_choices, log_snippets, snippets
+from dashboard import log_choices, log_files, log_snippets, snippets
+from dashboard.csv_export import csv_response
+from dashboard.download import download
 from dashboard.log_filters import LogFilters, chips, place_of, query, wanted_of, written
 from dashboard.log_lines import Line
 from dashboard.log_request import log_request
@@ -52,6 +54,21 @@ def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         "placeholder": snippets.EXAMPLE_KEY,
     }
     return render(request, "dashboard/log.html", context)
+
+
+@require_safe
+@member_page_for(*READERS)
+def csv_file(request: HttpRequest, place: Place) -> HttpResponse:
+    """All that the filters find, made while it is sent."""
+    found = request_log.entries(sight_of(place.membership), wanted_of(request.GET))
+    return csv_response(request, "requests", log_files.FIELDS, log_files.records(found))
+
+
+@require_safe
+@member_page_for(*READERS)
+def json_file(request: HttpRequest, place: Place) -> HttpResponse:
+    found = request_log.entries(sight_of(place.membership), wanted_of(request.GET))
+    return download(request, "requests.json", "application/json", log_files.json_lines(found))
 
 
 @require_safe

@@ -28,6 +28,8 @@ GET = {
     "batches/<str:id>/events": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/cancel": POST_ONLY,
     "logs": {**MEMBERS, "bill": 403},
+    "logs.csv": {**MEMBERS, "bill": 403},
+    "logs.json": {**MEMBERS, "bill": 403},
     "logs/events": {**MEMBERS, "bill": 403},
     "logs/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200, "bill": 403},
     "quickstart": MEMBERS,

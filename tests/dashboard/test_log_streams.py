@@ -113,7 +113,7 @@ async def test_each_reader_gets_what_they_see_and_want() -> None:
     tastes = [
         Taste(Sight(ACME, ("wrkspc_2",), ("apikey_2",)), Wanted(), None),
         Taste(Sight(ACME, None), Wanted(status="failed"), None),
-        Taste(Sight(ACME, None), Wanted(member="user_9"), frozenset({"apikey_2"})),
+        Taste(Sight(ACME, None), Wanted(user_id="user_9"), frozenset({"apikey_2"})),
     ]
     streams = [hub.stream(taste, f"user_{n}") for n, taste in enumerate(tastes)]
     for stream in streams:

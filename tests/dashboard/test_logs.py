@@ -94,12 +94,13 @@ def listed_at(at: object) -> str:
         ("?error=rate_limit_error", ["refused"]),
         ("?model=claude-haiku-5-5", ["cached"]),
         ("?client=CLI", ["cached"]),
-        ("?session=s-1", ["cached"]),
+        ("?session_id=s-1", ["cached"]),
+        ("?service_tier=batch", ["cached"]),
         ("?stop_reason=max_tokens", ["cached"]),
         ("?stream=no", ["cached"]),
         ("?stream=yes", ["plain", "late", "gone"]),
         ("?stream=yes&status=succeeded", ["plain"]),
-        ("?member=NOBODY", []),
+        ("?user_id=NOBODY", []),
         ("?start=2001-01-01T00:00&end=2001-01-02T00:00", []),
         ("?status=%00", ["refused", "plain", "cached", "late", "gone"]),
         ("?start=tomorrow", ["refused", "plain", "cached", "late", "gone"]),
@@ -117,6 +118,7 @@ def test_filters_find_what_they_say(client: Client, people: Cast, query: str, na
             stream=False,
             user_agent="claude-cli/2.0",
             session_id="s-1",
+            service_tier="batch",
             stop_reason="max_tokens",
             cache_read_tokens=900,
         ),
@@ -145,9 +147,9 @@ def test_one_filters_by_key_workspace_member_and_time(client: Client, people: Ca
     one, two = logged(devs, ago=7200), logged(labs, ago=3600)
     as_(client, people.ada)
 
-    assert shown(client, f"?key={labs.id}") == [two.request_id]
-    assert shown(client, f"?workspace={devs.workspace_id}") == [one.request_id]
-    assert shown(client, f"?member={people.dev.id}") == [one.request_id]
+    assert shown(client, f"?api_key_id={labs.id}") == [two.request_id]
+    assert shown(client, f"?workspace_id={devs.workspace_id}") == [one.request_id]
+    assert shown(client, f"?user_id={people.dev.id}") == [one.request_id]
     assert shown(client, f"?start={two.at:%Y-%m-%dT%H:%M:%S}Z") == [two.request_id]
     assert shown(client, f"?end={two.at:%Y-%m-%dT%H:%M:%S}Z") == [one.request_id]
 
