@@ -12,8 +12,10 @@ from typing import Any
 from django.db.models import QuerySet
 
 from admin_api.queries import catalog, request_log, service_accounts
-from admin_api.queries.api_keys import api_keys
+from admin_api.queries.api_keys import api_keys, keys_for
+from admin_api.queries.audit_entries import audit_entries
 from admin_api.queries.log_sight import sight_of
+from admin_api.queries.member_workspaces import visible_workspaces
 from admin_api.queries.message_batches import message_batches
 from admin_api.queries.request_log import LoggedRequest
 from admin_api.queries.spend_limit_increase_requests import increase_requests
@@ -23,13 +25,16 @@ from admin_api.queries.workspace_members import workspace_members
 from gateway.errors import NotFound
 from gateway.models import (
     ApiKey,
+    AuditEntry,
     Invite,
     Membership,
     MessageBatch,
     Model,
     ModelGroup,
+    OperatorKey,
     Organization,
     Provider,
+    ProviderCheck,
     ServiceAccount,
     ServiceAccountWorkspace,
     SpendLimit,
@@ -111,6 +116,28 @@ def tier(name: str) -> Tier:
     return found
 
 
+def operator_key(operator_key_id: str) -> OperatorKey:
+    """For operators only, usable or not."""
+    found: OperatorKey = _row(OperatorKey.objects.all(), "Operator key not found.", id=operator_key_id)
+    return found
+
+
+def provider_check(provider: Provider, check_id: int) -> ProviderCheck:
+    """For operators only: a test call of this provider."""
+    found = ProviderCheck.objects.filter(provider=provider.name, id=check_id).first()
+    if found is None:
+        raise NotFound("Test call not found.")
+    return found
+
+
+def audit_entry(organization: Organization | None, entry_id: int) -> AuditEntry:
+    """A line of the organization's audit log; with None, for operators only, any line."""
+    found = audit_entries(organization).filter(id=entry_id).first()
+    if found is None:
+        raise NotFound("Audit entry not found.")
+    return found
+
+
 def member(organization: Organization, user_id: str) -> Membership:
     """The place of that user in the organization, with the user."""
     rows = Membership.objects.filter(organization=organization).select_related("user")
@@ -129,6 +156,12 @@ def workspace(organization: Organization, workspace_id: str) -> Workspace:
     """A workspace of the organization, whatever its state."""
     rows = Workspace.objects.filter(organization=organization)
     found: Workspace = _row(rows, "Workspace not found.", id=workspace_id)
+    return found
+
+
+def visible_workspace(member: Membership, workspace_id: str) -> Workspace:
+    """A workspace whose pages the member may read, whatever its state."""
+    found: Workspace = _row(visible_workspaces(member), "Workspace not found.", id=workspace_id)
     return found
 
 
@@ -156,6 +189,12 @@ def service_account_place(workspace: Workspace, account: ServiceAccount) -> Serv
 def api_key(organization: Organization, api_key_id: str) -> ApiKey:
     """An API key of the organization, whatever its state; Admin keys are not to be had this way."""
     found: ApiKey = _row(api_keys(organization), "API key not found.", id=api_key_id)
+    return found
+
+
+def api_key_for(member: Membership, api_key_id: str) -> ApiKey:
+    """An API key that the member sees, as `keys_for` has them."""
+    found: ApiKey = _row(keys_for(member), "API key not found.", id=api_key_id)
     return found
 
 

@@ -14,12 +14,13 @@ from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.locks import hold_catalog
 from gateway.encryption import Vault
-from gateway.models import ProviderKey, RequestContent, WebhookEndpoint
+from gateway.models import Mail, ProviderKey, RequestContent, WebhookEndpoint
 
-# Every column that holds what `gateway.encryption` has made, save for contents, of which there are many.
+# Every column that holds what `gateway.encryption` has made, or null; save for contents, of which there are many.
 ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
     (ProviderKey, "encrypted_api_key"),
     (WebhookEndpoint, "encrypted_secret"),
+    (Mail, "sealed"),
 )
 CONTENTS_AT_ONCE = 200
 
@@ -43,7 +44,8 @@ def renew(*, actor: Actor) -> Renewed:
     vault = Vault([key.get_secret_value() for key in settings.CONFIGURATION.data_encryption_keys])
     total, changed, unreadable = 0, 0, []
     for model, field in ENCRYPTED:
-        for pk, token in model._default_manager.select_for_update().values_list("pk", field):
+        rows = model._default_manager.select_for_update().exclude(**{field: None})
+        for pk, token in rows.values_list("pk", field):
             total += 1
             try:
                 renewed = vault.renewed(token)

@@ -142,6 +142,11 @@ def workspace_rate_limit(
     return _workspace_rate_limit(organization, workspace, group, available, include_inherited=False)
 
 
+def groups(organization: Organization) -> list[Group]:
+    """Everything that is counted together, with limits or without."""
+    return _groups(available_models(organization))
+
+
 def group_of(organization: Organization, rate_limit_id: str) -> Group:
     """The group whose limits have this id in this organization. Raises `NotFound`."""
     for group in _groups(available_models(organization)):

@@ -113,6 +113,7 @@ class ModelCallConsumer(GatewayConsumer):
             user_agent=self.headers.get(b"user-agent", b"")[:200].decode("latin-1"),
             session_id=session_of(self.headers) or asked.conversation,
             inference_geo="" if geography is None else inference_geo(asked.body, geography),
+            address=self.address,
         )
 
     async def _read(self) -> Asked:

@@ -116,10 +116,12 @@ SELECT * FROM (
  ORDER BY model_id, effective_at
 """
 
+# A provider that was drained gets nothing new; `PROVIDER` finds it still, for what is to come home from there.
 ROUTES: LiteralString = """
 SELECT r.model_id, r.upstream_model, r.priority, r.weight, r.provider_id, p.name AS provider, p.preset, p.dialect,
        p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect, p.batches
   FROM gateway_route r JOIN gateway_provider p ON p.id = r.provider_id
+ WHERE p.drained_at IS NULL
  ORDER BY r.model_id, r.priority, r.id
 """
 

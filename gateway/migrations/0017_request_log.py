@@ -3,7 +3,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("gateway", "0014_message_batches")]
+    dependencies = [("gateway", "0015_key_uses")]
     operations = [
         migrations.AddIndex(
             model_name="usageevent",

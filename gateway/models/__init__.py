@@ -1,7 +1,7 @@
 """Every table of the gateway, one noun per module."""
 
-from gateway.models.api_keys import ApiKey
-from gateway.models.audit import AuditEntry
+from gateway.models.api_keys import ApiKey, ApiKeyUse
+from gateway.models.audit import AuditEntry, AuditLink
 from gateway.models.batches import BatchItem, BatchRunner, BatchTally, IdempotencyKey, MessageBatch
 from gateway.models.catalog import Model, ModelAlias, ModelGroup, Price, Provider, ProviderKey, Route
 from gateway.models.contents import RequestContent
@@ -11,6 +11,7 @@ from gateway.models.invites import Invite
 from gateway.models.limit_blocks import LimitBlock
 from gateway.models.operator_keys import OperatorKey
 from gateway.models.organizations import Organization, Tier
+from gateway.models.provider_checks import ProviderCheck
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
@@ -21,7 +22,9 @@ from gateway.models.workspaces import Workspace, WorkspaceMember
 
 __all__ = [
     "ApiKey",
+    "ApiKeyUse",
     "AuditEntry",
+    "AuditLink",
     "BatchItem",
     "BatchRunner",
     "BatchTally",
@@ -41,6 +44,7 @@ __all__ = [
     "PartitionHorizon",
     "Price",
     "Provider",
+    "ProviderCheck",
     "ProviderKey",
     "RequestContent",
     "Route",

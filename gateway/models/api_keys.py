@@ -79,3 +79,29 @@ class ApiKey(models.Model):
     def digests(self) -> list[bytes]:
         """Those of every secret that may find it."""
         return [bytes(digest) for digest in (self.digest, self.previous_digest) if digest is not None]
+
+    @property
+    def last_use(self) -> ApiKeyUse | None:
+        """None for a key that no recorded request came with."""
+        try:
+            return self.use
+        except ApiKeyUse.DoesNotExist:
+            return None
+
+
+class ApiKeyUse(models.Model):
+    """A key's latest request, as `metering/key_uses.py` notes it; the ledger keeps no addresses.
+
+    A plain id to the database, as those of the ledger are: what is noted must not fail for a key that is gone.
+    """
+
+    api_key = models.OneToOneField(
+        ApiKey, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="use"
+    )
+    organization_id = models.UUIDField()
+    at = models.DateTimeField()
+    user_agent = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+
+    class Meta:
+        db_table = "api_key_use"

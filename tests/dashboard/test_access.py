@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import redis
 from django.test import Client
@@ -17,15 +19,60 @@ ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
 POST_ONLY = dict.fromkeys(ROLES, 405)
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
+ABSENT = {**NO_SUCH_LINK, "anonymous": 302, "olga": 200}
+READERS = {**MEMBERS, "bill": 403, "uma": 403}
+ADMINS = {**READERS, "dev": 403}
+PROOF_FIRST = dict.fromkeys(ROLES, 302)  # these sessions of tests have none that is fresh
+KEYS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 403, "uma": 403, "olga": 200}
+KEY = {**KEYS, "ada": 404, "dev": 404}
 GET = {
     "": MEMBERS,
     "overview/usage": MEMBERS,
     "usage": MEMBERS,
     "usage.csv": MEMBERS,
     "limits": MEMBERS,
+    "workspaces": READERS,
+    "workspaces/new": ADMINS,
+    "workspaces/<str:id>": ABSENT,
+    "workspaces/<str:id>/edit": POST_ONLY,
+    "workspaces/<str:id>/models": POST_ONLY,
+    "workspaces/<str:id>/archive": PROOF_FIRST,
+    "workspaces/<str:id>/members": ABSENT,
+    "workspaces/<str:id>/members/add": POST_ONLY,
+    "workspaces/<str:id>/members/<str:user_id>/role": POST_ONLY,
+    "workspaces/<str:id>/members/<str:user_id>/remove": POST_ONLY,
+    "workspaces/<str:id>/limits": ABSENT,
+    "workspaces/<str:id>/limits/<str:rate_limit_id>": POST_ONLY,
+    "workspaces/<str:id>/keys": ABSENT,
+    "workspaces/<str:id>/spend": ABSENT,
+    "members": READERS,
+    "members/invite": ADMINS,
+    "members/invites": READERS,
+    "members/invites/<str:id>/link": POST_ONLY,
+    "members/invites/<str:id>/resend": POST_ONLY,
+    "members/invites/<str:id>/revoke": POST_ONLY,
+    "members/service-accounts": READERS,
+    "members/service-accounts/new": ADMINS,
+    "members/service-accounts/<str:id>": {**READERS, "ada": 404, "dev": 404},
+    "members/service-accounts/<str:id>/edit": POST_ONLY,
+    "members/service-accounts/<str:id>/archive": PROOF_FIRST,
+    "members/service-accounts/<str:id>/place": POST_ONLY,
+    "members/service-accounts/<str:id>/remove/<str:workspace_id>": POST_ONLY,
+    "members/<str:id>": {**READERS, "ada": 404, "dev": 404},
+    "members/<str:id>/role": POST_ONLY,
+    "members/<str:id>/remove": PROOF_FIRST,
+    "api-keys": KEYS,
+    "api-keys/new": KEYS,
+    "api-keys/find": KEYS,
+    "api-keys/<str:id>": KEY,
+    "api-keys/<str:id>/first-request": KEY,
+    "api-keys/<str:id>/edit": KEY,
+    "api-keys/<str:id>/rotate": dict.fromkeys(ROLES, 302),
+    "api-keys/<str:id>/switch": POST_ONLY,
+    "api-keys/<str:id>/archive": dict.fromkeys(ROLES, 302),
     "batches": MEMBERS,
-    "batches/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
-    "batches/<str:id>/events": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
+    "batches/<str:id>": ABSENT,
+    "batches/<str:id>/events": ABSENT,
     "batches/<str:id>/cancel": POST_ONLY,
     "logs": {**MEMBERS, "bill": 403},
     "logs.csv": {**MEMBERS, "bill": 403},
@@ -52,6 +99,13 @@ OF_ORGANIZATIONS = (
     "usage",
     "usage.csv",
     "limits",
+    "limits",
+    "workspaces",
+    "members",
+    "members/invites",
+    "members/service-accounts",
+    "limits",
+    "api-keys",
     "batches",
     "quickstart",
     "quickstart/first-request",
@@ -71,10 +125,7 @@ def test_every_address_has_an_entry() -> None:
 def test_every_address_answers_each_role_as_it_should(client: Client, people: Cast, role: str) -> None:
     if role != "anonymous":
         as_(client, getattr(people, role))
-    answers = {
-        pattern: client.get("/" + pattern.replace("<str:token>", "x").replace("<str:id>", "x"))
-        for pattern in GET
-    }
+    answers = {pattern: client.get("/" + re.sub(r"<str:\w+>", "x", pattern)) for pattern in GET}
     statuses = {pattern: answer.status_code for pattern, answer in answers.items()}
     assert statuses == {pattern: expected[role] for pattern, expected in GET.items()}
 
