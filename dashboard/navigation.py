@@ -81,6 +81,7 @@ ENTRIES = (
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Logs", "logs", "logs", "r", roles=WORK_HERE, pages=frozenset({"log"})),
     Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
     Entry(
         "Models & providers",

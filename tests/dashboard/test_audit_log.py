@@ -204,10 +204,11 @@ def test_a_pill_counts_what_came_since(client: Client, people: Cast) -> None:
     after = client.get(**ask).content.decode()
 
     assert ("new" in text_of(f"<main>{before}"), "2 new entries: show" in after) == (False, True)
+    newest = AuditEntry.objects.filter(organization_id=people.acme.id).latest("id")
     assert (
         "1 new entry: show"
         in client.get(
-            path=f"/audit-log/new?since_id={AuditEntry.objects.filter(organization_id=people.acme.id).latest('id').pk - 1}",
+            path=f"/audit-log/new?since_id={newest.pk - 1}",
             headers={"HX-Request": "true"},
         ).content.decode()
     )
