@@ -10,24 +10,31 @@ from gateway.models import ApiKey, OperatorKey, User
 
 @dataclasses.dataclass(frozen=True)
 class Actor:
-    """A signed-in user, an Admin key, an operator's key, or the command line (`system`), and from where."""
+    """A signed-in user, an Admin key, an operator's key, or the command line (`system`); from where, and by what."""
 
     type: Literal["user", "api_key", "operator_key", "system"]
     id: str = ""
     ip_address: str | None = None
     request_id: str = ""
+    user_agent: str = ""
 
     @classmethod
-    def user(cls, user: User, *, ip_address: str | None = None, request_id: str = "") -> Actor:
-        return cls("user", user.id, ip_address, request_id)
+    def user(
+        cls, user: User, *, ip_address: str | None = None, request_id: str = "", user_agent: str = ""
+    ) -> Actor:
+        return cls("user", user.id, ip_address, request_id, user_agent)
 
     @classmethod
-    def api_key(cls, key: ApiKey, *, ip_address: str | None = None, request_id: str = "") -> Actor:
-        return cls("api_key", key.id, ip_address, request_id)
+    def api_key(
+        cls, key: ApiKey, *, ip_address: str | None = None, request_id: str = "", user_agent: str = ""
+    ) -> Actor:
+        return cls("api_key", key.id, ip_address, request_id, user_agent)
 
     @classmethod
-    def operator_key(cls, key: OperatorKey, *, ip_address: str | None = None, request_id: str = "") -> Actor:
-        return cls("operator_key", key.id, ip_address, request_id)
+    def operator_key(
+        cls, key: OperatorKey, *, ip_address: str | None = None, request_id: str = "", user_agent: str = ""
+    ) -> Actor:
+        return cls("operator_key", key.id, ip_address, request_id, user_agent)
 
     @property
     def user_id(self) -> str | None:

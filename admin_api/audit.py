@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from admin_api.actor import Actor
 from gateway.models import AuditEntry
 
+LONGEST_USER_AGENT = 300
+
 
 def record(
     *,
@@ -29,4 +31,10 @@ def record(
         details=dict(details or {}),
         ip_address=actor.ip_address,
         request_id=actor.request_id,
+        user_agent=_storable(actor.user_agent),
     )
+
+
+def _storable(user_agent: str) -> str:
+    """A header may hold what PostgreSQL takes no text with; what is cut off was no name of a program."""
+    return user_agent.replace("\x00", "")[:LONGEST_USER_AGENT]

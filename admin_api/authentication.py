@@ -7,6 +7,7 @@ A refusal reads as on the data plane, whose doors stand beside these.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import structlog
 from django.conf import settings
@@ -43,7 +44,7 @@ class AdminKeyAuthentication(authentication.BaseAuthentication):
         address = address_of(request)
         key = _find(secret, address)
         _check_usable(key, address)
-        actor = Actor.api_key(key, ip_address=address or None, request_id=request_id_of(request))
+        actor = Actor.api_key(key, **_origin(request))
         return AnonymousUser(), Caller(key.organization, actor)
 
 
@@ -56,10 +57,7 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return None
         user = signed_in[0]
         organization = _administered(user, request.session.get(CHOSEN_ORGANIZATION))
-        address = address_of(request) or None
-        return user, Caller(
-            organization, Actor.user(user, ip_address=address, request_id=request_id_of(request))
-        )
+        return user, Caller(organization, Actor.user(user, **_origin(request)))
 
     def enforce_csrf(self, request: Request) -> None:
         try:
@@ -77,8 +75,23 @@ class OperatorKeyAuthentication(authentication.BaseAuthentication):
             return None
         address = address_of(request)
         key = _find_operator_key(secret, address)
-        actor = Actor.operator_key(key, ip_address=address or None, request_id=request_id_of(request))
-        return AnonymousUser(), Operator(actor)
+        return AnonymousUser(), Operator(Actor.operator_key(key, **_origin(request)))
+
+
+class Origin(TypedDict):
+    """What an audit line says of a request, beside who made it."""
+
+    ip_address: str | None
+    request_id: str
+    user_agent: str
+
+
+def _origin(request: Request) -> Origin:
+    return Origin(
+        ip_address=address_of(request) or None,
+        request_id=request_id_of(request),
+        user_agent=request.headers.get("User-Agent", ""),
+    )
 
 
 def _find(secret: str, address: str) -> ApiKey:

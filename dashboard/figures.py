@@ -64,6 +64,19 @@ def percent(part: int, whole: int) -> str:
     return f"{share:.1f}%".replace(".0%", "%")
 
 
+def change(now: int | Decimal, before: int | Decimal) -> str:
+    """How much more or less than before: `+12%`, `-3.4%`, `new`, `same`."""
+    if now == before:
+        return "same"
+    if not before:
+        return "new"
+    share = (Decimal(now) - Decimal(before)) * 100 / Decimal(before)
+    if abs(share) >= 1000:
+        return f"{'+' if share > 0 else ''}{compact(share)}%"
+    text = f"{share:+.1f}".removesuffix(".0")
+    return f"{'<' if text in ('+0', '-0') else ''}{'0.1' if text in ('+0', '-0') else text}%"
+
+
 def duration(milliseconds: Decimal | float) -> str:
     """`840 ms`, `1.2 s`, `3 min`."""
     if milliseconds < 1000:

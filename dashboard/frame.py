@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from django.http import HttpRequest
@@ -10,7 +11,7 @@ from admin_api import access
 from admin_api.queries.member_workspaces import managed_workspaces
 from admin_api.roles import Role
 from dashboard import shortcuts, theme
-from dashboard.navigation import Entry, entries_for
+from dashboard.navigation import OPERATED, Entry, entries_for
 from dashboard.place import Place, place_of
 from gateway.models import Organization, User
 
@@ -51,13 +52,22 @@ class Frame:
 
     @cached_property
     def navigation(self) -> list[Entry]:
-        return entries_for(self.place.role, self._also(self.place)) if self.place else []
+        """What whoever is signed in may open; nothing for visitors."""
+        if self.user is None:
+            return []
+        role, also = (self.place.role, self._also(self.place)) if self.place else (None, frozenset[str]())
+        return entries_for(role, also, operator=self.user.is_operator)
 
     def _also(self, place: Place) -> frozenset[str]:
         """Whoever runs a workspace sees its pages, even where their role in the organization shows none."""
         plain = place.role in (Role.USER, Role.CLAUDE_CODE_USER)
         runs_one = plain and managed_workspaces(place.membership).exists()
         return frozenset({"workspaces"}) if runs_one else frozenset()
+
+    @cached_property
+    def operated(self) -> Sequence[Entry]:
+        """The pages of who runs the installation."""
+        return OPERATED if self.user is not None and self.user.is_operator else ()
 
     @property
     def here(self) -> str:

@@ -12,7 +12,8 @@ from gateway.models import Membership
 class Entry:
     """`url` names the URL pattern, `icon` a drawing of `cotton/icon.html`; empty `roles` means everybody.
 
-    `pages` are the URL patterns of what stands below it; `letter` leads here after a `g`.
+    `pages` are the URL patterns of what stands below it; `letter` leads here after a `g`. Operators see what is
+    `shared` whatever their role.
     """
 
     label: str
@@ -21,9 +22,14 @@ class Entry:
     letter: str
     roles: frozenset[str] = frozenset()
     pages: frozenset[str] = frozenset()
+    shared: bool = False
 
 
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
+MAKE_KEYS = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
+KEY_PAGES = frozenset(
+    {"api_key", "create_api_key", "edit_api_key", "rotate_api_key", "archive_api_key", "find_api_key"}
+)
 
 READ_PEOPLE = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
 WORKSPACE_PAGES = frozenset(
@@ -52,13 +58,65 @@ MEMBER_PAGES = frozenset(
 
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
-    Entry("Workspaces", "workspaces", "rooms", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
-    Entry("Members", "members", "people", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
+    Entry("Usage", "usage", "usage", "u"),
+    Entry("Limits", "limits", "limits", "l"),
+    Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
+    Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
+    Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
+    Entry(
+        "Models & providers",
+        "catalog",
+        "models",
+        "v",
+        roles=frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER}),
+        pages=frozenset(
+            {
+                "model",
+                "new_model",
+                "edit_model",
+                "price_model",
+                "published_prices",
+                "provider",
+                "new_provider",
+                "edit_provider",
+                "provider_check",
+            }
+        ),
+        shared=True,
+    ),
+    Entry(
+        "Audit log",
+        "audit_log",
+        "audit",
+        "a",
+        roles=frozenset({Membership.Role.ADMIN}),
+        pages=frozenset({"audit_entry", "verify_audit_log"}),
+        shared=True,
+    ),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
+# Of those who run the installation.
+OPERATED = (
+    Entry(
+        "Organizations",
+        "operated_organizations",
+        "organizations",
+        "n",
+        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
+    ),
+    Entry("Tiers", "tiers", "tiers", "t", pages=frozenset({"tier", "new_tier"})),
+    Entry("Operator keys", "operator_keys", "operator-key", "e", pages=frozenset({"new_operator_key"})),
+)
 
-def entries_for(role: str, also: Collection[str] = ()) -> list[Entry]:
-    """In their order; `also` are the URL names of pages that somebody sees whatever their role is."""
-    return [entry for entry in ENTRIES if not entry.roles or role in entry.roles or entry.url in also]
+
+def entries_for(role: str | None, also: Collection[str] = (), *, operator: bool = False) -> list[Entry]:
+    """In their order. `role` is None for who belongs to no organization; `also` are the URL names of pages that
+    somebody sees whatever their role is."""
+    return [one for one in ENTRIES if _is_for(one, role) or one.url in also or (operator and one.shared)]
+
+
+def _is_for(entry: Entry, role: str | None) -> bool:
+    return role is not None and (not entry.roles or role in entry.roles)

@@ -102,11 +102,64 @@ def operator_page(
     return page
 
 
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Who looks at a page that members of some roles share with operators.
+
+    `place` is None for an operator who has none of these roles, or belongs to nobody.
+    """
+
+    user: User
+    place: Place | None
+
+
+def reader_page_for(
+    *roles: str,
+) -> Callable[
+    [Callable[Concatenate[HttpRequest, Reader, P], HttpResponse]],
+    Callable[Concatenate[HttpRequest, P], HttpResponse],
+]:
+    """A page for members with one of these roles, and for operators. Raises `PermissionDenied`."""
+
+    def only(
+        view: Callable[Concatenate[HttpRequest, Reader, P], HttpResponse],
+    ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+        member = member_page_for(*roles)(_as_reader(view))
+
+        @never_cache
+        @functools.wraps(view)
+        def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            user = request.user
+            place = place_of(request) if isinstance(user, User) and user.is_operator else None
+            if isinstance(user, User) and user.is_operator and (place is None or place.role not in roles):
+                return view(request, Reader(user, None), *args, **kwargs)
+            return member(request, *args, **kwargs)
+
+        return page
+
+    return only
+
+
+def _as_reader(
+    view: Callable[Concatenate[HttpRequest, Reader, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, Place, P], HttpResponse]:
+    @functools.wraps(view)
+    def of_member(request: HttpRequest, place: Place, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        return view(request, Reader(place.user, place), *args, **kwargs)
+
+    return of_member
+
+
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in person, as the subject of what they change."""
     if not isinstance(request.user, User):
         raise PermissionDenied("Sign in first.")
-    return Actor.user(request.user, ip_address=client_address(request), request_id=request_id_of(request))
+    return Actor.user(
+        request.user,
+        ip_address=client_address(request),
+        request_id=request_id_of(request),
+        user_agent=request.headers.get("User-Agent", ""),
+    )
 
 
 def place_of(request: HttpRequest) -> Place | None:

@@ -9,10 +9,11 @@ from itertools import islice
 from django.db.models import Q
 from django.urls import reverse
 
+from admin_api.queries.api_keys import keys_for
 from admin_api.queries.member_workspaces import visible_workspaces
 from admin_api.queries.members import members
 from admin_api.queries.message_batches import message_batches
-from dashboard.navigation import READ_PEOPLE, entries_for
+from dashboard.navigation import MAKE_KEYS, READ_PEOPLE, entries_for
 from dashboard.place import Place
 
 MOST = 6  # of one kind
@@ -32,7 +33,12 @@ def found(place: Place, query: str) -> list[Hit]:
     words = query[:LONGEST].strip()
     hits = [*_pages(place, words)]
     if words and "\x00" not in words:
-        hits += [*_workspaces(place, words), *_members(place, words), *_batches(place, words)]
+        hits += [
+            *_keys(place, words),
+            *_workspaces(place, words),
+            *_members(place, words),
+            *_batches(place, words),
+        ]
     return hits
 
 
@@ -60,6 +66,16 @@ def _members(place: Place, words: str) -> Iterator[Hit]:
         label = member.user.name or member.user.email
         note = member.user.email if member.user.name else ""
         yield Hit("Member", label, reverse("member", args=[member.user_id]), note)
+
+
+def _keys(place: Place, words: str) -> Iterator[Hit]:
+    """By a part of the name, the last four characters, or the id; a whole key is not looked for in addresses."""
+    if place.role not in MAKE_KEYS or words.startswith("sk-gw-"):
+        return
+    known = Q(name__icontains=words) | Q(id=words) | Q(hint__endswith=f"...{words}")
+    rows = keys_for(place.membership).filter(known).order_by("-created_at")
+    for key in rows[:MOST]:
+        yield Hit("API key", key.name, reverse("api_key", args=[key.id]), key.hint)
 
 
 def _batches(place: Place, words: str) -> Iterator[Hit]:

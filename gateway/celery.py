@@ -36,8 +36,10 @@ app.conf.update(
         "make-partitions": {"task": "gateway.metering.tasks.make_partitions", "schedule": 600},
         "run-batches": _often("gateway.batches.tasks.run_batches", 10),
         "run-native-batches": _often("gateway.batches.tasks.run_native_batches", 10),
+        "run-provider-checks": _often("gateway.provider_check.tasks.run_checks", 10),
         "cancel-unattended": _often("gateway.batches.tasks.cancel_unattended", 30),
         "forget-batches": _often("gateway.batches.tasks.forget_batches", 600),
+        "forget-contents": _often("gateway.contents.tasks.forget_contents", 600),
         "tell-alerts": _often("admin_api.tasks.tell_alerts", 30),
         "deliver-mail": _often("admin_api.tasks.deliver_mail", 10),
         "deliver-webhooks": _often("admin_api.tasks.deliver_webhooks", 10),
@@ -45,7 +47,9 @@ app.conf.update(
         "drop-partitions": {"task": "gateway.metering.tasks.drop_partitions", "schedule": 600},
     },
 )
-app.autodiscover_tasks(["gateway.metering", "gateway.batches", "admin_api"])
+app.autodiscover_tasks(
+    ["gateway.metering", "gateway.batches", "gateway.contents", "gateway.provider_check", "admin_api"]
+)
 
 
 @celeryd_init.connect

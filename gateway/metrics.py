@@ -92,6 +92,11 @@ _unknown_attempts = Counter(
 _refusals = Counter(
     "gateway_refusals", "Requests that a limit or budget refused.", ("kind",), registry=REGISTRY
 )
+_contents_left_out = Counter(
+    "gateway_contents_left_out",
+    "Requests whose content was to be kept and was not, since PostgreSQL took too long.",
+    registry=REGISTRY,
+)
 _unacknowledged = Gauge(
     "gateway_unacknowledged_usage",
     "Usage events in the journal that PostgreSQL is not known to have yet.",
@@ -216,6 +221,10 @@ def attempts_closed_unknown(number: int) -> None:
 def refused(kind: str) -> None:
     """By `rate_limit`, `spend_limit` or `credit`."""
     _refusals.labels(kind).inc()
+
+
+def content_left_out() -> None:
+    _contents_left_out.inc()
 
 
 def message_batches(

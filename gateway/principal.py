@@ -29,7 +29,8 @@ class Geography(msgspec.Struct, frozen=True):
 class Workspace(msgspec.Struct, frozen=True):
     """A workspace that a principal may use, and what its requests there are under: limits in `pools`, money in
     `budgets`, and in `rules` what the organization, the workspace and the key say about models, if anything, the
-    widest first. `geography` is None where nothing is said of it, which is nearly everywhere.
+    widest first. `geography` is None where nothing is said of it, which is nearly everywhere. `content_days` is how
+    many days what is asked and answered there is kept; 0 is not at all.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Workspace(msgspec.Struct, frozen=True):
     budgets: Budgets
     rules: tuple[ModelRules, ...] = ()
     geography: Geography | None = None
+    content_days: int = 0
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Sequence
 
 from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 from msgspec import UNSET, UnsetType
 
 from admin_api import audit
@@ -78,6 +80,68 @@ def remove(*, actor: Actor, provider: Provider) -> None:
     audit.record(actor=actor, action="provider.removed", target_type="provider", target_id=provider.name)
     provider.delete()
     publish.catalog_changed()
+
+
+@transaction.atomic
+def drain(*, actor: Actor, provider: Provider) -> Provider:
+    """Nothing new is sent there until it is put back; what runs there comes to its end, and batches come home.
+
+    A model that only this provider serves is not served meanwhile.
+    """
+    held = _held(provider)
+    if held.drained_at is None:
+        _set_drained(actor, "provider.drained", held, timezone.now())
+    return held
+
+
+@transaction.atomic
+def put_back(*, actor: Actor, provider: Provider) -> Provider:
+    """Requests go there again, as before it was drained."""
+    held = _held(provider)
+    if held.drained_at is not None:
+        _set_drained(actor, "provider.put_back", held, None)
+    return held
+
+
+@transaction.atomic
+def add_key(*, actor: Actor, provider: Provider, key: WeightedKey) -> ProviderKey:
+    """One more key, behind those that there are. Raises `InvalidRequest` for one that is there already."""
+    held = _held(provider)
+    before, encryption = list(held.keys.all()), vault()
+    if any(_secret(encryption, one) == key.key for one in before):
+        raise InvalidRequest("key: this provider has this key already")
+    made = _new_key(held, encryption, key.key)
+    made.weight, made.position = key.weight, max((one.position for one in before), default=-1) + 1
+    made.save()
+    _record(actor, "provider.changed", Upserted(held, False, [Change("api_keys", None, SECRET)]))
+    return made
+
+
+@transaction.atomic
+def remove_key(*, actor: Actor, provider: Provider, key_id: str) -> None:
+    """Takes one key away; from the next request on it is not used."""
+    held = _held(provider)
+    found = held.keys.filter(pk=key_id).first() if key_id.isdecimal() and len(key_id) < 19 else None
+    if found is None:
+        raise NotFound("Key not found.")
+    hint = f"...{found.api_key_hint}" if found.api_key_hint else f"#{found.pk}"
+    found.delete()
+    _record(actor, "provider.changed", Upserted(held, False, [Change("api_keys", hint, None)]))
+
+
+def _held(provider: Provider) -> Provider:
+    """The row as it is now, which nobody else changes meanwhile."""
+    hold_catalog()
+    found = Provider.objects.select_for_update().filter(pk=provider.pk).first()
+    if found is None:
+        raise NotFound("Provider not found.")
+    return found
+
+
+def _set_drained(actor: Actor, action: str, row: Provider, at: datetime.datetime | None) -> None:
+    row.drained_at = at
+    row.save(update_fields=["drained_at"])
+    _record(actor, action, Upserted(row, False))
 
 
 def _stranded_by(provider: Provider) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Least
 from django.utils import timezone
 from msgspec import UNSET, UnsetType
 
@@ -18,10 +21,11 @@ from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
 from gateway.limit_pools import DEFAULT, limits_of, names_in
 from gateway.limiters import LIMIT_NAMES
-from gateway.models import ApiKey, Organization, Workspace
+from gateway.models import ApiKey, Organization, RequestContent, Workspace
 
 MOST_LIVE = 100  # beside the default one
 MOST_TAGS = 50
+MOST_CONTENT_DAYS = 365
 
 
 @transaction.atomic
@@ -108,6 +112,29 @@ def set_models(
     change = replace_rules(workspace, check_rules(allowed, denied))
     _record(actor, "workspace.models_set", workspace, change)
     publish.organization_changed(workspace.organization_id)
+
+
+@transaction.atomic
+def keep_contents(*, actor: Actor, workspace: Workspace, days: int) -> Workspace:
+    """From now on what is asked and answered here is kept for so many days; 0 is not at all.
+
+    What is kept already goes when the new days are over, never later than it would have; with 0 it goes now.
+    The default workspace too can keep contents. Raises `InvalidRequest` where the workspace is archived.
+    """
+    if not 0 <= days <= MOST_CONTENT_DAYS:
+        raise InvalidRequest(f"days: expected 0 to {MOST_CONTENT_DAYS}")
+    held = held_live(workspace)
+    old = held.content_days
+    if days == old:
+        return held
+    held.content_days = days
+    held.save(update_fields=["content_days"])
+    if days < old:
+        shortened = Least(F("expires_at"), F("at") + datetime.timedelta(days=days))
+        RequestContent.objects.filter(workspace_id=held.id).update(expires_at=shortened)
+    _record(actor, "workspace.contents_kept", held, {"old": {"days": old}, "new": {"days": days}})
+    publish.organization_changed(held.organization_id)
+    return held
 
 
 def held_live(workspace: Workspace) -> Workspace:

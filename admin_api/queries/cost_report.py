@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from admin_api.money import CURRENCY, cents_in_sql
+from admin_api.queries.dimensions import GEO, WORKSPACE
 from admin_api.queries.report_pages import Moment, ReportPage
-from admin_api.queries.usage_report import GEO, WORKSPACE, by_bucket
+from admin_api.queries.usage_report import by_bucket
 from gateway.metering.reports import LENGTHS
 from gateway.metering.rollups import TABLES, Width
 from gateway.models import Organization

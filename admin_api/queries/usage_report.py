@@ -6,7 +6,6 @@ collector need not look through.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ import msgspec
 from django.db import connection
 
 from admin_api import residency
+from admin_api.queries.dimensions import FILTERS, GROUPS, KEYS, NOT_AVAILABLE
 from admin_api.queries.report_pages import Moment, ReportPage
 from gateway.metering.reports import LENGTHS
 from gateway.metering.rollups import TABLES
@@ -25,7 +25,6 @@ Result = TypeVar("Result", bound=msgspec.Struct)
 ROWS_AT_ONCE = 500
 SERVICE_TIERS = ("standard", "batch", "priority", "priority_on_demand", "flex", "flex_discount")
 CONTEXT_WINDOWS = ("0-200k", "200k-1M")
-NOT_AVAILABLE = "not_available"
 INFERENCE_GEOS = (*residency.GEOS, NOT_AVAILABLE)
 
 
@@ -74,47 +73,6 @@ class UsageReport(msgspec.Struct, frozen=True):
     next_page: str | None
 
 
-@dataclasses.dataclass(frozen=True)
-class Dimension:
-    """Rows are grouped and sorted by `column`, and show `shown` of it."""
-
-    column: str
-    shown: str
-
-
-DEFAULT_WORKSPACE = (
-    "(SELECT id FROM gateway_workspace WHERE organization_id = %(organization_id)s AND is_default)"
-)
-WORKSPACE = Dimension("total.workspace_id", f"nullif(total.workspace_id, {DEFAULT_WORKSPACE})")
-GEO = f"coalesce(nullif(total.inference_geo, ''), '{NOT_AVAILABLE}')"
-
-
-def _plain(column: str) -> Dimension:
-    return Dimension(column, column)
-
-
-# In the order of the fields of `UsageResult`. Whom a key acts for never changes, so that it is joined when read.
-GROUPS = {
-    "api_key_id": _plain("total.api_key_id"),
-    "workspace_id": WORKSPACE,
-    "model": _plain("total.model"),
-    "service_tier": _plain("total.service_tier"),
-    "context_window": _plain("total.context_window"),
-    "inference_geo": _plain(GEO),
-    "account_id": _plain("key.user_id"),
-    "service_account_id": _plain("key.service_account_id"),
-}
-# Each a list of values in the query, and what has to be among them.
-FILTERS = {
-    "api_key_ids": "total.api_key_id",
-    "workspace_ids": "total.workspace_id",
-    "models": "total.model",
-    "service_tiers": "total.service_tier",
-    "context_window": "total.context_window",
-    "inference_geos": GEO,
-    "account_ids": "key.user_id",
-    "service_account_ids": "key.service_account_id",
-}
 _TOKENS = (
     "input_tokens",
     "cache_write_5m_tokens",
@@ -122,10 +80,6 @@ _TOKENS = (
     "cache_read_tokens",
     "output_tokens",
     "web_search_requests",
-)
-_KEYS = (
-    " LEFT JOIN gateway_apikey AS key"
-    " ON key.id = total.api_key_id AND key.organization_id = total.organization_id"
 )
 
 
@@ -179,7 +133,7 @@ def _statement(table: str, group_by: Sequence[str], filters: Sequence[str]) -> s
     shown = ", ".join(GROUPS[name].shown if name in group_by else "NULL" for name in GROUPS)
     key = ", ".join(("total.bucket", *(GROUPS[name].column for name in GROUPS if name in group_by)))
     wanted = "".join(f" AND {FILTERS[name]} = ANY(%({name})s)" for name in filters)
-    joined = _KEYS if "key." in key + wanted else ""
+    joined = KEYS if "key." in key + wanted else ""
     return (
         f"SELECT extract(epoch FROM total.bucket)::bigint, {sums}, {shown} FROM {table} AS total{joined}"
         " WHERE total.organization_id = %(organization_id)s"

@@ -7,7 +7,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from admin_api.queries.usage_report import CONTEXT_WINDOWS, GROUPS, INFERENCE_GEOS, SERVICE_TIERS
+from admin_api.queries.dimensions import GROUPS
+from admin_api.queries.usage_report import CONTEXT_WINDOWS, INFERENCE_GEOS, SERVICE_TIERS
 from admin_api.serializers.base import LARGEST_PAGE, USUAL_PAGE, Choice, Query, Text
 from gateway.metering.reports import Width
 

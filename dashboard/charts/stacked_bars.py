@@ -11,6 +11,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
+from dashboard.charts.marks import Mark
 from dashboard.charts.scale import ceiling
 
 HEIGHT = Decimal(100)
@@ -32,11 +33,12 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True)
 class Column:
-    """One bucket of time with one value per series, in the order of their names."""
+    """One bucket of time with one value per series, in the order of their names; `href` is where it leads."""
 
     at: datetime.datetime
     label: str
     values: tuple[Decimal, ...]
+    href: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Bar:
     x: int
     summary: str
     segments: list[Segment]
+    href: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +70,16 @@ class TableRow:
     label: str
     cells: list[str]
     total: str
+    href: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """All a template needs; numbers are words already. `ticks` go from the top of the axis down to zero."""
+    """All a template needs; numbers are words already. `ticks` go from the top of the axis down to zero.
+
+    `by` is what the series are, `zone` the one of all times. With `marks` there is one for each bar in place of
+    `labels`, most of them empty.
+    """
 
     key: str
     title: str
@@ -85,6 +93,13 @@ class Chart:
     legend: list[Legend]
     names: list[str]
     rows: list[TableRow]
+    by: str = "model"
+    zone: str = "UTC"
+    marks: list[Mark] = dataclasses.field(default_factory=list)
+
+    @property
+    def has_links(self) -> bool:
+        return any(bar.href for bar in self.bars)
 
 
 def stacked_bars(
@@ -96,8 +111,11 @@ def stacked_bars(
     columns: Sequence[Column],
     labels: Sequence[str],
     unit: Unit,
+    by: str = "model",
+    zone: str = "UTC",
+    marks: Sequence[Mark] = (),
 ) -> Chart:
-    """`labels` name equal stretches of the axis, from its start."""
+    """`labels` name equal stretches of the axis, from its start; `marks` single bars."""
     totals = [sum((column.values[index] for column in columns), Decimal(0)) for index in range(len(names))]
     total = sum(totals, Decimal(0))
     top = ceiling(
@@ -106,7 +124,7 @@ def stacked_bars(
     return Chart(
         key=key,
         title=title,
-        description=_description(title, spoken_range, names, totals, unit.exact),
+        description=_description(title, by, spoken_range, names, totals, unit.exact),
         total=unit.short(total),
         exact_total=unit.exact(total),
         width=max(1, len(columns)),
@@ -119,14 +137,22 @@ def stacked_bars(
         ],
         names=list(names),
         rows=[_row(column, unit.exact) for column in columns],
+        by=by,
+        zone=zone,
+        marks=list(marks),
     )
 
 
 def _description(
-    title: str, spoken_range: str, names: Sequence[str], totals: Sequence[Decimal], exact: Format
+    title: str,
+    by: str,
+    spoken_range: str,
+    names: Sequence[str],
+    totals: Sequence[Decimal],
+    exact: Format,
 ) -> str:
     parts = [f"{name} {exact(value)}" for name, value in zip(names, totals, strict=True)]
-    return f"{title} by model over {spoken_range}: {', '.join(parts) or 'none'}."
+    return f"{title} by {by} over {spoken_range}: {', '.join(parts) or 'none'}."
 
 
 def _bar(index: int, column: Column, names: Sequence[str], top: Decimal, exact: Format) -> Bar:
@@ -137,7 +163,7 @@ def _bar(index: int, column: Column, names: Sequence[str], top: Decimal, exact: 
             height = value * HEIGHT / top
             foot -= height
             segments.append(Segment(series, f"{foot:.3f}", f"{height:.3f}"))
-    return Bar(index, _summary(column, names, exact), segments)
+    return Bar(index, _summary(column, names, exact), segments, column.href)
 
 
 def _summary(column: Column, names: Sequence[str], exact: Format) -> str:
@@ -153,8 +179,9 @@ def _summary(column: Column, names: Sequence[str], exact: Format) -> str:
 
 def _row(column: Column, exact: Format) -> TableRow:
     return TableRow(
-        at=column.at.strftime("%Y-%m-%dT%H:%MZ"),
+        at=column.at.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%MZ"),
         label=column.label,
         cells=[exact(value) for value in column.values],
         total=exact(sum(column.values, Decimal(0))),
+        href=column.href,
     )

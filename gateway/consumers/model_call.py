@@ -10,11 +10,15 @@ from gateway.consumers.authentication import authenticate, workspace_of
 from gateway.consumers.base import GatewayConsumer
 from gateway.consumers.pacemaker import Pacemaker
 from gateway.consumers.request_body import read_body
+from gateway.contents.recording import Recording
 from gateway.engine import exchange
 from gateway.engine.asked import Asked, output_limit, permitted_model
 from gateway.engine.call import Call
 from gateway.engine.inference_geo import inference_geo
 from gateway.engine.live_stream import LiveStream
+from gateway.engine.settlement import CLIENT_CLOSED
+from gateway.errors import GatewayError
+from gateway.principal import Principal, Workspace
 from gateway.protocol import body as guarded
 from gateway.protocol.body import Body
 
@@ -53,20 +57,40 @@ class ModelCallConsumer(GatewayConsumer):
     async def answer(self) -> None:
         call = await self.call()
         self.watch_disconnect()
+        if call.workspace.content_days:
+            await self._serve_recorded(call)
+        else:
+            await self._serve(call)
+
+    async def _serve_recorded(self, call: Call) -> None:
+        """With what is asked and answered kept, since an admin of the workspace wants it."""
+        recording = _recording(call)
+        try:
+            await self._serve(call, recording)
+        except GatewayError as error:
+            recording.status, told = self.told(error)
+            recording.add(told)
+            raise
+        finally:
+            recording.status = recording.status or self.status or CLIENT_CLOSED
+            self.plane.contents.keep(recording)
+
+    async def _serve(self, call: Call, recording: Recording | None = None) -> None:
         answer = await exchange.serve(call, self.plane)
         if answer.stream is not None:
-            await self._stream(answer.stream, answer.headers, call.surface.ping)
-        else:
-            length = (b"content-length", b"%d" % len(answer.body))
-            await self.start(200, [*answer.headers, length])
-            await self.base_send({"type": "http.response.body", "body": answer.body})
+            await self._stream(answer.stream, answer.headers, call.surface.ping, recording)
+            return
+        if recording is not None:
+            recording.add(answer.body)
+        length = (b"content-length", b"%d" % len(answer.body))
+        await self.start(200, [*answer.headers, length])
+        await self.base_send({"type": "http.response.body", "body": answer.body})
 
     async def call(self) -> Call:
         """The checked request: who asks, then for what. Raises `GatewayError`."""
         version = self.version()
-        principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
+        principal, workspace = await self.caller()
         self.organization_id = str(principal.organization_id)
-        workspace = workspace_of(principal, self.headers)
         asked = await self._read()
         model = permitted_model(asked.model, self.plane.directory.catalog, workspace)
         geography = workspace.geography if self.infers else None
@@ -89,7 +113,16 @@ class ModelCallConsumer(GatewayConsumer):
             user_agent=self.headers.get(b"user-agent", b"")[:200].decode("latin-1"),
             session_id=session_of(self.headers) or asked.conversation,
             inference_geo="" if geography is None else inference_geo(asked.body, geography),
+            address=self.address,
         )
+
+    async def caller(self) -> tuple[Principal, Workspace]:
+        """Who asks, and in which workspace. Raises `GatewayError`."""
+        principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
+        self.organization_id = str(
+            principal.organization_id
+        )  # told also where the workspace is none of theirs
+        return principal, workspace_of(principal, self.headers)
 
     async def _read(self) -> Asked:
         raw = await read_body(self.receive, self.headers)
@@ -97,7 +130,13 @@ class ModelCallConsumer(GatewayConsumer):
             return await asyncio.to_thread(lambda: self.asked(guarded.parse(raw)))
         return self.asked(guarded.parse(raw))
 
-    async def _stream(self, stream: LiveStream, headers: list[tuple[bytes, bytes]], ping: bytes) -> None:
+    async def _stream(
+        self,
+        stream: LiveStream,
+        headers: list[tuple[bytes, bytes]],
+        ping: bytes,
+        recording: Recording | None,
+    ) -> None:
         """Each read goes on at once; when the process stops, the stream still ends with an error event."""
         pacemaker = Pacemaker(self.base_send, self.plane.configuration.ping_seconds, ping)
         try:
@@ -105,6 +144,8 @@ class ModelCallConsumer(GatewayConsumer):
             try:
                 while (frames := await stream.read()) is not None:
                     pacemaker.beat()
+                    if recording is not None:
+                        recording.add(frames)
                     if stream.ended:  # nothing may come after the last event, a ping neither
                         await pacemaker.stop()
                     await self.base_send({"type": "http.response.body", "body": frames, "more_body": True})
@@ -118,6 +159,19 @@ class ModelCallConsumer(GatewayConsumer):
         finally:
             pacemaker.cancel()
             stream.close()
+
+
+def _recording(call: Call) -> Recording:
+    return Recording(
+        request_id=call.request_id,
+        organization_id=call.principal.organization_id,
+        workspace_id=call.workspace.id,
+        api_key_id=call.principal.key_id,
+        endpoint=call.endpoint,
+        streamed=call.stream,
+        request=call.body.raw,
+        days=call.workspace.content_days,
+    )
 
 
 def patience_of(headers: request_headers.Headers) -> float:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.circuit_names import circuit_name
 from gateway.limit_pools import DEFAULT
 from gateway.price import Rates
 from gateway.principal import Workspace, denied_by
@@ -55,7 +56,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def circuit(self) -> str:
         """The name of what fails together: this model at this provider with this key."""
-        return f"{self.provider}/{self.key_id}/{self.upstream_model}"
+        return circuit_name(self.provider, self.key_id, self.upstream_model)
 
     @property
     def vendor(self) -> Vendor:

@@ -44,6 +44,7 @@ SELECT k.id, k.kind, k.status, k.limits AS key_limits, k.group_limits AS key_gro
                                           'group_limits', w.group_limits,
                                           'allowed', w.allowed_models, 'denied', w.denied_models,
                                           'geos', w.allowed_inference_geos, 'geo', w.default_inference_geo,
+                                          'content_days', w.content_days,
                                           'archived', w.archived_at IS NOT NULL)
                         ORDER BY w.is_default DESC, w.created_at)
           FROM gateway_workspace w
@@ -115,10 +116,12 @@ SELECT * FROM (
  ORDER BY model_id, effective_at
 """
 
+# A provider that was drained gets nothing new; `PROVIDER` finds it still, for what is to come home from there.
 ROUTES: LiteralString = """
 SELECT r.model_id, r.upstream_model, r.priority, r.weight, r.provider_id, p.name AS provider, p.preset, p.dialect,
        p.base_url, p.connect_timeout, p.first_byte_timeout, p.idle_timeout, p.on_disconnect, p.batches
   FROM gateway_route r JOIN gateway_provider p ON p.id = r.provider_id
+ WHERE p.drained_at IS NULL
  ORDER BY r.model_id, r.priority, r.id
 """
 
@@ -350,6 +353,7 @@ def _workspace(row: dict[str, Any], one: dict[str, Any]) -> Workspace:
             ("api_key", row["key_allowed"], row["key_denied"]),
         ),
         geography_of(one["geos"], one["geo"]),
+        one["content_days"],
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from gateway import metrics
 from gateway.configuration import Configuration
+from gateway.contents.recorder import Recorder
 from gateway.directory.directory import Directory
 from gateway.directory.store import DirectoryStore
 from gateway.encryption import Vault
@@ -52,10 +53,11 @@ class Plane:
 
     def __init__(self, configuration: Configuration, *, replica: bool = True) -> None:
         self.configuration = configuration
+        vault = Vault([key.get_secret_value() for key in configuration.data_encryption_keys])
         self.directory = Directory(
             DirectoryStore(
                 configuration.database_url,
-                vault=Vault([key.get_secret_value() for key in configuration.data_encryption_keys]),
+                vault=vault,
                 simulator=configuration.simulator,
             ),
             redis_url=configuration.redis_url,
@@ -79,6 +81,7 @@ class Plane:
         self.client = UpstreamClient()
         self.dialects = Dialects(self.client, simulator_delay=configuration.simulator_delay_ms / 1000)
         self.counter = TokenCounter()
+        self.contents = Recorder(configuration.database_url, vault)
         self.open: set[OpenWork] = set()
         self.background: set[asyncio.Task[None]] = set()
         self.draining = False
@@ -112,6 +115,7 @@ class Plane:
             await asyncio.wait(self.background, timeout=1)
         await self.client.aclose()
         await self.counter.close()
+        await self.contents.stop()
         self.circuits.stop()
         self.limiter.stop()
         await self.keeper.stop()

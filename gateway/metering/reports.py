@@ -15,7 +15,7 @@ from django.db import connection
 
 from gateway.metering.rollups import COSTS, DIMENSIONS, SUMS, TABLES, Width
 
-__all__ = ["LENGTHS", "Bucket", "Row", "Width", "ceiling", "floor", "has_usage", "totals", "usage"]
+__all__ = ["LENGTHS", "Bucket", "Row", "Width", "ceiling", "cover", "floor", "has_usage", "totals", "usage"]
 
 LENGTHS = {
     Width.MINUTE: datetime.timedelta(minutes=1),
@@ -86,7 +86,7 @@ def usage(
 
 def totals(organization_id: uuid.UUID, *, start: datetime.datetime, end: datetime.datetime) -> Row:
     """One row for the whole time, to the minute: whole days from the rollup of days, the rest from finer."""
-    spans = _cover(*_widened(start, end, Width.MINUTE), tuple(reversed(Width)))
+    spans = cover(*_widened(start, end, Width.MINUTE), tuple(reversed(Width)))
     with connection.cursor() as cursor:
         cursor.execute(_totals_sql([width for width, _ in spans]), _parameters(organization_id, spans))
         (values,) = cursor.fetchall()
@@ -130,7 +130,7 @@ def _starts(first: datetime.datetime, last: datetime.datetime, width: Width) -> 
     return [first + n * LENGTHS[width] for n in range(count)]
 
 
-def _cover(
+def cover(
     start: datetime.datetime, end: datetime.datetime, widths: Sequence[Width]
 ) -> list[tuple[Width, Span]]:
     """The spans that make up the time, each read from the coarsest rollup that has it."""
@@ -139,9 +139,9 @@ def _cover(
     coarsest, *finer = widths
     inner_start, inner_end = ceiling(start, coarsest), floor(end, coarsest)
     if inner_start >= inner_end:
-        return _cover(start, end, finer)
+        return cover(start, end, finer)
     inner = (coarsest, (inner_start, inner_end))
-    return [*_cover(start, inner_start, finer), inner, *_cover(inner_end, end, finer)]
+    return [*cover(start, inner_start, finer), inner, *cover(inner_end, end, finer)]
 
 
 _NAMES = [name for name in SUMS if name not in COSTS]

@@ -28,7 +28,7 @@ _PERIOD = {Width.MINUTE: "minute", Width.HOUR: "hour", Width.DAY: "day"}
 _PROMPT = "input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens"
 _LONG_CONTEXT = f"CASE WHEN {_PROMPT} > 200000 THEN '200k-1M' ELSE '0-200k' END"
 # What used something while its model had no price, and so is charged to nobody.
-_UNPRICED = f"price_version IS NULL AND {_PROMPT} + output_tokens + web_search_requests > 0"
+UNPRICED = f"price_version IS NULL AND {_PROMPT} + output_tokens + web_search_requests > 0"
 DIMENSIONS = {
     "workspace_id": "workspace_id",
     "api_key_id": "api_key_id",
@@ -61,7 +61,7 @@ SUMS = {
     "latency_ms": "sum(latency_ms)",
     "time_to_first_token_ms": "coalesce(sum(time_to_first_token_ms), 0)",
     "first_tokens": "count(time_to_first_token_ms)",
-    "unpriced_requests": f"count(*) FILTER (WHERE {_UNPRICED})",
+    "unpriced_requests": f"count(*) FILTER (WHERE {UNPRICED})",
 }
 
 

@@ -21,6 +21,8 @@ class Origin(models.TextChoices):
 class Provider(models.Model):
     """An address that answers for models. `preset` names a row of `protocol/vendors.py`, or nothing.
 
+    One that was drained (`drained_at`) gets no new requests; what it is at work on comes to its end.
+
     Timeouts are seconds; a null one means the default: connect 5, first byte 60 for streams and 600 for
     JSON answers, idle (between two events) 60. `batches` are `native` where it takes message batches itself.
     """
@@ -50,6 +52,7 @@ class Provider(models.Model):
     batches = models.CharField(
         max_length=8, choices=Batches, default=Batches.EMULATED, db_default=Batches.EMULATED
     )
+    drained_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name

@@ -16,7 +16,8 @@ class Workspace(models.Model):
 
     `limits` and `group_limits` are as those of a tier; the tighter of workspace and organization holds.
     `allowed_models` and `denied_models` are as those of the organization. `allowed_inference_geos` is null
-    where every geography is allowed.
+    where every geography is allowed. `content_days` is how many days what is asked and answered here is kept; 0, as
+    long as no admin says otherwise, is not at all.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=workspace_id, editable=False)
@@ -33,6 +34,7 @@ class Workspace(models.Model):
     default_inference_geo = models.CharField(max_length=16, default="global")
     display_color = models.CharField(max_length=7, default="#6C5BB9")
     tags = models.JSONField(default=dict)
+    content_days = models.SmallIntegerField(default=0, db_default=0)
     created_at = models.DateTimeField(default=timezone.now)
     archived_at = models.DateTimeField(null=True)
 

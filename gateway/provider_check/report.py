@@ -79,11 +79,12 @@ class JsonReport:
 
     def ended(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
-        self._out.write(msgspec.json.encode(_line(outcome, self._keys)).decode() + "\n")
+        self._out.write(msgspec.json.encode(line(outcome, self._keys)).decode() + "\n")
         self._out.flush()
 
 
-def _line(outcome: Outcome, keys: Mapping[str, str]) -> dict[str, object]:
+def line(outcome: Outcome, keys: Mapping[str, str]) -> dict[str, object]:
+    """A call for programs; times are in milliseconds. `keys` are what keys are called, by their id."""
     place = outcome.place
     told = {
         "model": place.model.name,

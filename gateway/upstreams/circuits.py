@@ -23,12 +23,11 @@ from typing import Any
 import hiredis
 import structlog
 
+from gateway.circuit_names import SLICE_SECONDS, WINDOW_SECONDS, circuit_key
 from gateway.valkey import Script, Valkey, ValkeyUnavailable
 
 log = structlog.get_logger(__name__)
 
-WINDOW_SECONDS = 30.0
-SLICE_SECONDS = 3.0
 ENOUGH = 20  # attempts
 OPEN_SECONDS = 10.0
 LONGEST_REST_SECONDS = 300.0  # a provider may ask for hours; a probe finds out earlier
@@ -121,7 +120,7 @@ class Circuits:
             return circuit.gate(now) is Gate.CLOSED
         circuit.open_until = now + PROBE_SECONDS  # whoever comes meanwhile finds it open
         try:
-            reply = await self._valkey.call(PROBE, [_key(name)], [round(PROBE_SECONDS * 1000)])
+            reply = await self._valkey.call(PROBE, [circuit_key(name)], [round(PROBE_SECONDS * 1000)])
         except (ValkeyUnavailable, hiredis.ReplyError):
             return True
         if not reply[0]:
@@ -183,7 +182,7 @@ class Circuits:
         """Report what was not reported yet; the reply comes when it comes."""
         arguments = [*counts, math.ceil(rest * 1000), int(healed)]
         rule = [round(WINDOW_SECONDS * 1000), round(SLICE_SECONDS * 1000), ENOUGH, round(OPEN_SECONDS * 1000)]
-        reply = self._valkey.call(CIRCUIT, [_key(circuit.name)], [*arguments, *rule])
+        reply = self._valkey.call(CIRCUIT, [circuit_key(circuit.name)], [*arguments, *rule])
         reply.add_done_callback(lambda future: self._heard(circuit, future))
 
     def _heard(self, circuit: Circuit, reply: asyncio.Future[Any]) -> None:
@@ -193,7 +192,3 @@ class Circuits:
         remaining = reply.result()[0] / 1000
         if remaining > 0 and self._clock() + remaining > circuit.open_until:
             self._open(circuit, remaining, "it is open for all processes")
-
-
-def _key(name: str) -> str:
-    return f"gw:circuit:{{{name}}}"

@@ -22,8 +22,11 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.migrated import new_database
 
 if TYPE_CHECKING:
+    import redis
+
     from gateway.supervisor.postgres import Postgres
     from gateway.supervisor.valkey import Valkey
+    from tests.metering.ledger import Ledger
     from tests.people import Cast
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -56,6 +59,16 @@ def people(db: None) -> Cast:
     from tests.people import cast
 
     return cast()
+
+
+@pytest.fixture
+def ledger(
+    db: None, postgres_server: Postgres, valkey_server: Valkey, valkey: redis.Redis
+) -> Iterator[Ledger]:
+    from tests.metering.ledger import empty_ledger
+
+    with empty_ledger(postgres_server, valkey_server, valkey) as ledger:
+        yield ledger
 
 
 @pytest.fixture(scope="package")

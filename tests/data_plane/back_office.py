@@ -6,6 +6,7 @@ get one JSON line back: `{"do": "api_key", "organization": "Acme", ...}` -> `{"s
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -31,6 +32,7 @@ from admin_api.actions import (  # noqa: E402
     operator_keys,
     organizations,
     providers,
+    request_contents,
     workspaces,
 )
 from admin_api.actor import SYSTEM  # noqa: E402
@@ -38,8 +40,9 @@ from admin_api.catalog import Rates, RouteTo, Timeouts, WeightedKey  # noqa: E40
 from admin_api.residency import Residency  # noqa: E402
 from gateway import credentials  # noqa: E402
 from gateway.directory import publish  # noqa: E402
+from gateway.errors import NotFound  # noqa: E402
 from gateway.metering import reports  # noqa: E402
-from gateway.models import ApiKey, Organization, Tier, Workspace  # noqa: E402
+from gateway.models import ApiKey, Organization, RequestContent, Tier, Workspace  # noqa: E402
 from gateway.protocol.vendors import VENDORS  # noqa: E402
 
 
@@ -116,6 +119,32 @@ def workspace(
     if limits:
         Workspace.objects.filter(pk=row.pk).update(limits=limits)
     return {"id": row.id}
+
+
+def keep_contents(*, workspace: str, days: int) -> dict[str, Any]:
+    workspaces.keep_contents(actor=SYSTEM, workspace=Workspace.objects.get(pk=workspace), days=days)
+    return {}
+
+
+def content(*, organization: str, request_id: str) -> dict[str, Any]:
+    """What is kept of a request: nothing is {}."""
+    try:
+        found = request_contents.read(
+            actor=SYSTEM, organization=Organization.objects.get(pk=organization), request_id=request_id
+        )
+    except NotFound:
+        return {}
+    told = dataclasses.asdict(found) | {"expires_at": found.expires_at.isoformat()}
+    return told | {"request": found.request.decode(), "response": found.response.decode()}
+
+
+def stored(*, request_id: str) -> dict[str, Any]:
+    """The columns as they lie in the database."""
+    row = RequestContent.objects.get(request_id=request_id)
+    return {
+        "request": bytes(row.request).decode("latin-1"),
+        "response": bytes(row.response).decode("latin-1"),
+    }
 
 
 def residency(*, workspace: str, **wanted: Any) -> dict[str, Any]:
@@ -210,6 +239,9 @@ WISHES: dict[str, Callable[..., dict[str, Any]]] = {
         model,
         organization,
         workspace,
+        keep_contents,
+        content,
+        stored,
         residency,
         rules,
         limits,

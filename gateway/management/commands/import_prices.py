@@ -10,15 +10,12 @@ from django.core.management.base import CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from admin_api.actions import models
 from admin_api.actor import SYSTEM
-from admin_api.catalog import RouteTo
 from admin_api.changes import shown
-from admin_api.locks import hold_catalog
 from gateway.management.operator_command import OperatorCommand, counted
-from gateway.models import Model
 from gateway.price_list.fragment import fragment
 from gateway.price_list.proposals import Proposal, proposals
+from gateway.price_list.takeover import take_over
 
 DIFFERENT = 2
 HEADINGS = ("MODEL", "PRICE", "NOW", "PUBLISHED")
@@ -45,7 +42,7 @@ class Command(OperatorCommand):
 
     def handle(self, *, model: list[str], apply: bool, yaml: bool, **options: object) -> None:
         with transaction.atomic():
-            found = _take_over(model) if apply else proposals(timezone.now(), model)
+            found = take_over(actor=SYSTEM, names=model) if apply else proposals(timezone.now(), model)
         different = [one for one in found if one.changes]
         if yaml:
             self._print(fragment({one.model.name: one.price for one in different if one.price}).rstrip())
@@ -82,22 +79,4 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-
-
-def _take_over(names: Sequence[str]) -> Sequence[Proposal]:
-    """All prices or none, each with its audit line; nobody changes a model meanwhile."""
-    hold_catalog()
-    found = proposals(timezone.now(), names)
-    for one in found:
-        if one.price is not None and one.changes:
-            models.upsert(actor=SYSTEM, name=one.model.name, routes=_routes(one.model), price=one.price)
-    return found
-
-
-def _routes(row: Model) -> list[RouteTo]:
-    """As they are."""
-    return [
-        RouteTo(route.provider.name, route.upstream_model, route.priority, route.weight)
-        for route in row.routes.all()
     ]

@@ -13,7 +13,10 @@ class Command(OperatorCommand):
     help = "Brings stored secrets under the first of GATEWAY_DATA_ENCRYPTION_KEYS, so that the others may go."
 
     def handle(self, **options: object) -> None:
-        renewed = encryption.renew(actor=SYSTEM)
+        renewed, contents = encryption.renew(actor=SYSTEM), encryption.renew_contents()
         self.stdout.write(f"Brought under the first key: {renewed.changed} of {renewed.total}")
-        if renewed.unreadable:
-            raise CommandError(f"no key opens: {', '.join(renewed.unreadable)}")
+        if contents.total:
+            self.stdout.write(f"And contents of requests: {contents.changed} of {contents.total}")
+        unreadable = [*renewed.unreadable, *contents.unreadable]
+        if unreadable:
+            raise CommandError(f"no key opens: {', '.join(unreadable)}")

@@ -1,0 +1,111 @@
+"""What Usage and Cost read of a selection: its bars, its groups, and the same before."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from admin_api.queries.sums import Sum, added, largest, sums
+from dashboard import figures
+from dashboard.group_names import names
+from dashboard.selection import Selection
+from dashboard.series import Series, series, shown_apart
+
+MOST_LINES = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One group: `href` leads to the same page with nothing but it. `before` is None where nothing is compared."""
+
+    name: str
+    id: str
+    href: str
+    sum: Sum
+    before: Sum | None
+
+    @property
+    def request_change(self) -> str:
+        return figures.change(self.sum.requests, self.before.requests) if self.before else ""
+
+    @property
+    def token_change(self) -> str:
+        return figures.change(self.sum.tokens, self.before.tokens) if self.before else ""
+
+    @property
+    def cost_change(self) -> str:
+        return figures.change(self.sum.cost, self.before.cost) if self.before else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Breakdown:
+    """`lines` are the largest groups, `more` whether there are others; `total` is everything, also of those."""
+
+    selection: Selection
+    total: Sum
+    before: Sum | None
+    lines: Sequence[Line]
+    more: bool
+    series: Series
+
+    @property
+    def whole(self) -> Line:
+        """All as one line."""
+        return Line("All", "", "", self.total, self.before)
+
+
+def read(selection: Selection) -> Breakdown:
+    """At most four queries. Of a selection with a `problem` nothing is read."""
+    if selection.problem:
+        return Breakdown(selection, added([]), None, [], False, series(selection, [], [], {}, False))
+    if not selection.grouping.column:
+        return _ungrouped(selection)
+    found = largest(selection.question(), selection.sort, MOST_LINES + 1)
+    groups, more = found[:MOST_LINES], len(found) > MOST_LINES
+    values = [_value(one) for one in groups]
+    called = _called(selection, values)
+    shown, others = shown_apart([_value(one) for one in found])
+    bars = sums(selection.question(), among=shown)
+    past = _before(selection, values)
+    return Breakdown(
+        selection,
+        added(bars),
+        added(past.values()) if past is not None else None,
+        [_line(selection, one, called, past) for one in groups],
+        more,
+        series(selection, bars, shown, called, others),
+    )
+
+
+def _ungrouped(selection: Selection) -> Breakdown:
+    bars = sums(selection.question())
+    past = _before(selection, [])
+    before = added(past.values()) if past is not None else None
+    return Breakdown(selection, added(bars), before, [], False, series(selection, bars, [], {}, False))
+
+
+def _before(selection: Selection, values: Sequence[str]) -> Mapping[str | None, Sum] | None:
+    """By group, others under None; None where nothing is compared."""
+    if not selection.compares:
+        return None
+    asked = selection.question(*selection.window.previous)
+    among = values if selection.grouping.column else None
+    return {one.group[0] if one.group else None: one for one in sums(asked, among=among)}
+
+
+def _line(
+    selection: Selection, one: Sum, called: Mapping[str, str], past: Mapping[str | None, Sum] | None
+) -> Line:
+    value, name = _value(one), selection.grouping.filter
+    href = selection.address(**{name: value}) if value and name else ""
+    before = None if past is None else past.get(value, Sum(0, ()))
+    return Line(called[value], value, href, one, before)
+
+
+def _called(selection: Selection, values: Sequence[str]) -> dict[str, str]:
+    found = names(selection.place.organization, selection.grouping, values)
+    return {value: found.get(value, value) or selection.grouping.none for value in values}
+
+
+def _value(one: Sum) -> str:
+    return one.group[0] or ""

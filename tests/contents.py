@@ -1,0 +1,31 @@
+"""What is kept of a request, as the data plane keeps it."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+
+from django.utils import timezone
+
+from admin_api.vault import vault
+from gateway.contents.sealed import seal
+from gateway.models import RequestContent, Workspace
+
+DAY = datetime.timedelta(days=1)
+
+
+def kept(workspace: Workspace, *, age: datetime.timedelta = DAY, days: int = 10) -> RequestContent:
+    at = timezone.now() - age
+    return RequestContent.objects.create(
+        organization_id=workspace.organization_id,
+        request_id=f"req_{uuid.uuid4().hex}",
+        workspace_id=workspace.id,
+        api_key_id="apikey_1",
+        at=at,
+        expires_at=at + days * DAY,
+        endpoint="messages",
+        status=200,
+        streamed=False,
+        request=seal(vault(), b"asked"),
+        response=seal(vault(), b"answered"),
+    )
