@@ -11,7 +11,13 @@ from tests.people import Cast
 
 
 def made(cast: Cast) -> dict[str, str]:
-    """Tess sets up an app, Pia a passkey, Wim looks at webhooks; all of Hooli, where Tess and Wim are admins."""
+    """Tess sets up an app, Pia a passkey, Wim looks at webhooks; all of Hooli, where Tess and Wim are admins.
+
+    Rob has yet to set up what Initrode asks for.
+    """
+    initrode = organizations.create(actor=SYSTEM, name="Initrode", tier=cast.acme.tier)
+    Organization.objects.filter(pk=initrode.pk).update(require_second_factor=True)
+    people.person("Rob", initrode, "developer")
     hooli = organizations.create(actor=SYSTEM, name="Hooli", tier=cast.acme.tier)
     people.person("Tess", hooli, "admin")
     people.person("Pia", hooli, "developer")
