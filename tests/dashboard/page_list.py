@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 ADA, MALLORY, NORA = "ada@example.com", "mallory@example.com", "nora@example.com"
+WIM, ROB = (
+    "wim@example.com",
+    "rob@example.com",
+)  # whose organizations have webhooks, and ask for a second factor
 OLGA = "olga@example.com"  # who runs the installation, and belongs to nobody
 # Name of the page, who looks at it, its address: `{name}` is an id that `stage.py` tells, a word alone a link of its.
 PAGES: list[tuple[str, str | None, str]] = [
@@ -96,6 +100,24 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("quickstart-python", ADA, "/quickstart"),
     ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
     ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),
+    ("settings", ADA, "/settings"),
+    ("settings-security", ADA, "/settings/security"),
+    ("settings-password", ADA, "/settings/password"),
+    ("settings-authenticator", ADA, "/settings/authenticator"),
+    ("settings-passkey", ADA, "/settings/passkeys"),
+    ("settings-recovery-codes", ADA, "/settings/recovery-codes"),
+    ("settings-second-factor", ROB, "/"),
+    ("settings-organization", ADA, "/settings/organization"),
+    ("settings-webhooks-empty", ADA, "/settings/webhooks"),
+    ("settings-webhooks", WIM, "/settings/webhooks"),
+    ("settings-webhook", WIM, "/settings/webhooks/{webhook}"),
+    ("settings-webhook-new", WIM, "/settings/webhooks/new"),
+    ("settings-webhook-delete", WIM, "/settings/webhooks/{webhook}/delete"),
+    ("settings-webhook-secret", WIM, "/settings/webhooks/{webhook}/secret"),
+    ("settings-without-organization", NORA, "/settings"),
+    ("reauthenticate", ADA, "/reauthenticate?next=%2Fsettings"),
+    ("forgotten", None, "/forgotten"),
+    ("confirm-email-gone", None, "/confirm-email/nothing"),
     ("search", ADA, "/search"),
     ("search-nothing", ADA, "/search?q=zebra"),
     ("quickstart-env", ADA, "/quickstart?tab=env"),

@@ -40,7 +40,7 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_limits, stage_operators, stage_people
+from tests.dashboard import stage_limits, stage_operators, stage_people, stage_sign_in
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -74,6 +74,7 @@ def main() -> None:
             "prompt": _prompt(cast),
             **stage_people.made(cast),
             **_budgets(cast),
+            **stage_sign_in.made(cast),
         },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }

@@ -167,7 +167,7 @@ GET = {
     "settings/security": MEMBERS,
     "settings/password": MEMBERS,
     "settings/email": POST_ONLY,
-    "settings/second-factor": MEMBERS,
+    "settings/second-factor": LED_AWAY,  # nobody asks them for one
     "settings/authenticator": LED_AWAY,  # they signed in a while ago
     "settings/passkeys": LED_AWAY,
     "settings/passkeys/options": POST_ONLY,
