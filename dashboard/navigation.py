@@ -57,6 +57,23 @@ MEMBER_PAGES = frozenset(
 )
 BATCH_PAGES = frozenset({"batch", "batch_item", "new_batch", "batch_again"})
 
+SETTINGS = frozenset(
+    {
+        "authenticator",
+        "change_password",
+        "delete_webhook",
+        "new_passkey",
+        "new_webhook",
+        "new_webhook_secret",
+        "organization_settings",
+        "recovery_codes",
+        "remove_second_factor",
+        "security",
+        "webhook",
+        "webhooks",
+    }
+)
+
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
@@ -65,6 +82,7 @@ ENTRIES = (
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=BATCH_PAGES),
+    Entry("Logs", "logs", "logs", "r", roles=WORK_HERE, pages=frozenset({"log"})),
     Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
     Entry(
         "Models & providers",
@@ -96,6 +114,7 @@ ENTRIES = (
         pages=frozenset({"audit_entry", "verify_audit_log"}),
         shared=True,
     ),
+    Entry("Settings", "settings", "settings", "s", pages=SETTINGS),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
@@ -106,10 +125,10 @@ OPERATED = (
         "operated_organizations",
         "organizations",
         "n",
-        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
+        pages=frozenset({"operated_organization", "new_organization", "edit_organization"}),
     ),
     Entry("Tiers", "tiers", "tiers", "t", pages=frozenset({"tier", "new_tier"})),
-    Entry("Operator keys", "operator_keys", "operator-key", "e", pages=frozenset({"new_operator_key"})),
+    Entry("Operator keys", "operator_keys", "key", "e", pages=frozenset({"new_operator_key"})),
 )
 
 
