@@ -56,6 +56,7 @@ MEMBER_PAGES = frozenset(
         "archive_service_account",
     }
 )
+BATCH_PAGES = frozenset({"batch", "batch_item", "new_batch", "batch_again"})
 
 SETTINGS = frozenset(
     {
@@ -89,7 +90,7 @@ ENTRIES = (
     Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
-    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch", "batch_item"})),
+    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=BATCH_PAGES),
     Entry("Logs", "logs", "logs", "r", roles=WORK_HERE, pages=frozenset({"log"})),
     Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
     Entry(

@@ -40,7 +40,7 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_limits, stage_operators, stage_people, stage_sign_in
+from tests.dashboard import stage_batches, stage_limits, stage_operators, stage_people, stage_sign_in
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -70,6 +70,7 @@ def main() -> None:
             **_batches(cast, key),
             **_keys(cast, key),
             **stage_limits.made(cast),
+            **stage_batches.made(cast, key),
             **stage_operators.made(cast),
             "prompt": _prompt(cast),
             **stage_people.made(cast),

@@ -134,6 +134,8 @@ GET = {
     "api-keys/<str:id>/switch": POST_ONLY,
     "api-keys/<str:id>/archive": dict.fromkeys(ROLES, 302),
     "batches": MEMBERS,
+    "batches/new": {**MEMBERS, "bill": 403, "uma": 403},
+    "batches/<str:id>/again": ABSENT,
     "batches/<str:id>": ABSENT,
     "batches/<str:id>/items/<int:number>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/<str:name>.jsonl": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
