@@ -56,9 +56,27 @@ MEMBER_PAGES = frozenset(
     }
 )
 
+SETTINGS = frozenset(
+    {
+        "authenticator",
+        "change_password",
+        "delete_webhook",
+        "new_passkey",
+        "new_webhook",
+        "new_webhook_secret",
+        "organization_settings",
+        "recovery_codes",
+        "remove_second_factor",
+        "security",
+        "webhook",
+        "webhooks",
+    }
+)
+
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
+    Entry("Limits", "limits", "limits", "l"),
     Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
@@ -94,6 +112,7 @@ ENTRIES = (
         pages=frozenset({"audit_entry", "verify_audit_log"}),
         shared=True,
     ),
+    Entry("Settings", "settings", "settings", "s", pages=SETTINGS),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 

@@ -15,6 +15,8 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("usage-by-key-last-hour", ADA, "/usage?range=1h&group=api_key"),
     ("usage-empty", MALLORY, "/usage"),
     ("limits", ADA, "/limits"),
+    ("limits-key", ADA, "/limits?key={lab_key}&request_id={refused}"),
+    ("limits-empty", MALLORY, "/limits?request_id=req_unknown"),
     ("api-keys", ADA, "/api-keys"),
     ("api-keys-stale", ADA, "/api-keys?status=stale"),
     ("api-keys-empty", MALLORY, "/api-keys"),

@@ -38,6 +38,7 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
+from tests.dashboard import stage_limits
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -62,7 +63,12 @@ def main() -> None:
         "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
-        "ids": {**_batches(cast, key), **_keys(cast, key), "prompt": _prompt(cast)},
+        "ids": {
+            **_batches(cast, key),
+            **_keys(cast, key),
+            **stage_limits.made(cast),
+            "prompt": _prompt(cast),
+        },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")
