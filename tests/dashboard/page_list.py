@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ADA, MALLORY, NORA = "ada@example.com", "mallory@example.com", "nora@example.com"
+OLGA = "olga@example.com"  # who runs the installation, and belongs to nobody
 # Name of the page, who looks at it, its address: `{name}` is an id that `stage.py` tells, a word alone a link of its.
 PAGES: list[tuple[str, str | None, str]] = [
     ("sign-in", None, "/login"),
@@ -33,6 +34,31 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("batch-running", ADA, "/batches/{running}"),
     ("batch-canceling", ADA, "/batches/{canceling}"),
     ("batch-ended", ADA, "/batches/{ended}"),
+    ("models", ADA, "/models"),
+    ("model", ADA, "/models/of/claude-opus-eu"),
+    ("models-operator", OLGA, "/models"),
+    ("model-operator", OLGA, "/models/of/claude-opus-eu"),
+    ("model-form", OLGA, "/models/edit/claude-opus-eu"),
+    ("price-form", OLGA, "/models/price/claude-opus-eu"),
+    ("published-prices", OLGA, "/models/published-prices"),
+    ("provider", OLGA, "/providers/of/anthropic-eu"),
+    ("provider-drained", OLGA, "/providers/of/groq"),
+    ("provider-form", OLGA, "/providers/new"),
+    ("provider-check", OLGA, "/providers/tests/{check}/anthropic-eu"),
+    ("audit-log", ADA, "/audit-log"),
+    ("audit-log-operator", OLGA, "/audit-log"),
+    ("audit-entry", ADA, "/audit-log/{audit_entry}"),
+    ("audit-verify", ADA, "/audit-log/verify"),
+    ("organizations", OLGA, "/organizations"),
+    ("organization-new", OLGA, "/organizations/new"),
+    ("organization", OLGA, "/organizations/{organization}"),
+    ("organization-form", OLGA, "/organizations/{organization}/edit"),
+    ("tiers", OLGA, "/tiers"),
+    ("tier", OLGA, "/tiers/of/pro"),
+    ("operator-keys", OLGA, "/operator-keys"),
+    ("operator-welcome", OLGA, "/"),
+    ("playground", ADA, "/playground"),
+    ("playground-prompt", ADA, "/playground?prompt={prompt}"),
     ("workspaces", ADA, "/workspaces?archived=1"),
     ("workspaces-few", MALLORY, "/workspaces"),
     ("workspace-new", ADA, "/workspaces/new"),
