@@ -60,6 +60,7 @@ urlpatterns = [
     path("workspaces/<str:id>", workspaces.workspace, name="workspace"),
     path("workspaces/<str:id>/edit", workspaces.edit_workspace, name="edit_workspace"),
     path("workspaces/<str:id>/models", workspaces.set_workspace_models, name="set_workspace_models"),
+    path("workspaces/<str:id>/contents", workspaces.keep_workspace_contents, name="keep_workspace_contents"),
     path("workspaces/<str:id>/archive", workspaces.archive_workspace, name="archive_workspace"),
     path("workspaces/<str:id>/members", workspace_members.member_list, name="workspace_members"),
     path("workspaces/<str:id>/members/add", workspace_members.add_member, name="add_workspace_member"),

@@ -98,6 +98,7 @@ GET = {
     "workspaces/<str:id>": ABSENT,
     "workspaces/<str:id>/edit": POST_ONLY,
     "workspaces/<str:id>/models": POST_ONLY,
+    "workspaces/<str:id>/contents": POST_ONLY,
     "workspaces/<str:id>/archive": PROOF_FIRST,
     "workspaces/<str:id>/members": ABSENT,
     "workspaces/<str:id>/members/add": POST_ONLY,
