@@ -12,8 +12,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from admin_api.queries import catalog, service_accounts
-from admin_api.queries.api_keys import api_keys
+from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.audit_entries import audit_entries
+from admin_api.queries.member_workspaces import playground_workspaces, visible_workspaces
 from admin_api.queries.message_batches import message_batches
 from admin_api.queries.spend_limit_increase_requests import increase_requests
 from admin_api.queries.spend_limits import spend_limits
@@ -32,6 +33,7 @@ from gateway.models import (
     Organization,
     Provider,
     ProviderCheck,
+    SavedPrompt,
     ServiceAccount,
     ServiceAccountWorkspace,
     SpendLimit,
@@ -156,6 +158,12 @@ def workspace(organization: Organization, workspace_id: str) -> Workspace:
     return found
 
 
+def visible_workspace(member: Membership, workspace_id: str) -> Workspace:
+    """A workspace whose pages the member may read, whatever its state."""
+    found: Workspace = _row(visible_workspaces(member), "Workspace not found.", id=workspace_id)
+    return found
+
+
 def default_workspace(organization: Organization) -> Workspace:
     """The one that every organization has."""
     found: Workspace = organization.workspaces.get(is_default=True)
@@ -183,6 +191,12 @@ def api_key(organization: Organization, api_key_id: str) -> ApiKey:
     return found
 
 
+def api_key_for(member: Membership, api_key_id: str) -> ApiKey:
+    """An API key that the member sees, as `keys_for` has them."""
+    found: ApiKey = _row(keys_for(member), "API key not found.", id=api_key_id)
+    return found
+
+
 def workspace_member(workspace: Workspace, user_id: str) -> Membership:
     """Who works in the workspace, as `workspace_members` has them."""
     found: Membership = _row(workspace_members(workspace), "Workspace member not found.", user_id=user_id)
@@ -205,6 +219,22 @@ def spend_limit_increase_request(organization: Organization, request_id: str) ->
 def message_batch(member: Membership, batch_id: str) -> MessageBatch:
     """A message batch of a workspace where the member works with keys, with the workspace."""
     found: MessageBatch = _row(message_batches(member), "Message batch not found.", id=batch_id)
+    return found
+
+
+def playground_workspace(member: Membership, workspace_id: str) -> Workspace:
+    """A workspace that the member may use from the Playground; no id is the default one."""
+    rows, absent = playground_workspaces(member), "Workspace not found."
+    found: Workspace = (
+        _row(rows, absent, id=workspace_id) if workspace_id else _row(rows.filter(is_default=True), absent)
+    )
+    return found
+
+
+def saved_prompt(member: Membership, prompt_id: str) -> SavedPrompt:
+    """A prompt that the member saved in this organization."""
+    rows = SavedPrompt.objects.filter(organization=member.organization_id, user=member.user_id)
+    found: SavedPrompt = _row(rows, "Saved prompt not found.", id=prompt_id)
     return found
 
 

@@ -7,10 +7,12 @@ import time
 from urllib.parse import urlsplit
 
 import structlog
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 
 from admin_api import mail, outbox
+from admin_api.vault import vault
 from gateway.models import Mail
 
 log = structlog.get_logger(__name__)
@@ -38,10 +40,14 @@ def _send(row: Mail) -> bool:
             server.send_messages([_message(row)])
     except (smtplib.SMTPConnectError, smtplib.SMTPServerDisconnected):
         raise
+    except InvalidToken:
+        _failed(row, "none of the data encryption keys opens it")
+        return False
     except smtplib.SMTPException as refusal:
         _failed(row, f"the mail server refused it: {type(refusal).__name__}")
         return False
     outbox.delivered(row)
+    _forget_secret(row)
     return True
 
 
@@ -49,9 +55,18 @@ def _message(row: Mail) -> EmailMessage:
     """Each attempt has the same id, by which mail readers know a copy."""
     host = urlsplit(settings.CONFIGURATION.base_url).hostname
     headers = {"Message-ID": f"<{row.id}@{host}>"}
-    return EmailMessage(row.subject, row.text, None, [row.recipient], headers=headers)
+    text = row.text if row.sealed is None else vault().decrypt(row.sealed)
+    return EmailMessage(row.subject, text, None, [row.recipient], headers=headers)
 
 
 def _failed(row: Mail, error: str) -> None:
     last = outbox.failed(row, error)
+    if last:
+        _forget_secret(row)
     log.error("mail_not_sent", mail_id=row.id, attempts=row.attempts, error=error, given_up=last)
+
+
+def _forget_secret(row: Mail) -> None:
+    if row.sealed is not None:
+        row.sealed = None
+        row.save(update_fields=["sealed"])

@@ -8,6 +8,8 @@ from functools import cached_property
 from django.http import HttpRequest
 
 from admin_api import access
+from admin_api.queries.member_workspaces import managed_workspaces
+from admin_api.roles import Role
 from dashboard import shortcuts, theme
 from dashboard.navigation import OPERATED, Entry, entries_for
 from dashboard.place import Place, place_of
@@ -53,7 +55,14 @@ class Frame:
         """What whoever is signed in may open; nothing for visitors."""
         if self.user is None:
             return []
-        return entries_for(self.place.role if self.place else None, operator=self.user.is_operator)
+        role, also = (self.place.role, self._also(self.place)) if self.place else (None, frozenset[str]())
+        return entries_for(role, also, operator=self.user.is_operator)
+
+    def _also(self, place: Place) -> frozenset[str]:
+        """Whoever runs a workspace sees its pages, even where their role in the organization shows none."""
+        plain = place.role in (Role.USER, Role.CLAUDE_CODE_USER)
+        runs_one = plain and managed_workspaces(place.membership).exists()
+        return frozenset({"workspaces"}) if runs_one else frozenset()
 
     @cached_property
     def operated(self) -> Sequence[Entry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from gateway.models import Membership
 
@@ -25,16 +26,67 @@ class Entry:
 
 
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
+MAKE_KEYS = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
+KEY_PAGES = frozenset(
+    {"api_key", "create_api_key", "edit_api_key", "rotate_api_key", "archive_api_key", "find_api_key"}
+)
+
+READ_PEOPLE = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
+WORKSPACE_PAGES = frozenset(
+    {
+        "workspace",
+        "create_workspace",
+        "archive_workspace",
+        "workspace_members",
+        "workspace_limits",
+        "workspace_keys",
+        "workspace_spend",
+    }
+)
+MEMBER_PAGES = frozenset(
+    {
+        "member",
+        "remove_member",
+        "member_invites",
+        "invite_people",
+        "service_accounts",
+        "service_account",
+        "create_service_account",
+        "archive_service_account",
+    }
+)
+
+SETTINGS = frozenset(
+    {
+        "authenticator",
+        "change_password",
+        "delete_webhook",
+        "new_passkey",
+        "new_webhook",
+        "new_webhook_secret",
+        "organization_settings",
+        "recovery_codes",
+        "remove_second_factor",
+        "security",
+        "webhook",
+        "webhooks",
+    }
+)
 
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
+    Entry("Limits", "limits", "limits", "l"),
+    Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
+    Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
+    Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
     Entry(
         "Models & providers",
         "catalog",
         "models",
-        "d",
+        "v",
         roles=frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER}),
         pages=frozenset(
             {
@@ -60,6 +112,7 @@ ENTRIES = (
         pages=frozenset({"audit_entry", "verify_audit_log"}),
         shared=True,
     ),
+    Entry("Settings", "settings", "settings", "s", pages=SETTINGS),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
@@ -70,16 +123,17 @@ OPERATED = (
         "operated_organizations",
         "organizations",
         "n",
-        pages=frozenset({"operated_organization", "new_organization", "edit_organization"}),
+        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
     ),
     Entry("Tiers", "tiers", "tiers", "t", pages=frozenset({"tier", "new_tier"})),
-    Entry("Operator keys", "operator_keys", "key", "e", pages=frozenset({"new_operator_key"})),
+    Entry("Operator keys", "operator_keys", "operator-key", "e", pages=frozenset({"new_operator_key"})),
 )
 
 
-def entries_for(role: str | None, *, operator: bool = False) -> list[Entry]:
-    """`role` is None for who belongs to no organization."""
-    return [entry for entry in ENTRIES if _is_for(entry, role) or (operator and entry.shared)]
+def entries_for(role: str | None, also: Collection[str] = (), *, operator: bool = False) -> list[Entry]:
+    """In their order. `role` is None for who belongs to no organization; `also` are the URL names of pages that
+    somebody sees whatever their role is."""
+    return [one for one in ENTRIES if _is_for(one, role) or one.url in also or (operator and one.shared)]
 
 
 def _is_for(entry: Entry, role: str | None) -> bool:

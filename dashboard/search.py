@@ -6,10 +6,14 @@ import dataclasses
 from collections.abc import Iterator
 from itertools import islice
 
+from django.db.models import Q
 from django.urls import reverse
 
+from admin_api.queries.api_keys import keys_for
+from admin_api.queries.member_workspaces import visible_workspaces
+from admin_api.queries.members import members
 from admin_api.queries.message_batches import message_batches
-from dashboard.navigation import OPERATED, entries_for
+from dashboard.navigation import MAKE_KEYS, READ_PEOPLE, entries_for
 from dashboard.place import Place
 
 MOST = 6  # of one kind
@@ -29,15 +33,49 @@ def found(place: Place, query: str) -> list[Hit]:
     words = query[:LONGEST].strip()
     hits = [*_pages(place, words)]
     if words and "\x00" not in words:
-        hits += [*_batches(place, words)]
+        hits += [
+            *_keys(place, words),
+            *_workspaces(place, words),
+            *_members(place, words),
+            *_batches(place, words),
+        ]
     return hits
 
 
 def _pages(place: Place, words: str) -> Iterator[Hit]:
-    operator = place.user.is_operator
-    for entry in (*entries_for(place.role, operator=operator), *(OPERATED if operator else ())):
+    for entry in entries_for(place.role):
         if words.lower() in entry.label.lower():
             yield Hit("Page", entry.label, reverse(entry.url))
+
+
+def _workspaces(place: Place, words: str) -> Iterator[Hit]:
+    rows = visible_workspaces(place.membership).filter(
+        Q(name__icontains=words) | Q(id=words), archived_at=None
+    )
+    for workspace in rows.order_by("name", "id")[:MOST]:
+        yield Hit("Workspace", workspace.name, reverse("workspace", args=[workspace.id]))
+
+
+def _members(place: Place, words: str) -> Iterator[Hit]:
+    if place.role not in READ_PEOPLE:
+        return
+    rows = members(place.organization).filter(
+        Q(user__name__icontains=words) | Q(user__email__icontains=words) | Q(user_id=words)
+    )
+    for member in rows.order_by("user__email")[:MOST]:
+        label = member.user.name or member.user.email
+        note = member.user.email if member.user.name else ""
+        yield Hit("Member", label, reverse("member", args=[member.user_id]), note)
+
+
+def _keys(place: Place, words: str) -> Iterator[Hit]:
+    """By a part of the name, the last four characters, or the id; a whole key is not looked for in addresses."""
+    if place.role not in MAKE_KEYS or words.startswith("sk-gw-"):
+        return
+    known = Q(name__icontains=words) | Q(id=words) | Q(hint__endswith=f"...{words}")
+    rows = keys_for(place.membership).filter(known).order_by("-created_at")
+    for key in rows[:MOST]:
+        yield Hit("API key", key.name, reverse("api_key", args=[key.id]), key.hint)
 
 
 def _batches(place: Place, words: str) -> Iterator[Hit]:

@@ -1,4 +1,4 @@
-"""The first request in four languages: the files of `examples/`, which tests run, with this gateway's own address."""
+"""The first request in several languages: files of `examples/`, which tests run, with this gateway's own address."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ class Snippet:
     def code(self) -> str:
         return _localised(self.file)
 
+    def code_with(self, secret: str) -> str:
+        """As `code`, ready to run."""
+        return self.code.replace(EXAMPLE_KEY, secret)
+
 
 SNIPPETS = (
     Snippet("python", "Python", "quickstart.py", "python", setup="pip install anthropic"),
@@ -42,6 +46,7 @@ SNIPPETS = (
         "shell",
         setup="npm install -g @anthropic-ai/claude-code",
     ),
+    Snippet("env", "env file", "quickstart.env", "shell"),
 )
 BATCH = Snippet("batch", "Python", "batch.py", "python")
 CLAUDE_CODE_SETTINGS = Snippet("settings", "~/.claude/settings.json", "claude-code-settings.json", "json")

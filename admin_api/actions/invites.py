@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from typing import Literal
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
@@ -15,6 +16,10 @@ from admin_api.actor import Actor
 from gateway import credentials
 from gateway.errors import InvalidRequest, NotFound, PermissionDenied
 from gateway.models import Invite, Organization, User
+from gateway.models.invites import LIFETIME
+
+# Whether the link is mailed, and when: before the answer, or in its turn, which no mail server can hold up.
+Mailing = Literal["not", "at once", "by a worker"]
 
 
 @transaction.atomic
@@ -26,16 +31,17 @@ def create(
     role: str,
     invited_by: User | None = None,
     replacing: bool = False,
-    mailing: bool = False,
+    mailing: Mailing = "not",
 ) -> tuple[Invite, str]:
-    """The invite and the token of its `link`, which is not stored; with `mailing` it is also on its way.
+    """The invite and the token of its `link`, which is not stored.
 
     An address has one pending invite: a further one is refused, or with `replacing` withdraws that one. Raises
-    `Unavailable` where the mail cannot be sent; nothing is then made.
+    `Unavailable` where the mail cannot be sent at once; nothing is then made.
     """
     address = users.normalised_email(email)
     memberships.check_role(role)
-    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    held = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    _check_domain(held, address)
     _check_no_member(organization, address)
     replaced = _make_room(organization, address, replacing)
     token = secrets.token_urlsafe(32)
@@ -47,9 +53,46 @@ def create(
         invited_by=invited_by,
     )
     _record(actor, "invite.created", invite, {"replaces": replaced} if replaced else {})
-    if mailing:  # last, so that nothing but the commit can fail once it is out
-        mail.send_invitation(invite, link(token))
+    _mail(invite, token, mailing)
     return invite, token
+
+
+@transaction.atomic
+def renew(*, actor: Actor, invite: Invite, mailing: Mailing = "not") -> tuple[Invite, str]:
+    """Another link for an invite that is pending or has expired, for 21 days from now; the link before is dead.
+
+    Raises `InvalidRequest` for an invite that was accepted or taken back, and where its address has joined or has
+    another pending one.
+    """
+    Organization.objects.select_for_update(no_key=True).get(pk=invite.organization_id)
+    rows = Invite.objects.select_for_update(of=("self",)).select_related("organization", "invited_by")
+    held = rows.get(pk=invite.pk)
+    if held.status not in ("pending", "expired"):
+        raise InvalidRequest(f"An invite that is {held.status} cannot be sent again.")
+    _check_no_member(held.organization, held.email)
+    _check_alone(held)
+    token = secrets.token_urlsafe(32)
+    held.token_digest, held.expires_at = _digests(token)[0], timezone.now() + LIFETIME
+    held.save(update_fields=["token_digest", "expires_at"])
+    _record(actor, "invite.renewed", held)
+    _mail(held, token, mailing)
+    return held, token
+
+
+def _mail(invite: Invite, token: str, mailing: Mailing) -> None:
+    """The last step, so that nothing but the commit can fail once it is out."""
+    if mailing == "at once":
+        mail.send_invitation(invite, link(token))
+    elif mailing == "by a worker":
+        mail.post_invitation(invite, link(token))
+
+
+def _check_alone(held: Invite) -> None:
+    others = pending(organization=held.organization, email=held.email).exclude(pk=held.pk)
+    if other := others.first():
+        raise InvalidRequest(
+            f"{held.email} has another pending invite, {other.id}", error_code="invite_already_exists"
+        )
 
 
 @transaction.atomic
@@ -62,6 +105,12 @@ def withdraw(*, actor: Actor, invite: Invite) -> Invite:
     held.save(update_fields=["deleted_at"])
     _record(actor, "invite.deleted", held)
     return held
+
+
+def _check_domain(organization: Organization, address: str) -> None:
+    domains = organization.invite_domains
+    if domains and address.rpartition("@")[2] not in domains:
+        raise InvalidRequest(f"email: {organization.name} invites only people at {', '.join(domains)}")
 
 
 def _check_no_member(organization: Organization, address: str) -> None:

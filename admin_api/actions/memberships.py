@@ -8,10 +8,11 @@ from django.db import transaction
 
 from admin_api import audit
 from admin_api.actor import Actor
+from admin_api.queries.members import api_keys_of
 from admin_api.unattended_batches import canceled_batches
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
-from gateway.models import ApiKey, Membership, Organization, User, WorkspaceMember
+from gateway.models import ApiKey, Membership, Organization, ServiceAccount, User, WorkspaceMember
 
 
 @transaction.atomic
@@ -41,22 +42,52 @@ def set_role(*, actor: Actor, membership: Membership, role: str) -> Membership:
 
 
 @transaction.atomic
-def remove(*, actor: Actor, membership: Membership) -> None:
-    """Ends a membership with the roles in workspaces; keys that act for the member are archived.
+def remove(
+    *, actor: Actor, membership: Membership, keys_to: Membership | ServiceAccount | None = None
+) -> None:
+    """Ends a membership with the roles in workspaces; keys that act for the member are archived, or act from now on
+    for another member or a service account, with the secrets that they have.
 
     Keys that the member made for others stay: they belong to the organization. Raises `InvalidRequest` where
-    they are the last admin or the last member.
+    they are the last admin or the last member, or `keys_to` is not of the organization any more.
     """
     held = _held(membership)
     _check_not_last_admin(held, error_code="cannot_remove_last_member")
     WorkspaceMember.objects.filter(organization=held.organization_id, user=held.user_id).delete()
-    keys = ApiKey.objects.filter(organization=held.organization_id, user=held.user_id)
-    archived = list(keys.exclude(status=ApiKey.Status.ARCHIVED).values_list("id", flat=True))
-    keys.update(status=ApiKey.Status.ARCHIVED)
-    details = {"role": held.role, "archived_api_keys": archived, **canceled_batches(held.organization_id)}
+    keys = _end_keys(held) if keys_to is None else _hand_over_keys(held, keys_to)
+    details = {"role": held.role, **keys, **canceled_batches(held.organization_id)}
     _record(actor, "membership.removed", held, details)
     held.delete()
     publish.organization_changed(held.organization_id)
+
+
+def _end_keys(held: Membership) -> dict[str, object]:
+    """For the audit line."""
+    keys = api_keys_of(held)
+    archived = list(keys.exclude(status=ApiKey.Status.ARCHIVED).values_list("id", flat=True))
+    keys.update(status=ApiKey.Status.ARCHIVED)
+    return {"archived_api_keys": archived}
+
+
+def _hand_over_keys(held: Membership, keys_to: Membership | ServiceAccount) -> dict[str, object]:
+    """Archived keys stay with who had them. For the audit line."""
+    keys = api_keys_of(held).exclude(status=ApiKey.Status.ARCHIVED)
+    handed_over = list(keys.values_list("id", flat=True))
+    if isinstance(keys_to, ServiceAccount):
+        _check_heir(held.organization.service_accounts.filter(pk=keys_to.pk, archived_at=None).exists())
+        keys.update(user=None, service_account=keys_to)
+        return {"handed_over_api_keys": handed_over, "to": keys_to.pk}
+    others = Membership.objects.filter(organization=held.organization_id).exclude(pk=held.pk)
+    _check_heir(others.filter(pk=keys_to.pk).exists())
+    keys.update(user=keys_to.user_id)
+    return {"handed_over_api_keys": handed_over, "to": keys_to.user_id}
+
+
+def _check_heir(may_have_keys: bool) -> None:
+    if not may_have_keys:
+        raise InvalidRequest(
+            "keys_to: expected another member or a live service account of this organization"
+        )
 
 
 def _held(membership: Membership) -> Membership:

@@ -104,7 +104,11 @@ def set_models(
     allowed: Sequence[str] | UnsetType = UNSET,
     denied: Sequence[str] | UnsetType = UNSET,
 ) -> None:
-    """Replaces which of the organization's models may be used here; a list that is not given stays."""
+    """Replaces which of the organization's models may be used here; a list that is not given stays.
+
+    Raises `InvalidRequest` for a workspace that is archived.
+    """
+    workspace = held_live(workspace)
     change = replace_rules(workspace, check_rules(allowed, denied))
     _record(actor, "workspace.models_set", workspace, change)
     publish.organization_changed(workspace.organization_id)

@@ -39,7 +39,7 @@ class InvitesView(AdminApiView):
             actor=self.actor,
             organization=self.organization,
             invited_by=request.user if isinstance(request.user, User) else None,
-            mailing=mailing,
+            mailing="at once" if mailing else "not",
             **self.body(InviteCreate),
         )
         context = {"url": None if mailing else invites.link(token)}

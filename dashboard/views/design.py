@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from dashboard.charts.sparkline import sparkline
 from dashboard.form import Form
 from gateway.errors import NotFound
 
@@ -25,7 +28,10 @@ class Sample(Form):
 def ui(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise NotFound("There is no such page.")
-    return render(request, "dashboard/ui.html", {"form": Sample(), "refused": _refused(), "kinds": KINDS})
+    days = [datetime.date(2026, 11, day) for day in range(20, 27)]
+    line = sparkline(days, [3, 0, 12, 7, 7, 1, 20], "requests")
+    context = {"form": Sample(), "refused": _refused(), "kinds": KINDS, "line": line}
+    return render(request, "dashboard/ui.html", context)
 
 
 def _refused() -> Sample:

@@ -33,7 +33,7 @@ class Call(msgspec.Struct, frozen=True):
     `started` is `time.perf_counter()` at the first byte of the request, `patience` the seconds from then on in which
     the caller wants a beginning of an answer. `session_id` names a conversation, if the client does. `inference_geo` is
     the place that a restricted workspace has a provider told, "" where there is nothing to tell. What is `batched`
-    counts in the pool of batches and costs what batches cost.
+    counts in the pool of batches and costs what batches cost. `address` is the caller's, where there is one.
     """
 
     request_id: str
@@ -55,6 +55,7 @@ class Call(msgspec.Struct, frozen=True):
     session_id: str
     inference_geo: str = ""
     batched: bool = False
+    address: str = ""
 
     @property
     def pool(self) -> Pool:

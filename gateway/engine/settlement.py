@@ -236,6 +236,7 @@ class Settlement:
             price_version=call.model.price_version,
             user_agent=call.user_agent,
             session_id=call.session_id,
+            address=call.address,
             journal=self._journal.owner,
         )
 

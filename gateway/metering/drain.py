@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 
 import psycopg
 import redis
@@ -91,7 +92,8 @@ class Drain:
     def _handle(self, entries: Sequence[Entry]) -> None:
         decoded, rejected = _decoded(entries)
         rows, unstorable = self._priced(decoded)
-        rejected |= unstorable | self._record(rows)
+        addresses = {usage.attempt_id: usage.address for _, usage in decoded if usage.address}
+        rejected |= unstorable | self._record(rows, addresses)
         self._finish(entries, rejected, _by_journal([usage for _, usage in decoded]))
 
     def _take(self) -> list[Entry]:
@@ -142,18 +144,21 @@ class Drain:
         if not self._prices.knows(versions):
             self._prices.learn(self._database.connection(), versions)
 
-    def _record(self, rows: Sequence[tuple[Entry, LedgerRow]]) -> dict[Entry, str]:
+    def _record(
+        self, rows: Sequence[tuple[Entry, LedgerRow]], addresses: Mapping[uuid.UUID, str]
+    ) -> dict[Entry, str]:
         """Commit the rows; while one of them cannot be stored, halve until it stands alone. Returns those."""
         if not rows:
             return {}
         try:
-            self.recorded += store.record(self._database.connection(), [row for _, row in rows])
+            connection = self._database.connection()
+            self.recorded += store.record(connection, [row for _, row in rows], addresses)
             return {}
         except POISON as problem:
             if len(rows) == 1:
                 return {rows[0][0]: f"cannot be stored: {_first_line(problem)}"}
         middle = len(rows) // 2
-        return self._record(rows[:middle]) | self._record(rows[middle:])
+        return self._record(rows[:middle], addresses) | self._record(rows[middle:], addresses)
 
     def _finish(
         self, entries: Sequence[Entry], rejected: dict[Entry, str], journals: dict[str, bytes]

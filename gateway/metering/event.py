@@ -14,6 +14,7 @@ FIELD = "event"
 class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     """One attempt at one provider; names and meaning as the columns of `models.UsageEvent`.
 
+    `address` is the caller's, which no row of the ledger has; see `metering/key_uses.py`.
     `journal` is the owner of the journal that waits for the ledger to have it, if any does.
     """
 
@@ -42,6 +43,7 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     price_version: int | None = None
     user_agent: str = ""
     session_id: str = ""
+    address: str = ""
     journal: str = ""
 
 

@@ -7,19 +7,22 @@ in every sum.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import psycopg
 from psycopg import sql
 
-from gateway.metering import partitions, rollups, sessions
+from gateway.metering import key_uses, partitions, rollups, sessions
 from gateway.metering.rows import LedgerRow
 from gateway.metering.summary import NONE
 
 # Whose figures are better. A row never gives way to one of its own rank.
 RANK = {"unknown": 1, "estimated": 2, "reported": 3}
 BEST = max(RANK, key=RANK.__getitem__)
+
+NOWHERE: Mapping[uuid.UUID, str] = {}
 
 _KEY = ("day", "attempt_id")
 _COLUMNS = ", ".join(LedgerRow.__struct_fields__)
@@ -51,8 +54,14 @@ _REPLACE = sql.SQL(
 )
 
 
-def record(connection: psycopg.Connection, rows: Sequence[LedgerRow]) -> int:
+def record(
+    connection: psycopg.Connection,
+    rows: Sequence[LedgerRow],
+    addresses: Mapping[uuid.UUID, str] = NOWHERE,
+) -> int:
     """Commit the rows that the ledger does not hold yet, or only with worse figures; returns how many were new.
+
+    `addresses` are those that attempts came from, by their ids, as far as they are known.
 
     When it returns, every attempt among `rows` is in the ledger, written now or before, and may be acknowledged.
     Raises `psycopg.Error`; nothing of the rows is then written.
@@ -63,6 +72,8 @@ def record(connection: psycopg.Connection, rows: Sequence[LedgerRow]) -> int:
         new = _insert(cursor, once)
         better, replaced = _supersede(cursor, _perhaps_better(once, new))
         _count(cursor, [*new, *better], replaced)
+        if new:
+            key_uses.note(cursor, new, addresses)
     return len(new)
 
 

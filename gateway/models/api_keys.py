@@ -1,8 +1,10 @@
-"""API keys and Admin keys. The secret is never stored, only its keyed digest and a hint."""
+"""API keys and Admin keys. The secret is never stored, only its keyed digest and a hint. People who work in the
+Playground have keys without one."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from gateway.models.identifiers import api_key_id
@@ -20,6 +22,9 @@ class ApiKey(models.Model):
     of the organization. `allowed_ips` are networks in CIDR form that the key may be used from; none is all.
     A key may act for one `user` or one `service_account`, and stops with them.
 
+    A `playground` key stands for what a member sends from the Playground to one workspace: limits, budgets and the
+    ledger know it as any key. Nobody has its secret, its `digest` being random, and it is in no list of keys.
+
     After a rotation the secret before goes on working until `previous_until`, under `previous_digest`, and is known
     as an expired one from then on.
     """
@@ -27,6 +32,7 @@ class ApiKey(models.Model):
     class Kind(models.TextChoices):
         API = "api"
         ADMIN = "admin"
+        PLAYGROUND = "playground"
 
     class Status(models.TextChoices):
         ACTIVE = "active"
@@ -40,7 +46,7 @@ class ApiKey(models.Model):
     workspace = models.ForeignKey(
         Workspace, null=True, on_delete=models.CASCADE, related_name="api_keys", db_index=False
     )
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=16, choices=Kind)
     name = models.CharField(max_length=500)
     digest = models.BinaryField(unique=True)
     hint = models.CharField(max_length=64)
@@ -65,6 +71,11 @@ class ApiKey(models.Model):
             models.Index(fields=["organization", "created_at", "id"], name="api_key_by_age"),
             models.Index(fields=["organization", "workspace"], name="api_key_by_workspace"),
         ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "user"], condition=Q(kind="playground"), name="playground_key_unique"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint})"
@@ -79,3 +90,29 @@ class ApiKey(models.Model):
     def digests(self) -> list[bytes]:
         """Those of every secret that may find it."""
         return [bytes(digest) for digest in (self.digest, self.previous_digest) if digest is not None]
+
+    @property
+    def last_use(self) -> ApiKeyUse | None:
+        """None for a key that no recorded request came with."""
+        try:
+            return self.use
+        except ApiKeyUse.DoesNotExist:
+            return None
+
+
+class ApiKeyUse(models.Model):
+    """A key's latest request, as `metering/key_uses.py` notes it; the ledger keeps no addresses.
+
+    A plain id to the database, as those of the ledger are: what is noted must not fail for a key that is gone.
+    """
+
+    api_key = models.OneToOneField(
+        ApiKey, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="use"
+    )
+    organization_id = models.UUIDField()
+    at = models.DateTimeField()
+    user_agent = models.CharField(max_length=200, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+
+    class Meta:
+        db_table = "api_key_use"

@@ -181,3 +181,49 @@ def test_every_step_is_in_the_audit_log(people: Cast) -> None:
         ("membership.added", "user", member.id),
         ("invite.accepted", "user", member.id),
     ]
+
+
+def test_a_renewed_invite_has_another_link_and_three_weeks_from_now(people: Cast) -> None:
+    first = invited(people)
+    invite = Invite.objects.get()
+    Invite.objects.update(expires_at=timezone.now() - datetime.timedelta(days=1))
+
+    renewed, second = invites.renew(actor=SYSTEM, invite=invite)
+
+    assert (renewed.pk, renewed.status) == (invite.pk, "pending")
+    assert (
+        datetime.timedelta(days=20, hours=23)
+        < renewed.expires_at - timezone.now()
+        <= datetime.timedelta(days=21)
+    )
+    assert invites.find(first) is None
+    assert accept(second).email == "new@example.com"
+
+
+def test_what_is_over_is_not_renewed(people: Cast) -> None:
+    accept(invited(people))
+    accepted = Invite.objects.get()
+    withdrawn, _ = invites.create(
+        actor=SYSTEM, organization=people.acme, email="two@example.com", role="user"
+    )
+    invites.withdraw(actor=SYSTEM, invite=withdrawn)
+    expired, _ = invites.create(actor=SYSTEM, organization=people.acme, email="one@example.com", role="user")
+    Invite.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
+    newer, _ = invites.create(actor=SYSTEM, organization=people.acme, email="one@example.com", role="user")
+    joined, _ = invites.create(
+        actor=SYSTEM, organization=people.acme, email="mallory@example.com", role="user"
+    )
+    Membership.objects.create(organization=people.acme, user=people.mallory, role="user")
+
+    refusals = []
+    for invite in (accepted, withdrawn, expired, joined):
+        with pytest.raises(InvalidRequest) as refused:
+            invites.renew(actor=SYSTEM, invite=invite)
+        refusals.append(refused.value.message)
+
+    assert refusals == [
+        "An invite that is accepted cannot be sent again.",
+        "An invite that is deleted cannot be sent again.",
+        f"one@example.com has another pending invite, {newer.id}",
+        "email: mallory@example.com is a member of Acme already",
+    ]

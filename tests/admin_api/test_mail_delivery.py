@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
+from cryptography.fernet import Fernet
 from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 from pydantic import SecretStr
 
 from admin_api import alerts, outbox
-from admin_api.actions import api_keys, spend_limit_increase_requests, spend_limits
+from admin_api.actions import api_keys, invites, spend_limit_increase_requests, spend_limits
 from admin_api.actor import SYSTEM
 from admin_api.mail_delivery import deliver
 from gateway.email_url import settings_of
+from gateway.encryption import Vault
 from gateway.models import Mail, SpendLimitIncreaseRequest
 from tests.admin_api.mail_server import MailServer
 from tests.admin_api.spending import spent
@@ -163,3 +165,37 @@ def test_no_mail_piles_up_where_none_leaves(people: Cast) -> None:
 
     assert not Mail.objects.exists()
     assert deliver() == 0
+
+
+def test_an_invitation_waits_encrypted_and_its_link_is_gone_once_it_is_out(
+    people: Cast, mail_server: MailServer
+) -> None:
+    _, token = invites.create(
+        actor=SYSTEM, organization=people.acme, email="new@example.com", role="user", mailing="by a worker"
+    )
+    row = Mail.objects.get()
+    assert (row.recipient, row.subject, row.text) == ("new@example.com", "Invitation to Acme", "")
+    assert token not in str(row.__dict__)
+
+    assert deliver() == 1
+
+    assert invites.link(token) in text_of(mail_server.mails[0])
+    row.refresh_from_db()
+    assert (row.state, row.sealed) == (State.DELIVERED, None)
+
+
+def test_a_sealed_mail_that_no_key_opens_is_given_up_in_the_end(
+    people: Cast, mail_server: MailServer
+) -> None:
+    foreign = Vault([Fernet.generate_key().decode()]).encrypt("secret")
+    row = Mail.objects.create(
+        organization=people.acme, recipient="new@example.com", subject="S", text="", sealed=foreign
+    )
+    for _ in outbox.PAUSES:
+        sent_again()
+        assert deliver() == 0
+
+    row.refresh_from_db()
+    assert (row.state, row.sealed) == (State.FAILED, None)
+    assert row.last_error == "none of the data encryption keys opens it"
+    assert mail_server.mails == []

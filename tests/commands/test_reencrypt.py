@@ -9,11 +9,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from pydantic import SecretStr
 
-from admin_api.actions import providers
+from admin_api.actions import invites, providers
 from admin_api.actor import SYSTEM
 from admin_api.catalog import WeightedKey
 from gateway.encryption import Vault
-from gateway.models import AuditEntry, ProviderKey
+from gateway.models import AuditEntry, Mail, ProviderKey
+from tests.people import Cast
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
@@ -79,3 +80,18 @@ def test_what_no_key_opens_is_named_and_left(with_keys: Callable[..., None]) -> 
     stored = bytes(lost.encrypted_api_key)
     lost.refresh_from_db()
     assert bytes(lost.encrypted_api_key) == stored
+
+
+def test_a_mail_that_waits_is_renewed_and_one_without_a_secret_left_alone(
+    with_keys: Callable[..., None], people: Cast
+) -> None:
+    with_keys(OLD)
+    invites.create(
+        actor=SYSTEM, organization=people.acme, email="new@example.com", role="user", mailing="by a worker"
+    )
+    Mail.objects.create(organization=people.acme, recipient="ada@example.com", subject="S", text="T")
+    with_keys(NEW, OLD)
+
+    assert reencrypt() == "Brought under the first key: 1 of 1\n"
+
+    assert "/invites/" in Vault([NEW]).decrypt(Mail.objects.get(text="").sealed)

@@ -1,8 +1,8 @@
 """Fills a migrated database for the browser; run through `manage.py shell`, with the environment of the gateway.
 
-Ada runs Acme and belongs to Umbrella too; Nora belongs nowhere; Ingrid of Initech is about to try it. Acme has a
-month of usage over several models, drained from real events; Umbrella has none. The last line of the output is a
-JSON object of what tests need.
+Ada runs Acme and belongs to Umbrella too; Nora belongs nowhere; Ingrid of Initech and Gus of Globex are about to
+try it. Acme has a month of usage over several models, drained from real events; Umbrella has none. The last line of
+the output is a JSON object of what tests need.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
-from admin_api.actions import api_keys, invites, memberships, models, organizations, passwords
+from admin_api.actions import (
+    api_keys,
+    invites,
+    memberships,
+    models,
+    organizations,
+    passwords,
+    service_accounts,
+)
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
 from gateway.metering import event
@@ -29,7 +37,7 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_operators
+from tests.dashboard import stage_limits, stage_operators
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -42,6 +50,8 @@ def main() -> None:
     nora = people.person("Nora", None, None)
     initech = organizations.create(actor=SYSTEM, name="Initech", tier=cast.acme.tier)
     ingrid = people.person("Ingrid", initech, "developer")
+    globex = organizations.create(actor=SYSTEM, name="Globex", tier=cast.acme.tier)
+    people.person("Gus", globex, "developer")
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
     _drain(list(_events(cast, key)))
@@ -52,7 +62,12 @@ def main() -> None:
         "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
-        "ids": {**_batches(cast, key), **stage_operators.made(cast)},
+        "ids": {
+            **_batches(cast, key),
+            **_keys(cast, key),
+            **stage_limits.made(cast),
+            **stage_operators.made(cast),
+        },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")
@@ -95,6 +110,38 @@ def _batches(cast: Cast, key: ApiKey) -> dict[str, str]:
     kinds["ended"]["ended_at"] = timezone.now() - 61 * minute
     kinds["canceling"]["cancel_initiated_at"] = timezone.now() - minute
     return {name: batch_of(cast.acme, **common, **fields).id for name, fields in kinds.items()}
+
+
+def _keys(cast: Cast, key: ApiKey) -> dict[str, str]:
+    """One of each kind, with names as long and as strange as people give them, and more than a page of others."""
+    robot = service_accounts.create(actor=SYSTEM, organization=cast.acme, name="nightly-evaluation")
+    common = {
+        "actor": SYSTEM,
+        "organization": cast.acme,
+        "workspace": cast.acme.workspaces.get(is_default=True),
+    }
+    api_keys.update(actor=SYSTEM, key=key, spend_limit=api_keys.Cap(100_00, "monthly"))
+    for number in range(1, 25):
+        api_keys.create(name=f"ci-runner-{number:02}", created_by=cast.ada, service_account=robot, **common)
+    limited, _ = api_keys.create(
+        name="production gateway of the team that has the longest name of all, and-no-place-to-break-it-"
+        + "abcdefghijklmnop" * 2,
+        user=cast.dev,
+        created_by=cast.dev,
+        limits={"requests_per_minute": 50, "input_tokens_per_minute": 40_000},
+        allowed_models=["claude-sonnet-5-5", "claude-haiku-*"],
+        allowed_ips=["203.0.113.0/24", "2001:db8::/32"],
+        spend_limit=api_keys.Cap(25_00, "daily"),
+        expires_at=timezone.now() + 30 * DAY,
+        **common,
+    )
+    off, _ = api_keys.create(name="switched off", created_by=cast.ada, **common)
+    api_keys.update(actor=SYSTEM, key=off, status="inactive")
+    old, _ = api_keys.create(name="forgotten", created_by=cast.ada, **common)
+    ApiKey.objects.filter(pk=old.pk).update(created_at=timezone.now() - 200 * DAY)
+    gone, _ = api_keys.create(name="put away", created_by=cast.ada, **common)
+    api_keys.update(actor=SYSTEM, key=gone, status="archived")
+    return {"key": key.id, "limited_key": limited.id, "archived_key": gone.id}
 
 
 def _fresh_key(organization: Organization, user: User) -> str:

@@ -81,3 +81,11 @@ def test_claude_code_starts_with_the_address_and_a_bearer_token(site: Site, tmp_
     script = example(site, "claude-code.sh", tmp_path)
     done = subprocess.run(["sh", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == [site.url, site.api_key, "unset"]
+
+
+def test_the_env_file_is_all_that_the_sdk_needs(site: Site, tmp_path: Path) -> None:
+    lines = example(site, "quickstart.env", tmp_path).read_text().split()
+    environment = os.environ | dict(line.split("=", 1) for line in lines)
+    code = "import anthropic; print(next(iter(anthropic.Anthropic().models.list())).id)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, bool(done.stdout.strip())) == (0, True), done.stderr

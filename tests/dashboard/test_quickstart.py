@@ -12,7 +12,8 @@ from django.test import Client
 from admin_api.actions import organizations
 from admin_api.actor import SYSTEM
 from dashboard import snippets
-from gateway.models import Membership, Organization, Tier
+from gateway import credentials
+from gateway.models import ApiKey, Membership, Organization, Tier
 from tests.dashboard.test_pages import as_, used
 from tests.people import Cast
 
@@ -44,6 +45,51 @@ def test_claude_code_gets_an_address_without_v1_and_a_bearer_token(client: Clien
         "unset ANTHROPIC_API_KEY",
         "claude",
     ]
+
+
+def test_a_new_key_is_filled_into_every_snippet_and_shown_once(client: Client, people: Cast) -> None:
+    as_(client, people.dev)
+    once = re.search(r'name="once" value="([^"]+)"', client.get("/quickstart").content.decode())
+    assert once
+    sent = {"once": once[1], "name": "First", "workspace": people.acme.workspaces.get().id}
+
+    answer = client.post("/quickstart?tab=curl", sent)
+
+    page, key = answer.content.decode(), ApiKey.objects.get(name="First")
+    secret = shown(page, "new-key")
+    assert credentials.digest(secret, settings.CONFIGURATION.peppers[0]) == bytes(key.digest)
+    assert (key.user, key.created_by) == (people.dev, people.dev)
+    for snippet in snippets.SNIPPETS:
+        code = shown(page, f"snippet-{snippet.key}")
+        assert code == snippet.code.replace("YOUR_API_KEY", secret) and secret in code
+    assert secret in shown(page, "claude-settings") and "YOUR_API_KEY" not in page
+    assert re.findall(r'id="choice-([\w-]+)" checked', page) == ["curl"]
+    assert f'hx-get="/api-keys/{key.id}/first-request"' in page
+    assert "no-store" in answer["cache-control"]
+    assert client.post("/quickstart", sent)["location"] == f"/api-keys/{key.id}"
+    assert secret not in client.get("/quickstart").content.decode()
+
+
+def test_an_admin_s_first_key_acts_for_the_admin(client: Client, people: Cast) -> None:
+    as_(client, people.ada).post(
+        "/quickstart", {"name": "First", "workspace": people.acme.workspaces.get().id}
+    )
+    assert ApiKey.objects.get(name="First").user == people.ada
+
+
+@pytest.mark.parametrize("who", ["uma", "bill"])
+def test_who_makes_no_keys_reads_whom_to_ask(client: Client, people: Cast, who: str) -> None:
+    as_(client, getattr(people, who))
+    page = client.get("/quickstart").content.decode()
+    assert "Ask an admin or a developer" in page and "Create key" not in page
+    sent = {"name": "First", "workspace": people.acme.workspaces.get().id}
+    assert client.post("/quickstart", sent).status_code == 403
+    assert not ApiKey.objects.exists()
+
+
+def test_each_refusal_has_a_word_of_help(client: Client, people: Cast) -> None:
+    page = as_(client, people.dev).get("/quickstart").content.decode()
+    assert re.findall(r"<dt>(\d{3})</dt>", page) == ["401", "403", "404", "429", "529"]
 
 
 def test_the_line_waits_and_turns_green(client: Client, people: Cast) -> None:

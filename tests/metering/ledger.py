@@ -37,7 +37,7 @@ UMBRELLA = uuid.UUID("00000000-0000-4000-8000-0000000b4e11")
 # Where tests put events whoever they are of: the drain reads all streams alike.
 STREAM = STREAMS[3]
 
-TABLES = ("usage_event", "usage_minute", "usage_hour", "usage_day", "usage_session")
+TABLES = ("usage_event", "usage_minute", "usage_hour", "usage_day", "usage_session", "api_key_use")
 
 
 @dataclasses.dataclass
