@@ -57,6 +57,8 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("tier", OLGA, "/tiers/of/pro"),
     ("operator-keys", OLGA, "/operator-keys"),
     ("operator-welcome", OLGA, "/"),
+    ("playground", ADA, "/playground"),
+    ("playground-prompt", ADA, "/playground?prompt={prompt}"),
     ("quickstart-python", ADA, "/quickstart"),
     ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
     ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),

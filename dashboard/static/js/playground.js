@@ -2,7 +2,7 @@
 // whose conversations stand side by side.
 
 import { Answer } from "./playground_answer.js";
-import { Calls, costOf, modelsOf } from "./playground_calls.js";
+import { Calls, askedIn, costOf, modelsOf } from "./playground_calls.js";
 import { codeFor } from "./playground_code.js";
 import { Images } from "./playground_images.js";
 import { filled, requestBody, userMessage } from "./playground_request.js";
@@ -250,7 +250,11 @@ function begin(kept) {
   const gone = settings.restore({ ...settings.kept, system: "", tools: "", ...kept });
   message.value = kept.message ?? "";
   modelsChanged();
-  if (kept.messages?.length) for (const pane of open()) pane.restore(kept.messages);
+  for (const pane of open()) {
+    pane.restore(kept.messages ?? []);
+    pane.fillResults(kept.results ?? {});
+  }
+  images.put(kept.images ?? []);
   if (gone) showProblem({ message: `${gone} may not be used in this workspace; another model is chosen.` });
   drawState("");
 }
@@ -262,6 +266,15 @@ function kept() {
     content: typeof content === "string" ? content : content.filter((block) => block.type !== "image"),
   }));
   return { ...settings.kept, message: message.value, messages: said.filter(({ content }) => content.length) };
+}
+
+async function load(button) {
+  try {
+    begin(await askedIn(button.dataset.load, calls.sender.token));
+    button.remove();
+  } catch (problem) {
+    showProblem({ message: problem.message });
+  }
 }
 
 async function workspaceChanged() {
@@ -316,3 +329,8 @@ modelsChanged();
 if (start.content) begin(start.content);
 if (start.name) part("save").elements.name.value = start.name;
 drawState("");
+
+// Who comes from the log wants it at once; a link from anywhere else must not have it read, which is written down.
+const loader = part("load");
+loader?.addEventListener("click", () => load(loader));
+if (loader && document.referrer.startsWith(`${location.origin}/`)) load(loader);
