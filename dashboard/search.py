@@ -48,7 +48,8 @@ def found(place: Place, query: str) -> list[Hit]:
 
 
 def _pages(place: Place, words: str) -> Iterator[Hit]:
-    for entry in entries_for(place.role):
+    operator = place.user.is_operator
+    for entry in (*entries_for(place.role, operator=operator), *(OPERATED if operator else ())):
         if words.lower() in entry.label.lower():
             yield Hit("Page", entry.label, reverse(entry.url))
 
