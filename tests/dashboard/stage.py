@@ -37,6 +37,7 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
+from tests.dashboard import stage_logs
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -53,7 +54,8 @@ def main() -> None:
     people.person("Gus", globex, "developer")
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
-    _drain(list(_events(cast, key)))
+    _drain([*_events(cast, key), *stage_logs.events(cast, key, _price_versions())])
+    stage_logs.refusal(key)
     for name in ("llama-4-maverick-17b-128e-instruct-fp8", "gpt-oss-120b"):  # without a price
         models.upsert(actor=SYSTEM, name=name, routes=[RouteTo("simulator", name)])
     known: dict[str, object] = {
@@ -61,7 +63,7 @@ def main() -> None:
         "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
-        "ids": {**_batches(cast, key), **_keys(cast, key)},
+        "ids": {**stage_logs.IDS, **_batches(cast, key), **_keys(cast, key)},
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")
@@ -163,7 +165,7 @@ def _drain(events: list[UsageEvent]) -> None:
 def _events(cast: Cast, key: ApiKey) -> Iterator[UsageEvent]:
     """More by day than by night, more on working days; the same at every run save for the clock."""
     dice = random.Random(7)
-    versions = {price.model_name: price.id for price in Price.objects.order_by("id")}
+    versions = _price_versions()
     now = timezone.now()
     for hours in range(DAYS * 24):
         at = now - datetime.timedelta(hours=hours)
@@ -172,6 +174,10 @@ def _events(cast: Cast, key: ApiKey) -> Iterator[UsageEvent]:
         for _ in range(round(PER_DAY / 24 * by_day * working * dice.uniform(0.6, 1.5))):
             moment = at - datetime.timedelta(seconds=dice.uniform(1, 3500))
             yield _event(cast, key, dice, versions, moment)
+
+
+def _price_versions() -> dict[str, int]:
+    return {price.model_name: price.id for price in Price.objects.order_by("id")}
 
 
 def _event(
