@@ -15,7 +15,7 @@ from admin_api.queries import catalog, request_log, service_accounts
 from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.audit_entries import audit_entries
 from admin_api.queries.log_sight import sight_of
-from admin_api.queries.member_workspaces import visible_workspaces
+from admin_api.queries.member_workspaces import playground_workspaces, visible_workspaces
 from admin_api.queries.message_batches import message_batches
 from admin_api.queries.request_log import LoggedRequest
 from admin_api.queries.spend_limit_increase_requests import increase_requests
@@ -35,6 +35,7 @@ from gateway.models import (
     Organization,
     Provider,
     ProviderCheck,
+    SavedPrompt,
     ServiceAccount,
     ServiceAccountWorkspace,
     SpendLimit,
@@ -220,6 +221,22 @@ def spend_limit_increase_request(organization: Organization, request_id: str) ->
 def message_batch(member: Membership, batch_id: str) -> MessageBatch:
     """A message batch of a workspace where the member works with keys, with the workspace."""
     found: MessageBatch = _row(message_batches(member), "Message batch not found.", id=batch_id)
+    return found
+
+
+def playground_workspace(member: Membership, workspace_id: str) -> Workspace:
+    """A workspace that the member may use from the Playground; no id is the default one."""
+    rows, absent = playground_workspaces(member), "Workspace not found."
+    found: Workspace = (
+        _row(rows, absent, id=workspace_id) if workspace_id else _row(rows.filter(is_default=True), absent)
+    )
+    return found
+
+
+def saved_prompt(member: Membership, prompt_id: str) -> SavedPrompt:
+    """A prompt that the member saved in this organization."""
+    rows = SavedPrompt.objects.filter(organization=member.organization_id, user=member.user_id)
+    found: SavedPrompt = _row(rows, "Saved prompt not found.", id=prompt_id)
     return found
 
 

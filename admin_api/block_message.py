@@ -21,12 +21,17 @@ _MONEY: tuple[Kind, ...] = ("spend_limit", "credit")
 
 def message_of(block: LimitBlock, group_name: str | None) -> str:
     """`group_name` is how people know the group of models; without one it goes by the name that limits have for it."""
+    needed, left = amounts_of(block)
+    return f"Refused by {limit_of(block, group_name)}: the request needed {needed}, with {left} left. {_wait(block)}"
+
+
+def amounts_of(block: LimitBlock) -> tuple[str, str]:
+    """What the request needed, and what was left."""
     amount = _dollars if block.kind in _MONEY else _number
-    needed, left = amount(block.needed), amount(max(0, block.remaining))
-    return f"Refused by {_limit(block, group_name)}: the request needed {needed}, with {left} left. {_wait(block)}"
+    return amount(block.needed), amount(max(0, block.remaining))
 
 
-def _limit(block: LimitBlock, group_name: str | None) -> str:
+def limit_of(block: LimitBlock, group_name: str | None) -> str:
     whose = next((words for holder, words in _WHOSE.items() if holder == block.scope_type), "a")
     if block.kind == "credit":
         return f"{whose} prepaid credit"

@@ -24,5 +24,13 @@ INHERITED = {Role.ADMIN: WorkspaceRole.ADMIN, Role.BILLING: WorkspaceRole.BILLIN
 # Everybody in the organization works in the default workspace, with this role; others as `WorkspaceRole.USER`.
 IN_DEFAULT_WORKSPACE = {**INHERITED, Role.DEVELOPER: WorkspaceRole.DEVELOPER}
 
-# Who sends requests in a workspace, and so sees and stops what was sent there in batches.
+# Who may try models in the browser, at the workspace's cost.
+USE_PLAYGROUND = (
+    WorkspaceRole.USER,
+    WorkspaceRole.DEVELOPER,
+    WorkspaceRole.RESTRICTED_DEVELOPER,
+    WorkspaceRole.ADMIN,
+)
+
+# Who sends requests in a workspace with keys, and so sees and stops what was sent there in batches.
 WORK_WITH_KEYS = (WorkspaceRole.ADMIN, WorkspaceRole.DEVELOPER, WorkspaceRole.RESTRICTED_DEVELOPER)

@@ -258,7 +258,7 @@ class RouteForm(Form):
         return _named(name, LONGEST_MODEL) if name else ""
 
 
-class BaseRouteFormSet(forms.BaseFormSet):  # type: ignore[type-arg]  # no type parameters at run time
+class BaseRouteFormSet(forms.BaseFormSet):
     def routes(self, name: str) -> list[RouteTo]:
         """In the order in which they stand; a route that names no model leads to one of the same name."""
         given = [form.cleaned_data for form in self.forms if form.cleaned_data.get("provider")]

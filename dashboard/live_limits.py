@@ -80,7 +80,7 @@ def _meters(organization: Organization, pool: str, whose: str) -> list[Meter]:
 def _meter(name: str, gauge: Gauge, whose: str) -> Meter:
     used = gauge.limit - gauge.remaining
     percent = min(100, max(0, round(used * 100 / gauge.limit)))
-    state = "full" if percent >= FULL else "high" if percent >= HIGH else "calm"
+    state = state_of(percent)
     return Meter(
         name=name,
         label=whose + LABELS[name],
@@ -91,6 +91,10 @@ def _meter(name: str, gauge: Gauge, whose: str) -> Meter:
         state=state,
         note=_note(name, gauge, state),
     )
+
+
+def state_of(percent: int) -> str:
+    return "full" if percent >= FULL else "high" if percent >= HIGH else "calm"
 
 
 def _note(name: str, gauge: Gauge, state: str) -> str:

@@ -56,14 +56,33 @@ MEMBER_PAGES = frozenset(
     }
 )
 
+SETTINGS = frozenset(
+    {
+        "authenticator",
+        "change_password",
+        "delete_webhook",
+        "new_passkey",
+        "new_webhook",
+        "new_webhook_secret",
+        "organization_settings",
+        "recovery_codes",
+        "remove_second_factor",
+        "security",
+        "webhook",
+        "webhooks",
+    }
+)
+
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
     Entry("Usage", "usage", "usage", "u"),
+    Entry("Limits", "limits", "limits", "l"),
     Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
     Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
-    Entry("Logs", "logs", "logs", "l", roles=WORK_HERE, pages=frozenset({"log"})),
+    Entry("Logs", "logs", "logs", "r", roles=WORK_HERE, pages=frozenset({"log"})),
+    Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
     Entry(
         "Models & providers",
         "catalog",
@@ -94,6 +113,7 @@ ENTRIES = (
         pages=frozenset({"audit_entry", "verify_audit_log"}),
         shared=True,
     ),
+    Entry("Settings", "settings", "settings", "s", pages=SETTINGS),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
@@ -104,10 +124,10 @@ OPERATED = (
         "operated_organizations",
         "organizations",
         "n",
-        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
+        pages=frozenset({"operated_organization", "new_organization", "edit_organization"}),
     ),
     Entry("Tiers", "tiers", "tiers", "t", pages=frozenset({"tier", "new_tier"})),
-    Entry("Operator keys", "operator_keys", "operator-key", "e", pages=frozenset({"new_operator_key"})),
+    Entry("Operator keys", "operator_keys", "key", "e", pages=frozenset({"new_operator_key"})),
 )
 
 

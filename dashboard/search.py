@@ -16,7 +16,7 @@ from admin_api.queries.member_workspaces import visible_workspaces
 from admin_api.queries.members import members
 from admin_api.queries.message_batches import message_batches
 from dashboard.log_search import request_id_in
-from dashboard.navigation import MAKE_KEYS, READ_PEOPLE, entries_for
+from dashboard.navigation import MAKE_KEYS, OPERATED, READ_PEOPLE, entries_for
 from dashboard.place import Place
 from gateway.errors import NotFound
 
@@ -48,7 +48,8 @@ def found(place: Place, query: str) -> list[Hit]:
 
 
 def _pages(place: Place, words: str) -> Iterator[Hit]:
-    for entry in entries_for(place.role):
+    operator = place.user.is_operator
+    for entry in (*entries_for(place.role, operator=operator), *(OPERATED if operator else ())):
         if words.lower() in entry.label.lower():
             yield Hit("Page", entry.label, reverse(entry.url))
 

@@ -1,7 +1,8 @@
 """The front door: the data plane goes to Channels consumers, everything else to Django.
 
 Django's own handler costs more per request than a whole relayed message, so `/v1` never touches it, and it is
-imported only when the first page is asked for.
+imported only when the first page is asked for. The Playground's messages go to consumers too, which ask Django who
+sends them.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from gateway.consumers.message_batches import MessageBatchesConsumer
 from gateway.consumers.messages import MessagesConsumer
 from gateway.consumers.models import ModelsConsumer
 from gateway.consumers.not_found import HelloConsumer, NotFoundConsumer
+from gateway.consumers.playground import COUNT_TOKENS as PLAYGROUND_COUNT
+from gateway.consumers.playground import MESSAGES as PLAYGROUND_MESSAGES
+from gateway.consumers.playground import PlaygroundCountConsumer, PlaygroundMessagesConsumer
 from gateway.consumers.responses import ResponsesConsumer
 from gateway.engine.plane import Plane
 from gateway.health import Health
@@ -94,6 +98,8 @@ class FrontDoor:
             self._busiest = {
                 "/v1/messages": MessagesConsumer.as_asgi(plane=plane),
                 "/v1/chat/completions": ChatCompletionsConsumer.as_asgi(plane=plane),
+                PLAYGROUND_MESSAGES: PlaygroundMessagesConsumer.as_asgi(plane=plane, pages=self._pages),
+                PLAYGROUND_COUNT: PlaygroundCountConsumer.as_asgi(plane=plane, pages=self._pages),
             }
             self._hello = HelloConsumer.as_asgi(plane=plane)
             self._health = dict(_health(plane, self._batches).pages)
@@ -113,9 +119,12 @@ class FrontDoor:
             return self._health[path]
         if method == "HEAD" and path in ("/", "/api/hello"):
             return self._hello  # type: ignore[return-value]
+        return self._pages
+
+    async def _pages(self, scope: Any, receive: Any, send: Any) -> None:
         if self._django is None:
             self._django = BoundedBody(get_asgi_application())
-        return self._django
+        await self._django(scope, receive, send)
 
 
 def data_plane(plane: Plane, batches: BatchStore, intake: Intake) -> list[Any]:

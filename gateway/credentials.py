@@ -23,6 +23,7 @@ AnyKind = Kind | Literal["operator"]
 API: Kind = "api"
 ADMIN: Kind = "admin"
 OPERATOR: AnyKind = "operator"
+PLAYGROUND = "playground"  # what members send from the Playground: keys that no secret opens
 PREFIXES: dict[AnyKind, str] = {
     "api": "sk-gw-api01-",
     "admin": "sk-gw-admin01-",

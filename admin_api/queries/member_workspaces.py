@@ -1,11 +1,18 @@
-"""The workspaces of a member: those that they work in with keys, whose keys, batches and requests they see, and those
-whose own pages they see and run."""
+"""The workspaces of a member: those that they work in with keys, whose keys, batches and requests they see, those whose
+own pages they see and run, and those that they use from the Playground."""
 
 from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from admin_api.roles import IN_DEFAULT_WORKSPACE, INHERITED, WORK_WITH_KEYS, Role, WorkspaceRole
+from admin_api.roles import (
+    IN_DEFAULT_WORKSPACE,
+    INHERITED,
+    USE_PLAYGROUND,
+    WORK_WITH_KEYS,
+    Role,
+    WorkspaceRole,
+)
 from gateway.models import Membership, Workspace, WorkspaceMember
 
 
@@ -19,7 +26,7 @@ def member_workspaces(member: Membership, roles: tuple[str, ...] = WORK_WITH_KEY
         organization=member.organization_id, user=member.user_id, role__in=roles
     )
     places = Q(id__in=given.values("workspace"))
-    if IN_DEFAULT_WORKSPACE.get(Membership.Role(member.role)) in roles:
+    if IN_DEFAULT_WORKSPACE.get(Membership.Role(member.role), WorkspaceRole.USER) in roles:
         places |= Q(is_default=True)
     return rows.filter(places)
 
@@ -34,3 +41,9 @@ def visible_workspaces(member: Membership) -> QuerySet[Workspace]:
 def managed_workspaces(member: Membership) -> QuerySet[Workspace]:
     """Those that the member may change."""
     return member_workspaces(member, (WorkspaceRole.ADMIN,))
+
+
+def playground_workspaces(member: Membership) -> QuerySet[Workspace]:
+    """Live ones where the member may try models in the browser, the default one first."""
+    rows = member_workspaces(member, USE_PLAYGROUND).filter(archived_at=None)
+    return rows.order_by("-is_default", "name", "id")

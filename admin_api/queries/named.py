@@ -32,8 +32,9 @@ def workspace(organization: Organization, name: str) -> Workspace:
 
 
 def api_key(id: str) -> ApiKey:
-    """By its id, whichever organization's."""
-    found = ApiKey.objects.select_related("organization").filter(pk=id.strip()).first()
+    """By its id, whichever organization's; what has no secret is no key here."""
+    keys = ApiKey.objects.exclude(kind=ApiKey.Kind.PLAYGROUND).select_related("organization")
+    found = keys.filter(pk=id.strip()).first()
     if found is None:
         raise NotFound(f"no key has the id {id!r}; `manage.py list_api_keys` lists an organization's keys")
     return found

@@ -142,6 +142,12 @@ def workspace_rate_limit(
     return _workspace_rate_limit(organization, workspace, group, available, include_inherited=False)
 
 
+def counted_together(organization: Organization) -> list[tuple[Group, Sequence[str]]]:
+    """Every group, whether it has limits or not, with the names of its models."""
+    catalog = available_models(organization)
+    return [(group, _names(group, catalog) or []) for group in _groups(catalog)]
+
+
 def groups(organization: Organization) -> list[Group]:
     """Everything that is counted together, with limits or without."""
     return _groups(available_models(organization))

@@ -34,6 +34,7 @@ ROWS_AT_ONCE = 500
 # What groups and filters, by its name in pages. Those of `_OF_EVENTS` are known to the ledger alone.
 COLUMNS = {
     **{name: dimension.column for name, dimension in GROUPS.items()},
+    "api_key_id": "total.api_key_id",  # pages name those of the Playground too
     "client": "total.user_agent",
     "session_id": "total.session_id",
 }

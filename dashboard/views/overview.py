@@ -1,4 +1,4 @@
-"""The first page: what was used, and how near the limits are."""
+"""The first page: where the organization stands, what was used, and how near the limits are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard import live_limits, snippets, unpriced, usage
+from dashboard import first_steps, leaders, live_limits, snippets, standing, unpriced, usage
 from dashboard.fragments import wants_fragment
 from dashboard.place import Place, member_page
 from dashboard.ranges import RANGES, range_of
@@ -30,17 +30,22 @@ def usage_region(request: HttpRequest, place: Place) -> HttpResponse:
 
 @require_safe
 @member_page
-def limits(request: HttpRequest, place: Place) -> HttpResponse:
-    """The gauges: a fragment for the page that refreshes itself, else a page of their own."""
-    template = "dashboard/limits_card.html" if wants_fragment(request) else "dashboard/limits.html"
-    return render(request, template, _limits(place))
+def limits_region(request: HttpRequest, place: Place) -> HttpResponse:
+    """The gauges alone, as above."""
+    if not wants_fragment(request):
+        return overview(request)
+    return render(request, "dashboard/limits_card.html", _limits(place))
 
 
 def _usage(request: HttpRequest, place: Place) -> dict[str, object]:
     chosen = range_of(request.GET.get("range", ""))
-    used = usage.read(place, chosen, timezone.now())
+    now = timezone.now()
+    used = usage.read(place, chosen, now)
     return {
         "usage": used,
+        "standing": standing.read(place, now),
+        "leaders": leaders.read(place, used, now) if used.ever else None,
+        "steps": first_steps.steps(place, used),
         "unpriced": unpriced.read(place, used),
         "ranges": RANGES,
         "range": chosen,

@@ -18,6 +18,7 @@ from gateway.engine.inference_geo import inference_geo
 from gateway.engine.live_stream import LiveStream
 from gateway.engine.settlement import CLIENT_CLOSED
 from gateway.errors import GatewayError
+from gateway.principal import Principal, Workspace
 from gateway.protocol import body as guarded
 from gateway.protocol.body import Body
 
@@ -88,9 +89,8 @@ class ModelCallConsumer(GatewayConsumer):
     async def call(self) -> Call:
         """The checked request: who asks, then for what. Raises `GatewayError`."""
         version = self.version()
-        principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
+        principal, workspace = await self.caller()
         self.organization_id = str(principal.organization_id)
-        workspace = workspace_of(principal, self.headers)
         asked = await self._read()
         model = permitted_model(asked.model, self.plane.directory.catalog, workspace)
         geography = workspace.geography if self.infers else None
@@ -115,6 +115,14 @@ class ModelCallConsumer(GatewayConsumer):
             inference_geo="" if geography is None else inference_geo(asked.body, geography),
             address=self.address,
         )
+
+    async def caller(self) -> tuple[Principal, Workspace]:
+        """Who asks, and in which workspace. Raises `GatewayError`."""
+        principal = await authenticate(self.headers, self.address, self.plane.directory, self.plane.limiter)
+        self.organization_id = str(
+            principal.organization_id
+        )  # told also where the workspace is none of theirs
+        return principal, workspace_of(principal, self.headers)
 
     async def _read(self) -> Asked:
         raw = await read_body(self.receive, self.headers)

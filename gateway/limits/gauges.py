@@ -1,11 +1,12 @@
-"""The state of an organization's limits right now, for pages; reads without changing anything."""
+"""The state of an organization's limits right now, and of those of its parts, for pages; reads without changing
+anything."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 
@@ -24,16 +25,40 @@ class Gauge:
     resets_in_seconds: float
 
 
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """What one holder allows in one pool: `kind` is `organization`, `workspace` or `api_key`."""
+
+    pool: str
+    kind: str
+    id: str
+    limits: Mapping[str, int]
+
+
 def read(organization_id: uuid.UUID, limits: Mapping[str, int], *, pool: str = DEFAULT) -> dict[str, Gauge]:
-    """A gauge for each limit in `limits`. Raises `redis.RedisError` while Valkey is away."""
-    key = state_key(organization_id, pool, "organization", str(organization_id))
+    """A gauge for each limit of the organization itself. Raises `redis.RedisError` while Valkey is away."""
+    (found,) = read_all(organization_id, [Held(pool, "organization", str(organization_id), limits)])
+    return found
+
+
+def read_all(organization_id: uuid.UUID, holders: Sequence[Held]) -> list[dict[str, Gauge]]:
+    """The same of several holders of one organization, in their order and in one round trip."""
     client = _client()
     seconds, microseconds = client.time()
     with client.pipeline(transaction=False) as pipeline:
-        pipeline.hgetall(key)
-        pipeline.zrangebyscore(key + PLACES, "-inf", "+inf", withscores=True)
-        stored, leases = pipeline.execute()
+        for one in holders:
+            key = state_key(organization_id, one.pool, one.kind, one.id)
+            pipeline.hgetall(key)
+            pipeline.zrangebyscore(key + PLACES, "-inf", "+inf", withscores=True)
+        answers = pipeline.execute()
     now = seconds * 1000 + microseconds / 1000
+    pairs = zip(answers[::2], answers[1::2], strict=True)
+    return [_gauges(one.limits, *pair, now) for one, pair in zip(holders, pairs, strict=True)]
+
+
+def _gauges(
+    limits: Mapping[str, int], stored: dict[bytes, bytes], leases: list[tuple[bytes, float]], now: float
+) -> dict[str, Gauge]:
     gauges = {}
     for limiter in LIMITERS:
         if limiter.name in limits:

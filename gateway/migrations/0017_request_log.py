@@ -3,7 +3,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("gateway", "0015_key_uses")]
+    dependencies = [("gateway", "0020_sign_in")]
     operations = [
         migrations.AddIndex(
             model_name="usageevent",

@@ -1,8 +1,10 @@
-"""API keys and Admin keys. The secret is never stored, only its keyed digest and a hint."""
+"""API keys and Admin keys. The secret is never stored, only its keyed digest and a hint. People who work in the
+Playground have keys without one."""
 
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from gateway.models.identifiers import api_key_id
@@ -20,6 +22,9 @@ class ApiKey(models.Model):
     of the organization. `allowed_ips` are networks in CIDR form that the key may be used from; none is all.
     A key may act for one `user` or one `service_account`, and stops with them.
 
+    A `playground` key stands for what a member sends from the Playground to one workspace: limits, budgets and the
+    ledger know it as any key. Nobody has its secret, its `digest` being random, and it is in no list of keys.
+
     After a rotation the secret before goes on working until `previous_until`, under `previous_digest`, and is known
     as an expired one from then on.
     """
@@ -27,6 +32,7 @@ class ApiKey(models.Model):
     class Kind(models.TextChoices):
         API = "api"
         ADMIN = "admin"
+        PLAYGROUND = "playground"
 
     class Status(models.TextChoices):
         ACTIVE = "active"
@@ -40,7 +46,7 @@ class ApiKey(models.Model):
     workspace = models.ForeignKey(
         Workspace, null=True, on_delete=models.CASCADE, related_name="api_keys", db_index=False
     )
-    kind = models.CharField(max_length=8, choices=Kind)
+    kind = models.CharField(max_length=16, choices=Kind)
     name = models.CharField(max_length=500)
     digest = models.BinaryField(unique=True)
     hint = models.CharField(max_length=64)
@@ -64,6 +70,11 @@ class ApiKey(models.Model):
         indexes = [
             models.Index(fields=["organization", "created_at", "id"], name="api_key_by_age"),
             models.Index(fields=["organization", "workspace"], name="api_key_by_workspace"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "user"], condition=Q(kind="playground"), name="playground_key_unique"
+            )
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,9 @@
 
 from gateway.ids import new_id
 
+# Reports know by it, without a look at the keys, what was used in the Playground.
+PLAYGROUND_KEY = "playkey"
+
 
 def user_id() -> str:
     return new_id("user")
@@ -17,6 +20,14 @@ def invite_id() -> str:
 
 def api_key_id() -> str:
     return new_id("apikey")
+
+
+def playground_key_id() -> str:
+    return new_id(PLAYGROUND_KEY)
+
+
+def saved_prompt_id() -> str:
+    return new_id("prompt")
 
 
 def service_account_id() -> str:

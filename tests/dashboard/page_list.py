@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 ADA, MALLORY, NORA = "ada@example.com", "mallory@example.com", "nora@example.com"
+OLGA = "olga@example.com"  # who runs the installation, and belongs to nobody
 # Name of the page, who looks at it, its address: `{name}` is an id that `stage.py` tells, a word alone a link of its.
 PAGES: list[tuple[str, str | None, str]] = [
     ("sign-in", None, "/login"),
@@ -15,6 +16,8 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("usage-by-key-last-hour", ADA, "/usage?range=1h&group=api_key"),
     ("usage-empty", MALLORY, "/usage"),
     ("limits", ADA, "/limits"),
+    ("limits-key", ADA, "/limits?key={lab_key}&request_id={refused}"),
+    ("limits-empty", MALLORY, "/limits?request_id=req_unknown"),
     ("api-keys", ADA, "/api-keys"),
     ("api-keys-stale", ADA, "/api-keys?status=stale"),
     ("api-keys-empty", MALLORY, "/api-keys"),
@@ -41,6 +44,31 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("log-failed", ADA, "/logs/{failed}?as=python"),
     ("log-cached", ADA, "/logs/{cached}?as=typescript"),
     ("log-refused", ADA, "/logs/{refused}"),
+    ("models", ADA, "/models"),
+    ("model", ADA, "/models/of/claude-opus-eu"),
+    ("models-operator", OLGA, "/models"),
+    ("model-operator", OLGA, "/models/of/claude-opus-eu"),
+    ("model-form", OLGA, "/models/edit/claude-opus-eu"),
+    ("price-form", OLGA, "/models/price/claude-opus-eu"),
+    ("published-prices", OLGA, "/models/published-prices"),
+    ("provider", OLGA, "/providers/of/anthropic-eu"),
+    ("provider-drained", OLGA, "/providers/of/groq"),
+    ("provider-form", OLGA, "/providers/new"),
+    ("provider-check", OLGA, "/providers/tests/{check}/anthropic-eu"),
+    ("audit-log", ADA, "/audit-log"),
+    ("audit-log-operator", OLGA, "/audit-log"),
+    ("audit-entry", ADA, "/audit-log/{audit_entry}"),
+    ("audit-verify", ADA, "/audit-log/verify"),
+    ("organizations", OLGA, "/organizations"),
+    ("organization-new", OLGA, "/organizations/new"),
+    ("organization", OLGA, "/organizations/{organization}"),
+    ("organization-form", OLGA, "/organizations/{organization}/edit"),
+    ("tiers", OLGA, "/tiers"),
+    ("tier", OLGA, "/tiers/of/pro"),
+    ("operator-keys", OLGA, "/operator-keys"),
+    ("operator-welcome", OLGA, "/"),
+    ("playground", ADA, "/playground"),
+    ("playground-prompt", ADA, "/playground?prompt={prompt}"),
     ("quickstart-python", ADA, "/quickstart"),
     ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
     ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),

@@ -25,6 +25,7 @@ from admin_api.actions import (
     models,
     organizations,
     passwords,
+    saved_prompts,
     service_accounts,
 )
 from admin_api.actor import SYSTEM
@@ -37,7 +38,7 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_logs
+from tests.dashboard import stage_limits, stage_logs, stage_operators
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -63,7 +64,14 @@ def main() -> None:
         "fresh_api_key": _fresh_key(initech, ingrid),
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
-        "ids": {**stage_logs.IDS, **_batches(cast, key), **_keys(cast, key)},
+        "ids": {
+            **stage_logs.IDS,
+            **_batches(cast, key),
+            **_keys(cast, key),
+            **stage_limits.made(cast),
+            **stage_operators.made(cast),
+            "prompt": _prompt(cast),
+        },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
     sys.stdout.write(json.dumps(known) + "\n")
@@ -106,6 +114,31 @@ def _batches(cast: Cast, key: ApiKey) -> dict[str, str]:
     kinds["ended"]["ended_at"] = timezone.now() - 61 * minute
     kinds["canceling"]["cancel_initiated_at"] = timezone.now() - minute
     return {name: batch_of(cast.acme, **common, **fields).id for name, fields in kinds.items()}
+
+
+def _prompt(cast: Cast) -> str:
+    """With all that a saved prompt may hold: a call and its result, a variable, and a second model."""
+    called = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Lisbon"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Rain, 14 degrees"}
+    content: dict[str, object] = {
+        "model": "claude-sonnet-5-5",
+        "second": "claude-sonnet-4-5",
+        "system": "You know the weather in {{country}}.",
+        "tools": json.dumps([{"name": "get_weather", "input_schema": {"type": "object"}}], indent=2),
+        "thinking": "adaptive",
+        "cache": True,
+        "variables": {"country": "Portugal"},
+        "message": "And tomorrow?",
+        "messages": [
+            {"role": "user", "content": "Do I need an umbrella in Lisbon today?"},
+            {"role": "assistant", "content": [called]},
+            {"role": "user", "content": [result]},
+            {"role": "assistant", "content": [{"type": "text", "text": "Yes: it rains."}]},
+        ],
+    }
+    member = cast.ada.memberships.get(organization=cast.acme)
+    name = "Weather of a whole country, with a tool and two models that stand beside each other " * 2
+    return saved_prompts.save(actor=SYSTEM, member=member, name=name, content=content).id
 
 
 def _keys(cast: Cast, key: ApiKey) -> dict[str, str]:

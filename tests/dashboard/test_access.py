@@ -17,7 +17,15 @@ pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
+WORKERS = {**MEMBERS, "bill": 403}
 POST_ONLY = dict.fromkeys(ROLES, 405)
+LED_AWAY = dict.fromkeys(ROLES, 302)
+ADMINS = {
+    **dict.fromkeys(ROLES, 403),
+    "anonymous": 302,
+    "ada": 200,
+    "olga": 200,
+}  # Olga reads that she has none
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
 ABSENT = {**NO_SUCH_LINK, "anonymous": 302, "olga": 200}
 READERS = {**MEMBERS, "bill": 403, "uma": 403}
@@ -25,9 +33,54 @@ ADMINS = {**READERS, "dev": 403}
 PROOF_FIRST = dict.fromkeys(ROLES, 302)  # these sessions of tests have none that is fresh
 KEYS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 403, "uma": 403, "olga": 200}
 KEY = {**KEYS, "ada": 404, "dev": 404}
+# Of operators, who may be nobody's members; of members with a role, and of operators.
+OPERATORS = {**NO_SUCH_LINK, "anonymous": 302, "olga": 200}
+NOBODY = {**NO_SUCH_LINK, "anonymous": 302}
+CATALOG_READERS = {**dict.fromkeys(ROLES, 403), "anonymous": 302, "ada": 200, "dev": 200, "olga": 200}
+AUDITORS = {**CATALOG_READERS, "dev": 403}
+NOTHING_THERE = {**CATALOG_READERS, "ada": 404, "dev": 404, "olga": 404}
 GET = {
+    "models": CATALOG_READERS,
+    "models/health": OPERATORS | {"olga": 302},
+    "models/new": OPERATORS,
+    "models/published-prices": OPERATORS,
+    "models/of/<path:name>": NOTHING_THERE,
+    "models/edit/<path:name>": NOBODY,
+    "models/price/<path:name>": NOBODY,
+    "models/remove/<path:name>": POST_ONLY,
+    "providers/new": OPERATORS,
+    "providers/of/<path:name>": NOBODY,
+    "providers/edit/<path:name>": NOBODY,
+    "providers/drain/<path:name>": POST_ONLY,
+    "providers/put-back/<path:name>": POST_ONLY,
+    "providers/remove/<path:name>": POST_ONLY,
+    "providers/keys/add/<path:name>": POST_ONLY,
+    "providers/keys/<int:id>/remove/<path:name>": POST_ONLY,
+    "providers/test/<path:name>": POST_ONLY,
+    "providers/tests/<int:id>/<path:name>": NOBODY,
+    "audit-log": AUDITORS,
+    "audit-log/new": AUDITORS | {"ada": 302, "olga": 302},
+    "audit-log/verify": AUDITORS,
+    "audit-log.csv": AUDITORS,
+    "audit-log/<int:id>": AUDITORS | {"ada": 404, "olga": 404},
+    "organizations": OPERATORS,
+    "organizations/new": OPERATORS,
+    "organizations/<str:id>": NOBODY,
+    "organizations/<str:id>/edit": NOBODY,
+    "organizations/<str:id>/suspend": POST_ONLY,
+    "organizations/<str:id>/resume": POST_ONLY,
+    "organizations/<str:id>/credit": POST_ONLY,
+    "organizations/<str:id>/prepaid": POST_ONLY,
+    "tiers": OPERATORS,
+    "tiers/new": OPERATORS,
+    "tiers/of/<path:name>": NOBODY,
+    "tiers/remove/<path:name>": POST_ONLY,
+    "operator-keys": OPERATORS,
+    "operator-keys/new": dict.fromkeys(ROLES, 302),  # asks who it is first
+    "operator-keys/<str:id>/revoke": POST_ONLY,
     "": MEMBERS,
     "overview/usage": MEMBERS,
+    "overview/limits": MEMBERS,
     "usage": MEMBERS,
     "usage.csv": MEMBERS,
     "limits": MEMBERS,
@@ -62,6 +115,7 @@ GET = {
     "members/<str:id>/role": POST_ONLY,
     "members/<str:id>/remove": PROOF_FIRST,
     "api-keys": KEYS,
+    "api-keys.csv": KEYS,
     "api-keys/new": KEYS,
     "api-keys/find": KEYS,
     "api-keys/<str:id>": KEY,
@@ -74,6 +128,13 @@ GET = {
     "batches/<str:id>": ABSENT,
     "batches/<str:id>/events": ABSENT,
     "batches/<str:id>/cancel": POST_ONLY,
+    "playground": WORKERS,
+    "playground/models": WORKERS,
+    "playground/answers/<str:id>": WORKERS,
+    "playground/requests/<str:id>": POST_ONLY,
+    "playground/prompts": POST_ONLY,
+    "playground/prompts/<str:id>/delete": POST_ONLY,
+    "playground/permit": POST_ONLY,
     "logs": {**MEMBERS, "bill": 403},
     "logs.csv": {**MEMBERS, "bill": 403},
     "logs.json": {**MEMBERS, "bill": 403},
@@ -83,6 +144,33 @@ GET = {
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
     "login": {**dict.fromkeys(ROLES, 302), "anonymous": 200},
     "reauthenticate": MEMBERS,
+    "login/passkey": POST_ONLY,
+    "login/passkey/options": POST_ONLY,
+    "login/second-factor": LED_AWAY,
+    "login/second-factor/options": POST_ONLY,
+    "login/cancel": POST_ONLY,
+    "reauthenticate/options": POST_ONLY,
+    "forgotten": dict.fromkeys(ROLES, 200),
+    "confirm-email/<str:token>": NO_SUCH_LINK,
+    "settings": MEMBERS,
+    "settings/security": MEMBERS,
+    "settings/password": MEMBERS,
+    "settings/email": POST_ONLY,
+    "settings/second-factor": MEMBERS,
+    "settings/authenticator": LED_AWAY,  # they signed in a while ago
+    "settings/passkeys": LED_AWAY,
+    "settings/passkeys/options": POST_ONLY,
+    "settings/second-factors/<str:id>": LED_AWAY,
+    "settings/recovery-codes": LED_AWAY,
+    "settings/sessions/end": POST_ONLY,
+    "settings/sessions/end-others": POST_ONLY,
+    "settings/organization": ADMINS,
+    "settings/webhooks": ADMINS,
+    "settings/webhooks/new": LED_AWAY,
+    "settings/webhooks/<str:id>": {**ADMINS, "ada": 404},
+    "settings/webhooks/<str:id>/test": POST_ONLY,
+    "settings/webhooks/<str:id>/secret": LED_AWAY,
+    "settings/webhooks/<str:id>/delete": LED_AWAY,
     "logout": POST_ONLY,
     "invites/<str:token>": NO_SUCH_LINK,
     "reset/<str:token>": NO_SUCH_LINK,
@@ -96,6 +184,7 @@ GET = {
 OF_ORGANIZATIONS = (
     "",
     "overview/usage",
+    "overview/limits",
     "usage",
     "usage.csv",
     "limits",
@@ -107,14 +196,24 @@ OF_ORGANIZATIONS = (
     "limits",
     "api-keys",
     "batches",
+    "limits",
+    "batches",
+    "playground",
     "quickstart",
     "quickstart/first-request",
+    "settings",
+    "settings/organization",
+    "settings/webhooks",
 )
 
 
 @pytest.fixture(autouse=True)
 def _fresh(valkey: redis.Redis) -> None:
     """Gauges read Valkey."""
+
+
+def _filled(pattern: str) -> str:
+    return re.sub(r"<int:\w+>", "987654321", re.sub(r"<(str|path):\w+>", "x", pattern))
 
 
 def test_every_address_has_an_entry() -> None:
@@ -125,7 +224,7 @@ def test_every_address_has_an_entry() -> None:
 def test_every_address_answers_each_role_as_it_should(client: Client, people: Cast, role: str) -> None:
     if role != "anonymous":
         as_(client, getattr(people, role))
-    answers = {pattern: client.get("/" + re.sub(r"<str:\w+>", "x", pattern)) for pattern in GET}
+    answers = {pattern: client.get(f"/{_filled(pattern)}") for pattern in GET}
     statuses = {pattern: answer.status_code for pattern, answer in answers.items()}
     assert statuses == {pattern: expected[role] for pattern, expected in GET.items()}
 

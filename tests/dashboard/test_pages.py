@@ -343,6 +343,7 @@ def test_an_expired_form_is_explained(people: Cast) -> None:
 def test_a_page_takes_few_queries(client: Client, people: Cast, django_assert_max_num_queries: Any) -> None:
     used(people.acme, "model-a", requests=3)
     client = as_(client, people.ada)
-    # session, user, membership, usage, models without a price, groups of models, ever used, frame: place, switcher
-    with django_assert_max_num_queries(9):
+    # session, user, membership, frame: place, switcher; usage, ever used, keys and waits, models without a price;
+    # spend, its limits and alerts, rate limits of the last hour, batches, deliveries: none for each row
+    with django_assert_max_num_queries(26):
         client.get("/")

@@ -6,6 +6,7 @@ from django.core.management.base import CommandParser
 
 from admin_api.queries import named
 from gateway.management.operator_command import OperatorCommand
+from gateway.models import ApiKey
 
 
 class Command(OperatorCommand):
@@ -15,5 +16,6 @@ class Command(OperatorCommand):
         parser.add_argument("--organization", required=True, metavar="NAME")
 
     def handle(self, *, organization: str, **options: object) -> None:
-        for key in named.organization(organization).api_keys.order_by("-created_at", "-id"):
+        keys = named.organization(organization).api_keys.exclude(kind=ApiKey.Kind.PLAYGROUND)
+        for key in keys.order_by("-created_at", "-id"):
             self.stdout.write(f"{key.id}  {key.kind:5}  {key.status:8}  {key.hint}  {key.name}")
