@@ -3,6 +3,7 @@ from django.urls import path
 from dashboard.views import (
     api_keys,
     audit_log,
+    batch_items,
     batches,
     catalog,
     design,
@@ -106,6 +107,8 @@ urlpatterns = [
     path("api-keys/<str:id>/archive", api_keys.archive, name="archive_api_key"),
     path("batches", batches.batches, name="batches"),
     path("batches/<str:id>", batches.batch, name="batch"),
+    path("batches/<str:id>/items/<int:number>", batch_items.batch_item, name="batch_item"),
+    path("batches/<str:id>/<str:name>.jsonl", batch_items.batch_file, name="batch_file"),
     path("batches/<str:id>/events", batches.events, name="batch_events"),
     path("batches/<str:id>/cancel", batches.cancel, name="cancel_batch"),
     path("logs", logs.logs, name="logs"),

@@ -51,7 +51,7 @@ class RemoveForm(Form):
     """`keys` is there where the member has keys, `typed` is their address."""
 
     keys = forms.ChoiceField(
-        label="Keys that act for them",
+        label="What becomes of these keys",
         choices=[
             (ARCHIVE, "Archive them: they stop working now"),
             (HAND_OVER, "Hand them over: they go on working, for somebody else"),
@@ -72,7 +72,6 @@ class RemoveForm(Form):
         else:
             del self.fields["keys"], self.fields["keys_to"]
         self.fields["typed"] = TypedName(member.user.email)
-        self.fields["typed"].widget.attrs["class"] = "input"
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}

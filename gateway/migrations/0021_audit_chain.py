@@ -69,7 +69,7 @@ DROP FUNCTION audit_chain_of(uuid);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("gateway", "0023_request_contents")]
+    dependencies = [("gateway", "0014_message_batches")]
     operations = [
         migrations.AddField(
             model_name="provider",

@@ -38,7 +38,7 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_limits, stage_logs, stage_operators
+from tests.dashboard import stage_limits, stage_logs, stage_operators, stage_people
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -71,6 +71,7 @@ def main() -> None:
             **stage_limits.made(cast),
             **stage_operators.made(cast),
             "prompt": _prompt(cast),
+            **stage_people.made(cast),
         },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
@@ -228,7 +229,7 @@ def _event(
         attempt_id=_attempt_id(dice, at),
         request_id=f"req_{dice.getrandbits(64):016x}",
         organization_id=cast.acme.id,
-        workspace_id="wrkspc_stage",
+        workspace_id=stage_people.USED,
         api_key_id=key.id,
         endpoint="messages",
         model_requested=model,

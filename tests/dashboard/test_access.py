@@ -126,6 +126,8 @@ GET = {
     "api-keys/<str:id>/archive": dict.fromkeys(ROLES, 302),
     "batches": MEMBERS,
     "batches/<str:id>": ABSENT,
+    "batches/<str:id>/items/<int:number>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
+    "batches/<str:id>/<str:name>.jsonl": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/events": ABSENT,
     "batches/<str:id>/cancel": POST_ONLY,
     "playground": WORKERS,
