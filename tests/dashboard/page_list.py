@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 ADA, MALLORY, NORA = "ada@example.com", "mallory@example.com", "nora@example.com"
+WIM, ROB = (
+    "wim@example.com",
+    "rob@example.com",
+)  # whose organizations have webhooks, and ask for a second factor
 OLGA = "olga@example.com"  # who runs the installation, and belongs to nobody
 # Name of the page, who looks at it, its address: `{name}` is an id that `stage.py` tells, a word alone a link of its.
 PAGES: list[tuple[str, str | None, str]] = [
@@ -15,6 +19,13 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("usage-by-model", ADA, "/usage?range=30d&group=model&compare=1"),
     ("usage-by-key-last-hour", ADA, "/usage?range=1h&group=api_key"),
     ("usage-empty", MALLORY, "/usage"),
+    ("cost", ADA, "/cost?range=30d"),
+    ("cost-by-token-type", ADA, "/cost?range=7d&group=token_type&compare=1"),
+    ("cost-empty", MALLORY, "/cost"),
+    ("budget-new", ADA, "/cost/budgets/new"),
+    ("budget", ADA, "/cost/budgets/{budget}"),
+    ("budget-request", ADA, "/cost/requests/{budget_request}"),
+    ("budget-ask", ADA, "/usage/ask"),
     ("limits", ADA, "/limits"),
     ("limits-key", ADA, "/limits?key={lab_key}&request_id={refused}"),
     ("limits-empty", MALLORY, "/limits?request_id=req_unknown"),
@@ -34,6 +45,10 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("batch-running", ADA, "/batches/{running}"),
     ("batch-canceling", ADA, "/batches/{canceling}"),
     ("batch-ended", ADA, "/batches/{ended}"),
+    ("batch-failed", ADA, "/batches/{failed}?state=errored"),
+    ("batch-item", ADA, "/batches/{failed}/items/1"),
+    ("batch-again", ADA, "/batches/{failed}/again"),
+    ("batch-new", ADA, "/batches/new"),
     ("models", ADA, "/models"),
     ("model", ADA, "/models/of/claude-opus-eu"),
     ("models-operator", OLGA, "/models"),
@@ -89,6 +104,24 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("quickstart-python", ADA, "/quickstart"),
     ("quickstart-curl", MALLORY, "/quickstart?tab=curl"),
     ("quickstart-claude-code", ADA, "/quickstart?tab=claude-code"),
+    ("settings", ADA, "/settings"),
+    ("settings-security", ADA, "/settings/security"),
+    ("settings-password", ADA, "/settings/password"),
+    ("settings-authenticator", ADA, "/settings/authenticator"),
+    ("settings-passkey", ADA, "/settings/passkeys"),
+    ("settings-recovery-codes", ADA, "/settings/recovery-codes"),
+    ("settings-second-factor", ROB, "/"),
+    ("settings-organization", ADA, "/settings/organization"),
+    ("settings-webhooks-empty", ADA, "/settings/webhooks"),
+    ("settings-webhooks", WIM, "/settings/webhooks"),
+    ("settings-webhook", WIM, "/settings/webhooks/{webhook}"),
+    ("settings-webhook-new", WIM, "/settings/webhooks/new"),
+    ("settings-webhook-delete", WIM, "/settings/webhooks/{webhook}/delete"),
+    ("settings-webhook-secret", WIM, "/settings/webhooks/{webhook}/secret"),
+    ("settings-without-organization", NORA, "/settings"),
+    ("reauthenticate", ADA, "/reauthenticate?next=%2Fsettings"),
+    ("forgotten", None, "/forgotten"),
+    ("confirm-email-gone", None, "/confirm-email/nothing"),
     ("search", ADA, "/search"),
     ("search-nothing", ADA, "/search?q=zebra"),
     ("quickstart-env", ADA, "/quickstart?tab=env"),
