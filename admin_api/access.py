@@ -11,12 +11,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from admin_api.queries import catalog, service_accounts
+from admin_api.queries import catalog, request_log, service_accounts
 from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.audit_entries import audit_entries
 from admin_api.queries.budgets import budget_limits
+from admin_api.queries.log_sight import sight_of
 from admin_api.queries.member_workspaces import playground_workspaces, visible_workspaces
 from admin_api.queries.message_batches import message_batches
+from admin_api.queries.request_log import LoggedRequest
 from admin_api.queries.spend_limit_increase_requests import increase_requests
 from admin_api.queries.spend_limits import spend_limits
 from admin_api.queries.webhook_endpoints import webhook_endpoints
@@ -243,6 +245,14 @@ def saved_prompt(member: Membership, prompt_id: str) -> SavedPrompt:
     rows = SavedPrompt.objects.filter(organization=member.organization_id, user=member.user_id)
     found: SavedPrompt = _row(rows, "Saved prompt not found.", id=prompt_id)
     return found
+
+
+def logged_request(member: Membership, request_id: str) -> LoggedRequest:
+    """A request that the member sees in the logs, with all that is known of it."""
+    known = None if "\x00" in request_id else request_log.one(sight_of(member), request_id)
+    if known is None:
+        raise NotFound("Request not found.")
+    return known
 
 
 def webhook_endpoint(organization: Organization, endpoint_id: str) -> WebhookEndpoint:

@@ -20,10 +20,12 @@ from rest_framework.request import Request
 from admin_api import access
 from admin_api.actor import Actor
 from admin_api.caller import Caller, Operator
+from admin_api.house_rules import broken_rule
 from admin_api.presented import INVALID, address_of, secret_of, wrong_key
 from gateway import credentials
 from gateway.errors import AuthenticationFailed, NotFound, PermissionDenied
 from gateway.models import ApiKey, Membership, OperatorKey, Organization, User
+from gateway.models.sessions import SIGNED_IN
 from gateway.principal import may_come_from, networks_of
 from gateway.request_ids import request_id_of
 
@@ -57,6 +59,10 @@ class SessionAuthentication(authentication.SessionAuthentication):
             return None
         user = signed_in[0]
         organization = _administered(user, request.session.get(CHOSEN_ORGANIZATION))
+        signed_in_at = request.session.get(SIGNED_IN, {}).get("at")
+        broken = broken_rule(organization, user, address=address_of(request) or "", signed_in_at=signed_in_at)
+        if broken is not None:
+            raise PermissionDenied(broken.value)
         return user, Caller(organization, Actor.user(user, **_origin(request)))
 
     def enforce_csrf(self, request: Request) -> None:

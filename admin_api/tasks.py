@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
 from admin_api import alerts, mail_delivery, outbox, webhook_delivery
-from gateway.models import Mail, WebhookDelivery, WebhookEvent
+from admin_api.actions import passwords
+from gateway.models import BrowserSession, Mail, WebhookDelivery, WebhookEvent
 
 
 @shared_task
@@ -16,7 +18,8 @@ def tell_alerts() -> int:
 
 @shared_task
 def deliver_mail() -> int:
-    """Send the mails that are due; returns how many were delivered."""
+    """Send the mails that are due, answers to forgotten passwords among them; returns how many were delivered."""
+    passwords.answer_by_mail()
     return mail_delivery.deliver()
 
 
@@ -28,6 +31,7 @@ def deliver_webhooks() -> int:
 
 @shared_task
 def forget_told() -> int:
-    """Remove alerts of windows that are over, and deliveries that are long done; returns how many rows."""
+    """Remove alerts of windows and sessions that are over, and deliveries that are long done; returns how many rows."""
     gone = alerts.forget() + outbox.forget([Mail, WebhookDelivery])
+    gone += BrowserSession.objects.filter(expire_date__lt=timezone.now()).delete()[0]
     return gone + WebhookEvent.objects.filter(deliveries=None).delete()[0]

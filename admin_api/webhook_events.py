@@ -13,6 +13,7 @@ from gateway.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 SPEND_LIMIT, CREDIT = "spend_limit.threshold_reached", "credit.threshold_reached"
 TYPES = (SPEND_LIMIT, CREDIT)
+TEST = "webhook_endpoint.test"  # sent to one endpoint when somebody asks, and to be subscribed to by nobody
 _IDS = {"workspace": "workspace_id", "user": "user_id", "api_key": "api_key_id"}
 
 

@@ -16,13 +16,13 @@ ACTORS = {
     "user": "person",
     "api_key": "Admin key",
     "operator_key": "operator key",
-    "system": "command line or the gateway itself",
+    "system": "command line",
 }
 NOUNS = {"api_key": "API key", "operator_key": "operator key"}
 BEFORE_AND_AFTER = ("changed", "created", "secret_replaced")  # actions whose details are pairs by field
 MOST_BRIEF = 2  # changes that the list shows
 LONGEST_BRIEF = 90  # characters of each
-ABSENT = ("none", None, "")
+ABSENT = ("none", "[]", None, "")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -226,7 +226,10 @@ def visibility(row: Any) -> tuple[list[tuple[str, int, int]], list[Organization]
 
 
 def dollars(rate: Any) -> str:
-    return f"${shown(rate)}"
+    """Exactly, with two decimal places at least where there are any."""
+    text = shown(rate)
+    places = len(text.partition(".")[2])
+    return f"${text}0" if places == 1 else f"${text}"
 
 
 def _allowed(organization: Organization | None) -> frozenset[str] | None:

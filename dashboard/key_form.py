@@ -17,6 +17,8 @@ from admin_api.queries.members import members
 from admin_api.queries.service_accounts import service_accounts
 from dashboard.form import Form
 from dashboard.key_lines import CENTS
+from dashboard.key_list import WHOLE_ORGANIZATION
+from dashboard.typed_name import TypedName
 from gateway.errors import GatewayError
 from gateway.models import ApiKey, Membership
 from gateway.models.spend_limits import Period
@@ -29,7 +31,6 @@ LIMITS = {
     "output_tokens_per_minute": "Output tokens per minute",
     "concurrent_requests": "Concurrent requests",
 }
-WHOLE_ORGANIZATION = "organization"
 NOBODY = ""
 MOST_OWNERS = 500  # that are offered
 OVERLAPS = {
@@ -75,7 +76,10 @@ class KeyForm(Form):
         widget=forms.NumberInput(attrs={"step": "0.01", "inputmode": "decimal"}),
     )
     spend_period = forms.ChoiceField(
-        required=False, label="Per", choices=[("monthly", "Month"), ("weekly", "Week"), ("daily", "Day")]
+        required=False,
+        label="Period of the spend limit",
+        choices=[("monthly", "a month"), ("weekly", "a week"), ("daily", "a day")],
+        widget=forms.Select(attrs={"aria-label": "Period of the spend limit"}),
     )
     allowed_models = Lines(
         label="Allowed models", help_text="One a line, * stands for anything. Empty: all of the workspace."
@@ -196,20 +200,9 @@ class FindForm(Form):
 class ArchiveForm(Form):
     """The key's own name, typed as a sign that it is the right one."""
 
-    typed = forms.CharField(
-        label="Type the name of the key to confirm",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-    def __init__(self, wanted: str, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._wanted = wanted
-
-    def clean_typed(self) -> str:
-        typed: str = self.cleaned_data["typed"]
-        if " ".join(typed.split()) != " ".join(self._wanted.split()):
-            raise forms.ValidationError("This is not the name of the key.")
-        return typed
+        self.fields["typed"] = TypedName(name)
 
 
 class RotateForm(ArchiveForm):

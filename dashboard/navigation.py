@@ -56,6 +56,24 @@ MEMBER_PAGES = frozenset(
         "archive_service_account",
     }
 )
+BATCH_PAGES = frozenset({"batch", "batch_item", "new_batch", "batch_again"})
+
+SETTINGS = frozenset(
+    {
+        "authenticator",
+        "change_password",
+        "delete_webhook",
+        "new_passkey",
+        "new_webhook",
+        "new_webhook_secret",
+        "organization_settings",
+        "recovery_codes",
+        "remove_second_factor",
+        "security",
+        "webhook",
+        "webhooks",
+    }
+)
 
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
@@ -72,7 +90,8 @@ ENTRIES = (
     Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
-    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch"})),
+    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=BATCH_PAGES),
+    Entry("Logs", "logs", "logs", "r", roles=WORK_HERE, pages=frozenset({"log"})),
     Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
     Entry(
         "Models & providers",
@@ -104,6 +123,7 @@ ENTRIES = (
         pages=frozenset({"audit_entry", "verify_audit_log"}),
         shared=True,
     ),
+    Entry("Settings", "settings", "settings", "s", pages=SETTINGS),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 
@@ -114,10 +134,10 @@ OPERATED = (
         "operated_organizations",
         "organizations",
         "n",
-        pages=frozenset({"operated_organization", "new_organization", "organization_credit"}),
+        pages=frozenset({"operated_organization", "new_organization", "edit_organization"}),
     ),
     Entry("Tiers", "tiers", "tiers", "t", pages=frozenset({"tier", "new_tier"})),
-    Entry("Operator keys", "operator_keys", "operator-key", "e", pages=frozenset({"new_operator_key"})),
+    Entry("Operator keys", "operator_keys", "key", "e", pages=frozenset({"new_operator_key"})),
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec
 from urllib.parse import urlencode
 
+from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -15,12 +16,15 @@ from django.views.decorators.cache import never_cache
 
 from admin_api import access
 from admin_api.actor import Actor
+from admin_api.house_rules import Broken, broken_rule
 from dashboard.client_address import client_address
 from gateway.errors import NotFound, PermissionDenied
 from gateway.models import Membership, Organization, User
+from gateway.models.sessions import SIGNED_IN
 from gateway.request_ids import request_id_of
 
 SESSION_KEY = "organization"
+_ASKED, _FOUND = "dashboard.place.asked", "dashboard.place.found"
 
 P = ParamSpec("P")
 
@@ -58,7 +62,39 @@ def member_page(
         place = place_of(request)
         if place is None:
             return render(request, "dashboard/no_organization.html")
-        return view(request, place, *args, **kwargs)
+        return turned_away(request, place) or view(request, place, *args, **kwargs)
+
+    return page
+
+
+def own_page(
+    view: Callable[Concatenate[HttpRequest, User, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A page about the account of who is signed in; the organization that it opens in has its say."""
+
+    @never_cache
+    @functools.wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not isinstance(request.user, User):
+            return to_sign_in(request)
+        place = place_of(request)
+        refusal = turned_away(request, place) if place else None
+        return refusal or view(request, request.user, *args, **kwargs)
+
+    return page
+
+
+def set_up_page(
+    view: Callable[Concatenate[HttpRequest, User, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """As `own_page`, also for somebody who has yet to set up what their organization asks for."""
+
+    @never_cache
+    @functools.wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not isinstance(request.user, User):
+            return to_sign_in(request)
+        return view(request, request.user, *args, **kwargs)
 
     return page
 
@@ -163,19 +199,55 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 def place_of(request: HttpRequest) -> Place | None:
-    """The organization chosen in this session while the user belongs to it, else their first; None without any."""
+    """The organization chosen in this session while the user belongs to it, else their first; None without any.
+
+    Asked for once, though view, frame and navigation all want to know.
+    """
     user = request.user
     if not isinstance(user, User):
         return None
-    membership = _chosen(user, request.session.get(SESSION_KEY)) or _chosen(user, None)
-    return Place(user, membership.organization, membership) if membership else None
+    asked = (user.pk, request.session.get(SESSION_KEY))
+    if request.META.get(_ASKED) != asked:
+        membership = _chosen(user, asked[1]) or _chosen(user, None)
+        request.META[_FOUND] = Place(user, membership.organization, membership) if membership else None
+        request.META[_ASKED] = asked
+    found: Place | None = request.META[_FOUND]
+    return found
+
+
+def turned_away(request: HttpRequest, place: Place) -> HttpResponse | None:
+    """What answers a session that breaks a rule of the organization; None for one that keeps them all.
+
+    Raises `PermissionDenied` for an address outside its networks.
+    """
+    broken = broken_rule(
+        place.organization,
+        place.user,
+        address=client_address(request),
+        signed_in_at=request.session.get(SIGNED_IN, {}).get("at"),
+    )
+    if broken is Broken.ADDRESS:
+        raise PermissionDenied(broken.value)
+    if broken is Broken.AGE:
+        logout(request)
+        return to_sign_in(request)
+    return _whole_page(request, reverse("second_factor_needed")) if broken else None
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:
     """Back to the page afterwards; a fragment sends the whole page there, as its URL alone is no place to be."""
-    if request.headers.get("HX-Request") == "true":
-        return HttpResponse(status=401, headers={"HX-Redirect": reverse("account_login")})
-    return redirect(f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}")
+    query = "" if _is_fragment(request) else f"?{urlencode({'next': request.get_full_path()})}"
+    return _whole_page(request, reverse("account_login") + query)
+
+
+def _whole_page(request: HttpRequest, address: str) -> HttpResponse:
+    if _is_fragment(request):
+        return HttpResponse(status=401, headers={"HX-Redirect": address})
+    return redirect(address)
+
+
+def _is_fragment(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
 
 
 def _chosen(user: User, organization_id: str | None) -> Membership | None:

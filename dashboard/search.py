@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from itertools import islice
@@ -9,12 +10,15 @@ from itertools import islice
 from django.db.models import Q
 from django.urls import reverse
 
+from admin_api import access
 from admin_api.queries.api_keys import keys_for
 from admin_api.queries.member_workspaces import visible_workspaces
 from admin_api.queries.members import members
 from admin_api.queries.message_batches import message_batches
-from dashboard.navigation import MAKE_KEYS, READ_PEOPLE, entries_for
+from dashboard.log_search import request_id_in
+from dashboard.navigation import MAKE_KEYS, OPERATED, READ_PEOPLE, entries_for
 from dashboard.place import Place
+from gateway.errors import NotFound
 
 MOST = 6  # of one kind
 LONGEST = 100  # characters of a query
@@ -38,12 +42,14 @@ def found(place: Place, query: str) -> list[Hit]:
             *_workspaces(place, words),
             *_members(place, words),
             *_batches(place, words),
+            *_requests(place, words),
         ]
     return hits
 
 
 def _pages(place: Place, words: str) -> Iterator[Hit]:
-    for entry in entries_for(place.role):
+    operator = place.user.is_operator
+    for entry in (*entries_for(place.role, operator=operator), *(OPERATED if operator else ())):
         if words.lower() in entry.label.lower():
             yield Hit("Page", entry.label, reverse(entry.url))
 
@@ -85,3 +91,13 @@ def _batches(place: Place, words: str) -> Iterator[Hit]:
     rows = message_batches(place.membership).filter(id__startswith=words).order_by("-created_at")
     for batch in islice(rows, MOST):
         yield Hit("Batch", batch.id, reverse("batch", args=[batch.id]), batch.workspace.name)
+
+
+def _requests(place: Place, words: str) -> Iterator[Hit]:
+    """By the whole id, however it was pasted."""
+    id = request_id_in(words)
+    if not id.startswith("req_"):
+        return
+    with contextlib.suppress(NotFound):
+        access.logged_request(place.membership, id)
+        yield Hit("Request", id, reverse("log", args=[id]))

@@ -1,7 +1,7 @@
 """Sign-in by address and password on django-allauth: no sign-up, one text for every failure, throttled.
 
-Failures are counted per account and per client address (`ACCOUNT_RATE_LIMITS`); the eleventh attempt within 15
-minutes is refused without looking at the password, whether or not there is such an account.
+How failures are counted, and who still gets in: `dashboard/throttle.py`. What is refused as too much is refused
+without looking at the password, whether or not there is such an account.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.forms import LoginForm, ReauthenticateForm
+from allauth.core import context
+from django.contrib.auth import authenticate
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from dashboard.client_address import client_address
 from dashboard.local_path import is_local
+from dashboard.throttle import MINUTES, PasswordAttempt
+from gateway.models import User
 
 THROTTLED = "too_many_login_attempts"
-MINUTES = 15
 
 
 class ClosedSignUp(DefaultAccountAdapter):
@@ -44,19 +48,27 @@ class ClosedSignUp(DefaultAccountAdapter):
         return client_address(request)
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> AbstractBaseUser | None:
-        """allauth hands back inactive users too, to tell them so; here they read what everybody else reads."""
-        user = super().authenticate(request, **credentials)
-        return user if user is not None and user.is_active else None
+        """Whoever may sign in with this. Inactive people read what everybody else reads."""
+        attempt = PasswordAttempt(request, str(credentials.get("email", "")))
+        if not attempt.allowed:
+            raise self.validation_error(THROTTLED)
+        user = authenticate(request, **credentials)
+        AuthenticationBackend.unstash_authenticated_user()  # allauth would let inactive people go on
+        if user is not None:
+            attempt.give_back()
+        elif attempt.last_word:
+            raise self.validation_error(THROTTLED)
+        return user
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        again = self.authenticate(context.request, email=user.email, password=password)
+        return again is not None and again.pk == user.pk
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """No "Successfully signed in as": the page that follows says it."""
 
-    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """allauth puts the Host header into the key, port and all: every invented port would be ten more guesses.
-
-        Upper case as the database compares addresses, so that no second spelling of an address counts anew.
-        """
-        return str(credentials.get("email", "")).strip().upper()
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """What changed is told by `admin_api/account_notices.py`."""
 
 
 class SignInForm(LoginForm):
@@ -81,3 +93,7 @@ class PasswordAgainForm(ReauthenticateForm):
         password = self.fields["password"]
         password.widget.attrs = {"class": "input", "autocomplete": "current-password", "autofocus": True}
         password.help_text = ""
+
+    @property
+    def throttled(self) -> bool:
+        return self.has_error("password", THROTTLED)

@@ -12,7 +12,7 @@ class TypedName(forms.CharField):
 
     def __init__(self, name: str) -> None:
         self._name = _shown(name)
-        attributes = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+        attributes = {"class": "input", "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
         super().__init__(label=f"Type {self._name} to confirm", widget=forms.TextInput(attributes))
 
     def clean(self, value: Any) -> str:

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "django_cotton.apps.SimpleAppConfig",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "gateway",
     "dashboard",
 ]
@@ -50,6 +51,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dashboard.sessions.SeenMiddleware",
+    "dashboard.known_devices.KnownDeviceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -112,7 +115,7 @@ CACHES = {
     }
 }
 CELERY_BROKER_URL = CONFIGURATION.broker.replace("unix://", "redis+socket://", 1)
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "gateway.models.sessions"
 
 # Passwords and sessions.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
@@ -125,8 +128,7 @@ AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"
 _secure = CONFIGURATION.https
 SESSION_COOKIE_NAME = "__Host-session" if _secure else "session"
 SESSION_COOKIE_SECURE = _secure
-SESSION_COOKIE_AGE = 12 * 3600
-SESSION_SAVE_EVERY_REQUEST = False
+SESSION_SAVE_EVERY_REQUEST = False  # how long sessions last: `gateway/models/sessions.py`
 CSRF_COOKIE_NAME = "__Host-csrf" if _secure else "csrf"
 CSRF_COOKIE_SECURE = _secure
 CSRF_COOKIE_HTTPONLY = True
@@ -165,7 +167,11 @@ ACCOUNT_ADAPTER = "dashboard.sign_in.ClosedSignUp"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/15m/key,10/15m/ip"}
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60  # how old a sign-in may be where harm can be done
-ACCOUNT_SESSION_REMEMBER = True  # as long as SESSION_COOKIE_AGE says, without asking
+ACCOUNT_SESSION_REMEMBER = True  # as long as any session, without asking
+MFA_ADAPTER = "dashboard.second_factor.SecondFactors"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # periods of 30 seconds before and after, for clocks that are not exact
+MFA_RECOVERY_CODE_DIGITS = 10
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "dashboard" / "static"]

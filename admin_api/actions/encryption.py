@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from allauth.mfa.models import Authenticator
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import models, transaction
@@ -22,6 +23,8 @@ ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
     (WebhookEndpoint, "encrypted_secret"),
     (Mail, "sealed"),
 )
+# What authenticator apps and recovery codes follow from, by its name in `Authenticator.data`.
+SEALED_IN_DATA = ("secret", "seed")
 CONTENTS_AT_ONCE = 200
 
 
@@ -54,15 +57,33 @@ def renew(*, actor: Actor) -> Renewed:
                 continue
             if renewed is not None:
                 changed += model._default_manager.filter(pk=pk).update(**{field: renewed})
-    outcome = Renewed(total, changed, unreadable)
+    seeds = _renew_authenticators(vault)
+    outcome = Renewed(total + seeds.total, changed + seeds.changed, unreadable + seeds.unreadable)
     audit.record(
         actor=actor,
         action="encryption.renewed",
         target_type="installation",
         target_id="",
-        details={"total": total, "changed": changed, "unreadable": unreadable},
+        details=asdict(outcome),
     )
     return outcome
+
+
+def _renew_authenticators(vault: Vault) -> Renewed:
+    total, changed, unreadable = 0, 0, []
+    for row in Authenticator.objects.select_for_update():
+        for name in [name for name in SEALED_IN_DATA if name in row.data]:
+            total += 1
+            try:
+                renewed = vault.renewed(row.data[name].encode())
+            except InvalidToken:
+                unreadable.append(f"{row._meta.verbose_name} {row.pk}")
+                continue
+            if renewed is not None:
+                row.data[name] = renewed.decode()
+                row.save(update_fields=["data"])
+                changed += 1
+    return Renewed(total, changed, unreadable)
 
 
 def renew_contents() -> Renewed:

@@ -40,7 +40,8 @@ def create(
     """
     address = users.normalised_email(email)
     memberships.check_role(role)
-    Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    held = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    _check_domain(held, address)
     _check_no_member(organization, address)
     replaced = _make_room(organization, address, replacing)
     token = secrets.token_urlsafe(32)
@@ -104,6 +105,12 @@ def withdraw(*, actor: Actor, invite: Invite) -> Invite:
     held.save(update_fields=["deleted_at"])
     _record(actor, "invite.deleted", held)
     return held
+
+
+def _check_domain(organization: Organization, address: str) -> None:
+    domains = organization.invite_domains
+    if domains and address.rpartition("@")[2] not in domains:
+        raise InvalidRequest(f"email: {organization.name} invites only people at {', '.join(domains)}")
 
 
 def _check_no_member(organization: Organization, address: str) -> None:

@@ -1,4 +1,4 @@
-"""Where organizations are told of events: make, change and remove endpoints, and replace their secrets."""
+"""Where organizations are told of events: make, change, try and remove endpoints, and replace their secrets."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.changes import SECRET, Change, differences, told
 from admin_api.vault import vault
-from admin_api.webhook_events import TYPES
+from admin_api.webhook_events import TEST, TYPES
 from admin_api.webhook_signature import new_secret
 from gateway.errors import InvalidRequest, NotFound
-from gateway.models import Organization, WebhookDelivery, WebhookEndpoint
+from gateway.models import Organization, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from gateway.models.deliveries import Delivery
 
 State = WebhookEndpoint.State
@@ -99,6 +99,18 @@ def remove(*, actor: Actor, endpoint: WebhookEndpoint) -> None:
     held = _held(endpoint)
     _record(actor, "webhook_endpoint.removed", held, {"url": held.url})
     held.delete()
+
+
+@transaction.atomic
+def test(*, actor: Actor, endpoint: WebhookEndpoint) -> WebhookDelivery:
+    """An event that says nothing, on its way to this endpoint alone. Raises `InvalidRequest` where it is disabled."""
+    held = _held(endpoint)
+    if held.state != State.ENABLED:
+        raise InvalidRequest("This endpoint is disabled: nothing is sent there.")
+    data = {"type": TEST, "id": held.id, "organization_id": str(held.organization_id)}
+    event = WebhookEvent.objects.create(organization_id=held.organization_id, data=data)
+    _record(actor, "webhook_endpoint.tested", held, {"url": held.url, "event_id": event.id})
+    return WebhookDelivery.objects.create(event=event, endpoint=held)
 
 
 def _held(endpoint: WebhookEndpoint) -> WebhookEndpoint:

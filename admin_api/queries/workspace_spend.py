@@ -39,5 +39,5 @@ def used_by(workspace: Workspace, by: By, *, start: datetime.datetime, end: date
         + F("cache_write_1h_tokens")
         + F("output_tokens")
     )
-    sums = rows.values_list(by).annotate(Sum("requests"), tokens, Sum("cost", default=Decimal(0)))
-    return [Used(*row) for row in sums.order_by("-cost__sum", by)]
+    sums = rows.values_list(by).annotate(sent=Sum("requests"), tokens=tokens, spent=Sum("cost"))
+    return [Used(*row) for row in sums.order_by("-spent", by)]

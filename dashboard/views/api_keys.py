@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlencode
-
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from admin_api import access, pages
+from admin_api import access
 from admin_api.actions import api_keys as actions
-from admin_api.pages import IdPage
 from admin_api.queries import api_keys as queries
 from admin_api.queries.member_workspaces import member_workspaces
 from dashboard import key_usage, once, snippets
+from dashboard.csv_export import csv_response
 from dashboard.fragments import wants_fragment
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.key_form import (
-    WHOLE_ORGANIZATION,
     ArchiveForm,
     ChangedKeyForm,
     FindForm,
@@ -31,14 +27,11 @@ from dashboard.key_form import (
     RotateForm,
 )
 from dashboard.key_lines import STATUSES, lines
+from dashboard.key_list import HEADER, STALE, WHOLE_ORGANIZATION, key_list
 from dashboard.navigation import MAKE_KEYS
 from dashboard.place import Place, actor_of, member_page_for
 from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.models import ApiKey
-
-ON_A_PAGE = 25
-SHOWN = ("", *STATUSES, "stale")  # what the list may be narrowed to; nothing is all but archived ones
-FILTERS = ("status", "workspace")
 
 keys_page = member_page_for(*MAKE_KEYS)
 
@@ -46,21 +39,15 @@ keys_page = member_page_for(*MAKE_KEYS)
 @require_safe
 @keys_page
 def api_keys(request: HttpRequest, place: Place) -> HttpResponse:
-    """The newest first; the list alone for the page that refreshes itself."""
-    mine = queries.keys_for(place.membership)
-    asked: dict[str, object] = {"limit": ON_A_PAGE}
-    if request.GET.get("after"):
-        asked["after_id"] = request.GET["after"]
-    page: IdPage[ApiKey] = pages.by_id(_filtered(mine, request), asked, among=mine)
-    now = timezone.now()
-    filters = {name: request.GET[name] for name in FILTERS if request.GET.get(name)}
+    """The newest or the last used first; the list alone for the page that refreshes itself."""
+    listed, after, now = key_list(place, request.GET.dict()), request.GET.get("after", ""), timezone.now()
+    page = listed.page(after)
     context = {
         "lines": lines(place.organization, page.rows, now),
-        "filters": filters,
-        "after": request.GET.get("after", ""),
-        "older": urlencode({**filters, "after": page.rows[-1].id}) if page.has_more else "",
-        "newest": urlencode(filters),
-        "query": urlencode({**filters, **({"after": asked["after_id"]} if "after_id" in asked else {})}),
+        "list": listed,
+        "after": after,
+        "query": listed.query_after(after) if after else listed.query,
+        "older": listed.query_after(page.rows[-1].id) if page.has_more else "",
         "as_of": now,
         "snippet": None if page.rows else snippets.snippet_of("curl"),
     }
@@ -70,27 +57,23 @@ def api_keys(request: HttpRequest, place: Place) -> HttpResponse:
 
 
 def _choices(place: Place) -> dict[str, object]:
-    workspaces = list(
-        member_workspaces(place.membership).order_by("-is_default", "name").values_list("id", "name")
-    )
+    mine = member_workspaces(place.membership).order_by("-is_default", "name")
+    workspaces = list(mine.values_list("id", "name"))
     if place.is_admin:
         workspaces.append((WHOLE_ORGANIZATION, "The whole organization"))
     return {
-        "statuses": [*STATUSES.items(), ("stale", "Not used for 90 days")],
+        "statuses": [*STATUSES.items(), (STALE, "Not used for 90 days")],
         "workspaces": workspaces,
         "find": FindForm(),
     }
 
 
-def _filtered(mine: Any, request: HttpRequest) -> Any:
-    status, workspace = request.GET.get("status", ""), request.GET.get("workspace", "")
-    if status in SHOWN and status:
-        mine = queries.in_status(mine, status)
-    else:
-        mine = mine.exclude(status=ApiKey.Status.ARCHIVED)
-    if workspace == WHOLE_ORGANIZATION:
-        return mine.filter(workspace=None)
-    return mine.filter(workspace=workspace.replace("\0", "")) if workspace else mine
+@require_safe
+@keys_page
+def api_keys_csv(request: HttpRequest, place: Place) -> StreamingHttpResponse:
+    """What the page's filters leave, all of it."""
+    listed = key_list(place, request.GET.dict())
+    return csv_response(request, "api-keys", HEADER, listed.rows(timezone.now()))
 
 
 @sensitive_post_parameters()

@@ -16,8 +16,11 @@ from django.views.decorators.http import require_POST, require_safe
 from admin_api import access, pages
 from admin_api.actions import message_batches as actions
 from admin_api.pages import IdPage
+from admin_api.queries.batch_costs import BatchCost, batch_cost
+from admin_api.queries.member_workspaces import member_workspaces
 from admin_api.queries.message_batches import message_batches
-from dashboard import snippets
+from dashboard import batch_items, figures, snippets
+from dashboard.batch_forms import AGAIN
 from dashboard.batch_progress import STATES, Shown, shown
 from dashboard.batch_streams import streams
 from dashboard.fragments import wants_fragment
@@ -50,6 +53,7 @@ def batches(request: HttpRequest, place: Place) -> HttpResponse:
         "after": after,
         "older": page.rows[-1].id if page.has_more else "",
         "as_of": now,
+        "may_start": member_workspaces(place.membership).filter(archived_at=None).exists(),
         "snippet": "" if lines else snippets.BATCH.code,
     }
     template = "dashboard/batches_list.html" if wants_fragment(request) else "dashboard/batches.html"
@@ -60,7 +64,10 @@ def batches(request: HttpRequest, place: Place) -> HttpResponse:
 @member_page
 def batch(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     found = access.message_batch(place.membership, id)
-    progress, models = shown(found, timezone.now()), found.model_names[:MOST_MODELS]
+    now = timezone.now()
+    progress, models = shown(found, now), found.model_names[:MOST_MODELS]
+    asked = [request.GET.get(name, "") for name in ("state", "custom_id", "after")]
+    cost = batch_cost(found, now)
     context = {
         "batch": found,
         "progress": progress,
@@ -70,6 +77,11 @@ def batch(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         "more_models": len(found.model_names) - len(models),
         "results_until": found.created_at + KEPT,
         "download": _download(found),
+        "may_send_again": batch_items.may_download(found) and any(getattr(found, state) for state in AGAIN),
+        "may_download": batch_items.may_download(found),
+        "items": None if found.archived_at else batch_items.read(found, *asked),
+        "cost": cost.cost,
+        "cost_note": _cost_note(cost),
     }
     return render(request, "dashboard/batch.html", context)
 
@@ -98,6 +110,14 @@ def cancel(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         said = "This batch had ended already."
     messages.success(request, said)
     return redirect("batch", id=found.id)
+
+
+def _cost_note(cost: BatchCost) -> str:
+    """Single requests do not know their batch, so that those of others at the same time are counted too."""
+    if not cost.others:
+        return "at the price of batches"
+    with_others = f"with {figures.count(cost.others)} other batch{'' if cost.others == 1 else 'es'}"
+    return f"{with_others} that this key ran at the same time"
 
 
 def _download(batch: MessageBatch) -> str:

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from dashboard.frame import frame
+from gateway.errors import GatewayError
 from gateway.request_ids import request_id_of
 
 
@@ -22,7 +23,8 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return _framed(request, 403, "This is not for you to see", "Your role does not allow it. Ask an admin.")
+    words = exception.message if isinstance(exception, GatewayError) else "Your role does not allow it."
+    return _framed(request, 403, "This is not for you to see", f"{words} Ask an admin.")
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

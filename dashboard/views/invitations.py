@@ -39,6 +39,8 @@ class InviteForm(Form):
 
     def clean_emails(self) -> list[str]:
         found = invitations.addresses_in(self.cleaned_data["emails"])
+        if not found:
+            raise forms.ValidationError("Type at least one address.")
         if len(found) > MOST:
             raise forms.ValidationError(f"These are {len(found)} addresses; invite at most {MOST} at once.")
         return found

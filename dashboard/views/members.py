@@ -16,7 +16,7 @@ from admin_api import access, pages
 from admin_api.actions import memberships
 from admin_api.pages import IdPage
 from admin_api.queries import members as queries
-from admin_api.queries.api_keys import api_keys
+from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.invites import invites
 from admin_api.queries.service_accounts import service_accounts
 from admin_api.queries.workspace_roles import roles_held
@@ -51,7 +51,7 @@ class RemoveForm(Form):
     """`keys` is there where the member has keys, `typed` is their address."""
 
     keys = forms.ChoiceField(
-        label="Keys that act for them",
+        label="What becomes of these keys",
         choices=[
             (ARCHIVE, "Archive them: they stop working now"),
             (HAND_OVER, "Hand them over: they go on working, for somebody else"),
@@ -72,7 +72,6 @@ class RemoveForm(Form):
         else:
             del self.fields["keys"], self.fields["keys_to"]
         self.fields["typed"] = TypedName(member.user.email)
-        self.fields["typed"].widget.attrs["class"] = "input"
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -145,7 +144,7 @@ def _member(request: HttpRequest, place: Place, found: Membership, form: RoleFor
         "member": found,
         "form": form,
         "roles": roles_held(found),
-        "keys": api_keys(place.organization).filter(user=found.user_id).order_by("-created_at")[:MOST_KEYS],
+        "keys": keys_for(place.membership).filter(user=found.user_id).order_by("-created_at")[:MOST_KEYS],
         "may_edit": place.is_admin,
         "last_admin": _is_last_admin(found),
     }

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from admin_api import access
-from admin_api.actions import saved_prompts
+from admin_api.actions import request_contents, saved_prompts
 from admin_api.queries.member_workspaces import playground_workspaces
 from admin_api.queries.playground_answers import billed
 from dashboard import figures, playground_requests
@@ -24,6 +24,7 @@ from dashboard.form import Form
 from dashboard.navigation import WORK_HERE
 from dashboard.place import Place, actor_of, member_page_for
 from dashboard.playground import SAMPLES, offered
+from dashboard.playground_requests import Logged
 from dashboard.snippets import EXAMPLE_MODEL
 from gateway.errors import InvalidRequest, NotFound
 from gateway.models import SavedPrompt, Workspace
@@ -41,10 +42,12 @@ class SaveForm(Form):
 @require_safe
 @member_page_for(*WORK_HERE)
 def playground(request: HttpRequest, place: Place) -> HttpResponse:
-    """Empty, or with a saved prompt (`?prompt=`) or what a logged request asked (`?request=`)."""
+    """Empty, or with a saved prompt (`?prompt=`) or the model of a logged request (`?request=`)."""
     workspaces = list(playground_workspaces(place.membership))
-    start = _start(request, place)
-    workspace = _workspace(workspaces, str(start.pop("workspace", "") or request.GET.get("workspace", "")))
+    logged = _logged(request, place)
+    start = {"content": {"model": logged.model}} if logged else _saved(request, place)
+    wanted = logged.workspace_id if logged else request.GET.get("workspace", "")
+    workspace = _workspace(workspaces, wanted)
     context = {
         "workspaces": workspaces,
         "workspace": workspace,
@@ -63,7 +66,7 @@ def playground(request: HttpRequest, place: Place) -> HttpResponse:
                 "sign_in": reverse("account_login"),
             }
         ),
-        "note": start.get("note", ""),
+        "logged": logged,
     }
     return render(request, "dashboard/playground.html", context)
 
@@ -86,6 +89,19 @@ def answer(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     if not found.priced:
         return JsonResponse({"cost": "no price set", "exact": "This model has no price on this gateway."})
     return JsonResponse({"cost": figures.money(found.cost), "exact": figures.exact_money(found.cost)})
+
+
+@require_POST
+@member_page_for(*WORK_HERE)
+def asked(request: HttpRequest, place: Place, id: str) -> HttpResponse:
+    """What a logged request asked, for the script; that it was read is in the audit log."""
+    found = playground_requests.logged(place, id)
+    if found is None or not found.readable:
+        raise NotFound("Request not found.")
+    kept = request_contents.read(
+        actor=actor_of(request), organization=place.organization, request_id=found.request_id
+    )
+    return JsonResponse({"content": playground_requests.as_content(found.model, kept.request)})
 
 
 @require_POST
@@ -113,22 +129,24 @@ def delete_prompt(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     return redirect("playground")
 
 
-def _start(request: HttpRequest, place: Place) -> dict[str, object]:
-    """What stands on the page at first: `content` for the script, perhaps a `workspace` and a `note`."""
-    if prompt_id := request.GET.get("prompt"):
-        prompt = access.saved_prompt(place.membership, prompt_id)
-        return {"content": prompt.content, "name": prompt.name}
-    if request_id := request.GET.get("request"):
-        return _logged(place, request_id)
-    return {}
+def _saved(request: HttpRequest, place: Place) -> dict[str, object]:
+    """Of the prompt that the address names, `content` for the script and its `name`."""
+    prompt_id = request.GET.get("prompt")
+    if not prompt_id:
+        return {}
+    prompt = access.saved_prompt(place.membership, prompt_id)
+    return {"content": prompt.content, "name": prompt.name}
 
 
-def _logged(place: Place, request_id: str) -> dict[str, object]:
+def _logged(request: HttpRequest, place: Place) -> Logged | None:
+    """The request that the address names. Raises `NotFound` for one that is not the member's to try again."""
+    request_id = request.GET.get("request")
+    if not request_id:
+        return None
     found = playground_requests.logged(place, request_id)
     if found is None:
         raise NotFound("Request not found.")
-    note = "" if found.whole else f"What {found.request_id} asked was not stored; its model is chosen."
-    return {"content": found.content, "workspace": found.workspace_id, "note": note}
+    return found
 
 
 def _workspace(workspaces: list[Workspace], wanted: str) -> Workspace:

@@ -14,10 +14,11 @@ from gateway.models.organizations import Organization, Tier
 from gateway.models.provider_checks import ProviderCheck
 from gateway.models.saved_prompts import SavedPrompt
 from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorkspace
+from gateway.models.sessions import BrowserSession
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
 from gateway.models.usage import PartitionHorizon, UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
-from gateway.models.users import Membership, User
+from gateway.models.users import Membership, PasswordResetRequest, User
 from gateway.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
 from gateway.models.workspaces import Workspace, WorkspaceMember
 
@@ -29,6 +30,7 @@ __all__ = [
     "BatchItem",
     "BatchRunner",
     "BatchTally",
+    "BrowserSession",
     "CreditEntry",
     "Delivery",
     "IdempotencyKey",
@@ -43,6 +45,7 @@ __all__ = [
     "OperatorKey",
     "Organization",
     "PartitionHorizon",
+    "PasswordResetRequest",
     "Price",
     "Provider",
     "ProviderCheck",

@@ -32,11 +32,12 @@ class Delivery(models.Model):
 
 
 class Mail(Delivery):
-    """A mail to one person, in plain text. Where there is a secret in it, the text is empty and `sealed` is what
-    `gateway.encryption` made of it, gone once the mail is delivered or given up."""
+    """A mail to one person, in plain text; `organization` is null where it is about their own account. Where there is
+    a secret in it, the text is empty and `sealed` is what `gateway.encryption` made of it, gone once the mail is
+    delivered or given up."""
 
     id = models.CharField(primary_key=True, max_length=40, default=mail_id, editable=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, null=True, related_name="+")
     recipient = models.EmailField(max_length=254)
     subject = models.CharField(max_length=300)
     text = models.TextField()

@@ -35,6 +35,10 @@ class Organization(models.Model):
 
     One with `prepaid_since` pays ahead: what it uses from then on is taken from its credit, and is refused once that
     is empty. A whole minute in UTC, so that the rollups tell exactly what came after.
+
+    What its members' sessions must be like (`admin_api/house_rules.py`): with a second factor, from the networks in
+    `dashboard_ips` (CIDR; none means anywhere), at most `session_hours` old (null: as long as any session).
+    Invitations go only to addresses of `invite_domains`, lower case; none means any.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -47,6 +51,10 @@ class Organization(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     suspended_at = models.DateTimeField(null=True)
     prepaid_since = models.DateTimeField(null=True)
+    require_second_factor = models.BooleanField(default=False, db_default=False)
+    invite_domains = models.JSONField(default=list, db_default=[])
+    dashboard_ips = models.JSONField(default=list, db_default=[])
+    session_hours = models.SmallIntegerField(null=True)
 
     def __str__(self) -> str:
         return self.name

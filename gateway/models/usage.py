@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 
 def _tokens() -> models.BigIntegerField:
@@ -75,6 +76,15 @@ class UsageEvent(models.Model):
         indexes = [
             models.Index(fields=["organization_id", "at"], name="usage_event_by_time"),
             models.Index(fields=["organization_id", "request_id"], name="usage_event_by_request"),
+            models.Index(
+                fields=["organization_id", "at"], name="usage_event_failed", condition=Q(status__gte=400)
+            ),
+            models.Index(fields=["organization_id", "api_key_id", "at"], name="usage_event_by_key"),
+            models.Index(
+                fields=["organization_id", "session_id", "at"],
+                name="usage_event_by_session",
+                condition=~Q(session_id=""),
+            ),
         ]
 
 

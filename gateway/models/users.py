@@ -26,7 +26,10 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """Somebody who signs in; `is_operator` may run the whole installation."""
+    """Somebody who signs in; `is_operator` may run the whole installation.
+
+    `email_verified_at` is when a link that was mailed to `email` was used.
+    """
 
     id = models.CharField(primary_key=True, max_length=40, default=user_id, editable=False)
     email = models.EmailField(max_length=254, unique=True)
@@ -34,6 +37,7 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField(default=True)
     is_operator = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
+    email_verified_at = models.DateTimeField(null=True)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
@@ -66,3 +70,15 @@ class Membership(models.Model):
     class Meta:
         indexes = [models.Index(fields=["organization", "added_at", "user"], name="membership_by_age")]
         constraints = [models.UniqueConstraint(fields=["organization", "user"], name="membership_unique")]
+
+
+class PasswordResetRequest(models.Model):
+    """Somebody asked for a new password for an address, known or not; a worker mails a link where it is known."""
+
+    email = models.EmailField(max_length=254)
+    ip_address = models.GenericIPAddressField(null=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "password_reset_request"

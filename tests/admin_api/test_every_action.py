@@ -6,17 +6,24 @@ import datetime
 import importlib
 import inspect
 import pkgutil
+import time
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.core import signing
 from django.db import DatabaseError, connection, transaction
+from django.test import Client
 
 from admin_api import actions, webhook_events
 from admin_api.actions import (
     api_keys,
     credit,
+    email_addresses,
     encryption,
+    house_rules,
     invites,
     memberships,
     message_batches,
@@ -26,12 +33,15 @@ from admin_api.actions import (
     organizations,
     passwords,
     playground_keys,
+    profiles,
     provider_checks,
     providers,
     request_contents,
     saved_prompts,
+    second_factors,
     service_account_workspaces,
     service_accounts,
+    sessions,
     spend_limit_increase_requests,
     spend_limits,
     tiers,
@@ -42,6 +52,7 @@ from admin_api.actions import (
 )
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo, WeightedKey
+from admin_api.queries.sessions import name_of
 from gateway.models import (
     ApiKey,
     AuditEntry,
@@ -58,6 +69,7 @@ from gateway.models import (
     WebhookEndpoint,
     Workspace,
 )
+from gateway.protocol.anthropic.batch_body import Items
 from tests.admin_api.spending import spent
 from tests.admin_api.test_audit_chain import commit
 from tests.batches.rows import batch_of
@@ -146,6 +158,29 @@ def endpoint(people: Cast) -> WebhookEndpoint:
     )[0]
 
 
+def code_of(secret: str) -> str:
+    """What an app with this secret shows now."""
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+
+
+def app(people: Cast) -> tuple[int, list[str]]:
+    """The id of an authenticator app of Dev's, and the first recovery codes."""
+    secret = second_factors.new_secret()
+    codes = second_factors.add_app(actor=SYSTEM, user=people.dev, secret=secret, code=code_of(secret))
+    return Authenticator.objects.get(user_id=people.dev.id, type="totp").pk, codes
+
+
+def session(people: Cast) -> str:
+    """The name of a session of Dev's."""
+    client = Client()
+    client.force_login(people.dev)
+    return name_of(client.session.session_key or "")
+
+
+def confirmation(people: Cast) -> str:
+    return signing.dumps([people.dev.id, people.dev.email], salt=email_addresses.SALT)
+
+
 def tier() -> Tier:
     return tiers.upsert(actor=SYSTEM, name="t", limits={}).row
 
@@ -169,6 +204,19 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "credit.begin": lambda people: lambda: credit.begin(actor=SYSTEM, organization=people.acme),
     "credit.end": lambda people: (lambda it: lambda: credit.end(actor=SYSTEM, organization=it))(
         prepaid(people)
+    ),
+    "email_addresses.ask": lambda people: lambda: email_addresses.ask(actor=SYSTEM, user=people.dev),
+    "email_addresses.confirm": lambda people: (lambda it: lambda: email_addresses.confirm(token=it))(
+        confirmation(people)
+    ),
+    "house_rules.update": lambda people: (
+        lambda: house_rules.update(
+            actor=SYSTEM,
+            organization=people.acme,
+            admin=people.ada,
+            session_hours=8,
+            invite_domains=["a.example"],
+        )
     ),
     "encryption.renew": lambda people: lambda: encryption.renew(actor=SYSTEM),
     "invites.create": lambda people: lambda: invitation(people),
@@ -255,6 +303,32 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "passwords.set_password": lambda people: (
         lambda it: lambda: passwords.set_password(token=it, password="a wholly different passphrase")
     )(reset_token(people)),
+    "passwords.change": lambda people: (
+        lambda: passwords.change(actor=SYSTEM, user=people.dev, password="a wholly different passphrase")
+    ),
+    "profiles.update": lambda people: lambda: profiles.update(actor=SYSTEM, user=people.dev, name="D."),
+    "second_factors.add_app": lambda people: lambda: app(people),
+    "second_factors.add_passkey": lambda people: (
+        lambda: second_factors.add_passkey(actor=SYSTEM, user=people.dev, name="Blue", credential={})
+    ),
+    "second_factors.remove": lambda people: (
+        lambda it: lambda: second_factors.remove(actor=SYSTEM, user=people.dev, id=it)
+    )(app(people)[0]),
+    "second_factors.renew_codes": lambda people: (
+        lambda _: lambda: second_factors.renew_codes(actor=SYSTEM, user=people.dev)
+    )(app(people)),
+    "second_factors.reset": lambda people: (
+        lambda _: lambda: second_factors.reset(actor=SYSTEM, user=people.dev)
+    )(app(people)),
+    "second_factors.use_recovery_code": lambda people: (
+        lambda it: lambda: second_factors.use_recovery_code(actor=SYSTEM, user=people.dev, code=it[0])
+    )(app(people)[1]),
+    "sessions.end": lambda people: (lambda it: lambda: sessions.end(actor=SYSTEM, user=people.dev, name=it))(
+        session(people)
+    ),
+    "sessions.end_others": lambda people: (
+        lambda _: lambda: sessions.end_others(actor=SYSTEM, user=people.dev, key=None)
+    )(session(people)),
     "playground_keys.take": lambda people: (
         lambda: playground_keys.take(
             actor=SYSTEM, member=membership(people), workspace=people.acme.workspaces.get()
@@ -326,6 +400,23 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "spend_limits.remove": lambda people: (
         lambda it: lambda: spend_limits.remove(actor=SYSTEM, spend_limit=it)
     )(spend_limit(people)),
+    "message_batches.create": lambda people: (
+        lambda held: (
+            lambda: message_batches.create(
+                actor=SYSTEM,
+                workspace=people.acme.workspaces.get(is_default=True),
+                api_key=held,
+                items=[Items().checked(b'{"custom_id": "a", "params": {}}')],
+            )
+        )
+    )(key(people)),
+    "message_batches.resubmit": lambda people: (
+        lambda held, it: (
+            lambda: message_batches.resubmit(
+                actor=SYSTEM, batch=it, workspace=it.workspace, api_key=held, states=["processing"]
+            )
+        )
+    )(key(people), batch_of(people.acme, items=2, status="ended")),
     "message_batches.cancel": lambda people: (
         lambda it: lambda: message_batches.cancel(actor=SYSTEM, batch=it)
     )(batch_of(people.acme)),
@@ -347,6 +438,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     )(endpoint(people)),
     "webhook_endpoints.regenerate_secret": lambda people: (
         lambda it: lambda: webhook_endpoints.regenerate_secret(actor=SYSTEM, endpoint=it)
+    )(endpoint(people)),
+    "webhook_endpoints.test": lambda people: (
+        lambda it: lambda: webhook_endpoints.test(actor=SYSTEM, endpoint=it)
     )(endpoint(people)),
     "webhook_endpoints.remove": lambda people: (
         lambda it: lambda: webhook_endpoints.remove(actor=SYSTEM, endpoint=it)

@@ -5,7 +5,6 @@ import datetime
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.test import Client
 from django.utils import timezone
@@ -13,7 +12,7 @@ from django.utils import timezone
 from admin_api.actions import passwords
 from admin_api.actor import SYSTEM
 from gateway.errors import InvalidRequest, NotFound
-from gateway.models import AuditEntry, User
+from gateway.models import AuditEntry, BrowserSession, User
 from tests.people import PASSWORD, Cast
 
 NEW = "a wholly different passphrase"
@@ -102,9 +101,9 @@ def test_both_steps_are_in_the_audit_log(people: Cast) -> None:
 def test_the_user_with_open_sessions_keeps_none_after_a_reset(people: Cast) -> None:
     client = Client()
     client.force_login(people.dev)
-    assert Session.objects.count() == 1
+    assert BrowserSession.objects.count() == 1
 
     passwords.set_password(token=token_for(people.dev), password=NEW)
 
     assert signed_in(client) is None
-    assert Session.objects.count() == 0  # Django flushes what it no longer trusts
+    assert BrowserSession.objects.count() == 0  # Django flushes what it no longer trusts

@@ -25,6 +25,7 @@ from admin_api.actions import (
     models,
     organizations,
     passwords,
+    saved_prompts,
     service_accounts,
     spend_limit_increase_requests,
     spend_limits,
@@ -39,7 +40,14 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_limits
+from tests.dashboard import (
+    stage_batches,
+    stage_limits,
+    stage_logs,
+    stage_operators,
+    stage_people,
+    stage_sign_in,
+)
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -57,7 +65,8 @@ def main() -> None:
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
     Price.objects.update(effective_at=timezone.now() - 2 * DAYS * DAY)  # held while it was used
-    _drain(list(_events(cast, key)))
+    _drain([*_events(cast, key), *stage_logs.events(cast, key, _price_versions())])
+    stage_logs.refusal(key)
     for name in ("llama-4-maverick-17b-128e-instruct-fp8", "gpt-oss-120b"):  # without a price
         models.upsert(actor=SYSTEM, name=name, routes=[RouteTo("simulator", name)])
     known: dict[str, object] = {
@@ -66,10 +75,16 @@ def main() -> None:
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
         "ids": {
+            **{f"log_{name}": id for name, id in stage_logs.IDS.items()},
             **_batches(cast, key),
             **_keys(cast, key),
             **stage_limits.made(cast),
+            **stage_batches.made(cast, key),
+            **stage_operators.made(cast),
+            "prompt": _prompt(cast),
+            **stage_people.made(cast),
             **_budgets(cast),
+            **stage_sign_in.made(cast),
         },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
@@ -113,6 +128,31 @@ def _batches(cast: Cast, key: ApiKey) -> dict[str, str]:
     kinds["ended"]["ended_at"] = timezone.now() - 61 * minute
     kinds["canceling"]["cancel_initiated_at"] = timezone.now() - minute
     return {name: batch_of(cast.acme, **common, **fields).id for name, fields in kinds.items()}
+
+
+def _prompt(cast: Cast) -> str:
+    """With all that a saved prompt may hold: a call and its result, a variable, and a second model."""
+    called = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Lisbon"}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "Rain, 14 degrees"}
+    content: dict[str, object] = {
+        "model": "claude-sonnet-5-5",
+        "second": "claude-sonnet-4-5",
+        "system": "You know the weather in {{country}}.",
+        "tools": json.dumps([{"name": "get_weather", "input_schema": {"type": "object"}}], indent=2),
+        "thinking": "adaptive",
+        "cache": True,
+        "variables": {"country": "Portugal"},
+        "message": "And tomorrow?",
+        "messages": [
+            {"role": "user", "content": "Do I need an umbrella in Lisbon today?"},
+            {"role": "assistant", "content": [called]},
+            {"role": "user", "content": [result]},
+            {"role": "assistant", "content": [{"type": "text", "text": "Yes: it rains."}]},
+        ],
+    }
+    member = cast.ada.memberships.get(organization=cast.acme)
+    name = "Weather of a whole country, with a tool and two models that stand beside each other " * 2
+    return saved_prompts.save(actor=SYSTEM, member=member, name=name, content=content).id
 
 
 def _budgets(cast: Cast) -> dict[str, str]:
@@ -186,7 +226,7 @@ def _drain(events: list[UsageEvent]) -> None:
 def _events(cast: Cast, key: ApiKey) -> Iterator[UsageEvent]:
     """More by day than by night, more on working days; the same at every run save for the clock."""
     dice = random.Random(7)
-    versions = {price.model_name: price.id for price in Price.objects.order_by("id")}
+    versions = _price_versions()
     now = timezone.now()
     for hours in range(DAYS * 24):
         at = now - datetime.timedelta(hours=hours)
@@ -195,6 +235,10 @@ def _events(cast: Cast, key: ApiKey) -> Iterator[UsageEvent]:
         for _ in range(round(PER_DAY / 24 * by_day * working * dice.uniform(0.6, 1.5))):
             moment = at - datetime.timedelta(seconds=dice.uniform(1, 3500))
             yield _event(cast, key, dice, versions, moment)
+
+
+def _price_versions() -> dict[str, int]:
+    return {price.model_name: price.id for price in Price.objects.order_by("id")}
 
 
 def _event(
@@ -212,7 +256,7 @@ def _event(
         attempt_id=_attempt_id(dice, at),
         request_id=f"req_{dice.getrandbits(64):016x}",
         organization_id=cast.acme.id,
-        workspace_id="wrkspc_stage",
+        workspace_id=stage_people.USED,
         api_key_id=key.id,
         endpoint="messages",
         model_requested=model,

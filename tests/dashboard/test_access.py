@@ -21,6 +21,13 @@ NOT_USERS = {**MEMBERS, "uma": 403}
 MONEY = {**MEMBERS, "dev": 403, "uma": 403}
 WORKERS = {**MEMBERS, "bill": 403}
 POST_ONLY = dict.fromkeys(ROLES, 405)
+LED_AWAY = dict.fromkeys(ROLES, 302)
+ADMINS = {
+    **dict.fromkeys(ROLES, 403),
+    "anonymous": 302,
+    "ada": 200,
+    "olga": 200,
+}  # Olga reads that she has none
 NO_SUCH_LINK = dict.fromkeys(ROLES, 404)
 ABSENT = {**NO_SUCH_LINK, "anonymous": 302, "olga": 200}
 READERS = {**MEMBERS, "bill": 403, "uma": 403}
@@ -91,6 +98,7 @@ GET = {
     "workspaces/<str:id>": ABSENT,
     "workspaces/<str:id>/edit": POST_ONLY,
     "workspaces/<str:id>/models": POST_ONLY,
+    "workspaces/<str:id>/contents": POST_ONLY,
     "workspaces/<str:id>/archive": PROOF_FIRST,
     "workspaces/<str:id>/members": ABSENT,
     "workspaces/<str:id>/members/add": POST_ONLY,
@@ -117,6 +125,7 @@ GET = {
     "members/<str:id>/role": POST_ONLY,
     "members/<str:id>/remove": PROOF_FIRST,
     "api-keys": KEYS,
+    "api-keys.csv": KEYS,
     "api-keys/new": KEYS,
     "api-keys/find": KEYS,
     "api-keys/<str:id>": KEY,
@@ -126,19 +135,57 @@ GET = {
     "api-keys/<str:id>/switch": POST_ONLY,
     "api-keys/<str:id>/archive": dict.fromkeys(ROLES, 302),
     "batches": MEMBERS,
+    "batches/new": {**MEMBERS, "bill": 403, "uma": 403},
+    "batches/<str:id>/again": ABSENT,
     "batches/<str:id>": ABSENT,
+    "batches/<str:id>/items/<int:number>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
+    "batches/<str:id>/<str:name>.jsonl": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200},
     "batches/<str:id>/events": ABSENT,
     "batches/<str:id>/cancel": POST_ONLY,
     "playground": WORKERS,
     "playground/models": WORKERS,
     "playground/answers/<str:id>": WORKERS,
+    "playground/requests/<str:id>": POST_ONLY,
     "playground/prompts": POST_ONLY,
     "playground/prompts/<str:id>/delete": POST_ONLY,
     "playground/permit": POST_ONLY,
+    "logs": {**MEMBERS, "bill": 403},
+    "logs.csv": {**MEMBERS, "bill": 403},
+    "logs.json": {**MEMBERS, "bill": 403},
+    "logs/events": {**MEMBERS, "bill": 403},
+    "logs/<str:id>/content": POST_ONLY,
+    "logs/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200, "bill": 403},
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
     "login": {**dict.fromkeys(ROLES, 302), "anonymous": 200},
     "reauthenticate": MEMBERS,
+    "login/passkey": POST_ONLY,
+    "login/passkey/options": POST_ONLY,
+    "login/second-factor": LED_AWAY,
+    "login/second-factor/options": POST_ONLY,
+    "login/cancel": POST_ONLY,
+    "reauthenticate/options": POST_ONLY,
+    "forgotten": dict.fromkeys(ROLES, 200),
+    "confirm-email/<str:token>": NO_SUCH_LINK,
+    "settings": MEMBERS,
+    "settings/security": MEMBERS,
+    "settings/password": MEMBERS,
+    "settings/email": POST_ONLY,
+    "settings/second-factor": LED_AWAY,  # nobody asks them for one
+    "settings/authenticator": LED_AWAY,  # they signed in a while ago
+    "settings/passkeys": LED_AWAY,
+    "settings/passkeys/options": POST_ONLY,
+    "settings/second-factors/<str:id>": LED_AWAY,
+    "settings/recovery-codes": LED_AWAY,
+    "settings/sessions/end": POST_ONLY,
+    "settings/sessions/end-others": POST_ONLY,
+    "settings/organization": ADMINS,
+    "settings/webhooks": ADMINS,
+    "settings/webhooks/new": LED_AWAY,
+    "settings/webhooks/<str:id>": {**ADMINS, "ada": 404},
+    "settings/webhooks/<str:id>/test": POST_ONLY,
+    "settings/webhooks/<str:id>/secret": LED_AWAY,
+    "settings/webhooks/<str:id>/delete": LED_AWAY,
     "logout": POST_ONLY,
     "invites/<str:token>": NO_SUCH_LINK,
     "reset/<str:token>": NO_SUCH_LINK,
@@ -173,6 +220,9 @@ OF_ORGANIZATIONS = (
     "playground",
     "quickstart",
     "quickstart/first-request",
+    "settings",
+    "settings/organization",
+    "settings/webhooks",
 )
 
 

@@ -102,7 +102,7 @@ def test_a_key_is_rotated_disabled_and_archived(site: Site, page: Page) -> None:
 
     page.get_by_role("link", name="Rotate").click()
     page.get_by_label("works for 24 hours more").check()
-    page.get_by_label("Type the name").fill("Short-lived")
+    page.get_by_label("Type Short-lived").fill("Short-lived")
     page.get_by_role("button", name="Rotate key").click()
     after = page.locator("#new-key").inner_text()
     assert after != before
@@ -115,7 +115,7 @@ def test_a_key_is_rotated_disabled_and_archived(site: Site, page: Page) -> None:
     expect(page.locator(".badge", has_text="Disabled")).to_be_visible()
     page.get_by_role("button", name="Enable").click()
     page.get_by_role("link", name="Archive").click()
-    page.get_by_label("Type the name").fill("Short-lived")
+    page.get_by_label("Type Short-lived").fill("Short-lived")
     page.get_by_role("button", name="Archive key").click()
     expect(page.get_by_text("Short-lived is archived.")).to_be_visible()
 

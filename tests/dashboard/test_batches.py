@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -11,8 +14,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from admin_api.queries import batch_items as queries
 from dashboard.batch_progress import shown
-from gateway.models import ApiKey, AuditEntry, MessageBatch
+from gateway.batch_states import ItemState
+from gateway.models import ApiKey, AuditEntry, BatchItem, MessageBatch, UsageMinute
 from tests.batches.rows import DAY, batch_of
 from tests.dashboard.test_pages import as_
 from tests.people import Cast
@@ -233,3 +238,165 @@ def test_only_a_page_of_ours_may_cancel(people: Cast) -> None:
 def test_billing_has_no_link_to_what_they_do_not_see(client: Client, people: Cast) -> None:
     assert 'href="/batches"' not in as_(client, people.bill).get("/").content.decode()
     assert 'href="/batches"' in as_(client, people.uma).get("/").content.decode()
+
+
+def item(
+    batch: MessageBatch, number: int, state: ItemState, result: object = None, **fields: Any
+) -> BatchItem:
+    line = None if result is None else json.dumps({"custom_id": f"item-{number}", "result": result}).encode()
+    params = json.dumps({"model": "m", "max_tokens": number + 1, "messages": []}).encode()
+    return BatchItem.objects.create(
+        **{
+            "batch": batch,
+            "number": number,
+            "custom_id": f"item-{number}",
+            "params": params,
+            "state": int(state),
+            "tries": 1,
+            "result": line,
+        }
+        | fields
+    )
+
+
+OVERLOADED = {
+    "type": "errored",
+    "error": {"type": "error", "error": {"type": "overloaded_error", "message": "Too <much>"}},
+}
+ANSWERED = {
+    "type": "succeeded",
+    "message": {"usage": {"input_tokens": 1200, "output_tokens": 34}, "stop_reason": "end_turn"},
+}
+
+
+def table(page: str) -> list[list[str]]:
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", page, re.S)
+    return [[re.sub(r"<[^>]+>", "", cell).strip() for cell in re.split(r"</t[hd]>", row)][:3] for row in rows]
+
+
+def test_each_request_of_a_batch_tells_what_came_of_it(client: Client, people: Cast) -> None:
+    batch = batch_of(people.acme, total=4)
+    item(batch, 0, ItemState.SUCCEEDED, ANSWERED)
+    item(batch, 1, ItemState.ERRORED, OVERLOADED)
+    item(batch, 2, ItemState.RUNNING, tries=2)
+    item(batch, 3, ItemState.SUCCEEDED, {"type": "succeeded", "message": "x" * 70_000})
+
+    page = as_(client, people.dev).get(f"/batches/{batch.id}").content.decode()
+
+    assert table(page) == [
+        ["item-0", "succeeded", "1,200 tokens in, 34 out, end_turn"],
+        ["item-1", "errored", "overloaded_error: Too &lt;much&gt;"],
+        ["item-2", "processing", "waits to be tried again"],
+        ["item-3", "succeeded", "70,071 bytes"],
+    ]
+
+
+def test_requests_are_found_by_state_and_by_custom_id(client: Client, people: Cast) -> None:
+    batch, dev = batch_of(people.acme, total=60), as_(client, people.dev)
+    for number in range(60):
+        item(batch, number, ItemState.ERRORED if number % 2 else ItemState.SUCCEEDED, OVERLOADED)
+
+    def found(query: str) -> list[str]:
+        return [row[0] for row in table(dev.get(f"/batches/{batch.id}{query}").content.decode())]
+
+    assert found("?state=errored") == [f"item-{number}" for number in range(1, 51, 2)]
+    assert found("?state=errored&after=49") == [f"item-{number}" for number in range(51, 60, 2)]
+    assert found("?custom_id=item-7") == ["item-7"]
+    assert found("?custom_id=item-7&state=succeeded") == []
+    assert found("?state=nonsense&after=-1x&custom_id=%00") == [f"item-{number}" for number in range(25)]
+    first = dev.get(f"/batches/{batch.id}?state=errored").content.decode()
+    assert f'href="/batches/{batch.id}?state=errored&amp;custom_id=&amp;after=49#requests">Next' in first
+
+
+def test_the_table_of_requests_is_one_query(client: Client, people: Cast) -> None:
+    batch, dev = batch_of(people.acme, total=30), as_(client, people.dev)
+    for number in range(30):
+        item(batch, number, ItemState.ERRORED, OVERLOADED)
+
+    with CaptureQueriesContext(connection) as queries:
+        dev.get(f"/batches/{batch.id}")
+
+    assert sum("message_batch_item" in query["sql"] for query in queries) == 1
+
+
+def test_a_single_request_shows_what_was_asked_and_answered_as_text(client: Client, people: Cast) -> None:
+    batch = batch_of(people.acme)
+    item(batch, 4, ItemState.ERRORED, OVERLOADED)
+    dev = as_(client, people.dev)
+
+    page = dev.get(f"/batches/{batch.id}/items/4").content.decode()
+
+    assert "&quot;max_tokens&quot;: 5" in page
+    assert "Too &lt;much&gt;" in page and "Too <much>" not in page
+    assert dev.get(f"/batches/{batch.id}/items/5").status_code == 404
+    for other in (people.bill, people.uma, people.mallory):
+        assert as_(Client(), other).get(f"/batches/{batch.id}/items/4").status_code == 404
+
+
+def downloaded(client: Client, path: str) -> bytes:
+    return b"".join(client.get(path).streaming_content)
+
+
+def test_results_and_errors_come_as_files_of_lines(
+    client: Client, people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "PAGE_BYTES", 200)
+    monkeypatch.setattr(queries, "PAGE_ROWS", 3)
+    batch = batch_of(people.acme, status="ended", ended_at=timezone.now())
+    for number in range(10):
+        state, result = (ItemState.ERRORED, OVERLOADED) if number % 3 else (ItemState.SUCCEEDED, ANSWERED)
+        item(batch, number, state, result)
+    as_(client, people.dev)
+
+    answer = client.get(f"/batches/{batch.id}/results.jsonl")
+    lines = downloaded(client, f"/batches/{batch.id}/results.jsonl").splitlines()
+    errors = downloaded(client, f"/batches/{batch.id}/errors.jsonl").splitlines()
+
+    assert answer["Content-Disposition"] == f'attachment; filename="{batch.id}-results.jsonl"'
+    assert [json.loads(line)["custom_id"] for line in lines] == [f"item-{number}" for number in range(10)]
+    assert lines == [
+        bytes(one.result or b"") for one in BatchItem.objects.filter(batch=batch).order_by("number")
+    ]
+    assert [json.loads(line)["custom_id"] for line in errors] == [f"item-{n}" for n in (1, 2, 4, 5, 7, 8)]
+
+
+def test_there_is_nothing_to_download_before_the_end_nor_for_others(client: Client, people: Cast) -> None:
+    running = batch_of(people.acme)
+    ended = batch_of(people.acme, status="ended", ended_at=timezone.now())
+    gone = batch_of(people.acme, status="ended", ended_at=timezone.now(), archived_at=timezone.now())
+    dev = as_(client, people.dev)
+
+    for batch, name in ((running, "results"), (gone, "results"), (ended, "everything")):
+        assert dev.get(f"/batches/{batch.id}/{name}.jsonl").status_code == 404
+    for other in (people.bill, people.uma, people.mallory):
+        assert as_(Client(), other).get(f"/batches/{ended.id}/results.jsonl").status_code == 404
+
+
+def test_what_a_batch_cost_so_far_is_what_its_key_spent_on_batches_meanwhile(
+    client: Client, people: Cast
+) -> None:
+    default = people.acme.workspaces.get()
+    batch = batch_of(people.acme, api_key_id="apikey_b", age=30 * MINUTE)
+    spent = {"workspace_id": default.id, "api_key_id": "apikey_b", "service_tier": "batch"}
+    for minutes, changes, cost in (
+        (5, {}, "1.25"),
+        (6, {"model": "other"}, "0.5"),
+        (40, {}, "9"),
+        (5, {"service_tier": "standard"}, "9"),
+        (5, {"api_key_id": "apikey_c"}, "9"),
+    ):
+        UsageMinute.objects.create(
+            organization_id=people.acme.id,
+            bucket=(timezone.now() - minutes * MINUTE).replace(second=0, microsecond=0),
+            cost=Decimal(cost),
+            requests=1,
+            **spent | changes,
+        )
+    dev = as_(client, people.dev)
+
+    alone = dev.get(f"/batches/{batch.id}").content.decode()
+    batch_of(people.acme, api_key_id="apikey_b", age=50 * MINUTE, status="ended", ended_at=timezone.now())
+    beside = dev.get(f"/batches/{batch.id}").content.decode()
+
+    assert 'title="$1.75">$1.75<' in alone and "at the price of batches" in alone
+    assert "with 1 other batch that this key ran at the same time" in beside

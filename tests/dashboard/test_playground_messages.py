@@ -174,11 +174,14 @@ def test_who_may_not_send_is_refused_and_nothing_is_billed(
 def _workspaces(database: psycopg.Connection) -> tuple[str, str]:
     """One of Acme's that is archived, and the one of Umbrella."""
     database.execute(
-        "INSERT INTO gateway_workspace (id, organization_id, name, is_default, limits, group_limits, allowed_models,"
-        "  denied_models, default_inference_geo, display_color, tags, created_at, archived_at)"
-        " SELECT 'wrkspc_over', id, 'Over', false, '{}', '{}', '[]', '[]', 'global', '#000000', '{}', now(), now()"
-        "   FROM gateway_organization WHERE name = 'Acme' ON CONFLICT DO NOTHING"
+        "CREATE TEMP TABLE over AS SELECT w.* FROM gateway_workspace w JOIN gateway_organization o"
+        "  ON o.id = w.organization_id WHERE o.name = 'Acme' AND w.is_default"
     )
+    database.execute(
+        "UPDATE over SET id = 'wrkspc_over', name = 'Over', is_default = false, archived_at = now()"
+    )
+    database.execute("INSERT INTO gateway_workspace SELECT * FROM over ON CONFLICT DO NOTHING")
+    database.execute("DROP TABLE over")
     named = "SELECT w.id FROM gateway_workspace w JOIN gateway_organization o ON o.id = w.organization_id"
     return "wrkspc_over", value(database, f"{named} WHERE o.name = 'Umbrella'")
 
@@ -192,18 +195,14 @@ def suspended(database: psycopg.Connection) -> Iterator[None]:
 
 @contextmanager
 def removed(database: psycopg.Connection, email: str) -> Iterator[None]:
-    rows = database.execute(
-        "DELETE FROM gateway_membership WHERE user_id = (SELECT id FROM gateway_user WHERE email = %s)"
-        " RETURNING id, organization_id, user_id, role, added_at",
-        [email],
-    ).fetchall()
-    assert len(rows) == 1
-    yield
     database.execute(
-        "INSERT INTO gateway_membership (id, organization_id, user_id, role, added_at)"
-        " VALUES (%s, %s, %s, %s, %s)",
-        rows[0],
+        "CREATE TEMP TABLE gone AS SELECT m.* FROM gateway_membership m JOIN gateway_user u ON u.id = m.user_id"
+        f" WHERE u.email = '{email}'"
     )
+    database.execute("DELETE FROM gateway_membership WHERE id IN (SELECT id FROM gone)")
+    yield
+    database.execute("INSERT INTO gateway_membership SELECT * FROM gone")
+    database.execute("DROP TABLE gone")
 
 
 def test_a_large_body_does_not_reach_the_pages_and_is_guarded_as_ever(dev: Person) -> None:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import redis
 from django.conf import settings
-from django.test import Client
+from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import get_resolver
 
+from dashboard.throttle import PasswordAttempt
 from gateway.models import User
 from tests.people import PASSWORD, Cast
 
@@ -58,14 +65,93 @@ def test_unknown_wrong_and_inactive_are_answered_alike(client: Client, people: C
 def test_the_eleventh_failure_of_an_account_is_refused_from_any_address(
     client: Client, people: Cast, email: str
 ) -> None:
-    statuses = [
-        client.post("/login", {"login": email, "password": "wrong"}, REMOTE_ADDR=f"10.0.0.{n}").status_code
-        for n in range(11)
-    ]
-    assert statuses == [200] * 10 + [429]
-    refused = client.post("/login", {"login": email, "password": PASSWORD}, REMOTE_ADDR="10.0.0.99")
-    assert (refused.status_code, refused["retry-after"]) == (429, "900")
-    assert "Too many failed attempts. Wait 15 minutes and try again." in refused.content.decode()
+    answers = [guess(client, email, address=f"10.0.0.{n}") for n in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert answers[-1]["retry-after"] == "900"
+    assert "Too many failed attempts. Wait 15 minutes and try again." in answers[-1].content.decode()
+
+
+def test_while_others_guess_the_right_password_opens_from_an_address_that_did_not_fail(
+    client: Client, people: Cast
+) -> None:
+    for n in range(12):
+        guess(client, "ada@example.com", address=f"10.0.0.{n}")
+    of_a_guesser = guess(Client(), "ada@example.com", PASSWORD, address="10.0.0.3")
+    elsewhere = guess(Client(), "ada@example.com", PASSWORD, address="10.0.0.99")
+    assert (of_a_guesser.status_code, elsewhere.status_code) == (429, 302)
+
+
+def test_a_hundred_more_addresses_are_the_last_ones(client: Client, people: Cast) -> None:
+    assert guessed_from_everywhere("ada@example.com", times=111) == [True] * 110 + [False]
+    assert guess(Client(), "ada@example.com", PASSWORD, address="10.9.9.9").status_code == 429
+
+
+def test_a_device_that_signed_in_before_gets_in_whatever_others_do(client: Client, people: Cast) -> None:
+    guess(client, "ada@example.com", PASSWORD, address="10.0.0.1")
+    client.post("/logout")
+    guessed_from_everywhere("ada@example.com", times=111)
+    for _ in range(11):
+        guess(Client(), "bill@example.com", address="10.0.0.1")
+    assert guess(client, "ada@example.com", PASSWORD, address="10.0.0.1").status_code == 302
+
+
+def test_a_known_device_has_ten_failures_of_its_own(client: Client, people: Cast) -> None:
+    guess(client, "ada@example.com", PASSWORD)
+    client.post("/logout")
+    assert [guess(client, "ada@example.com").status_code for _ in range(11)] == [200] * 10 + [429]
+    assert guess(client, "ada@example.com", PASSWORD).status_code == 429
+
+
+def test_a_device_is_known_for_whom_it_signed_in_and_under_the_same_password(
+    client: Client, people: Cast
+) -> None:
+    guess(client, "ada@example.com", PASSWORD)
+    client.post("/logout")
+    people.ada.set_password("a wholly different passphrase")
+    people.ada.save()
+    for email in ("ada@example.com", "bill@example.com"):
+        guessed_from_everywhere(email, times=111)
+        assert guess(client, email, PASSWORD, address="10.9.9.9").status_code == 429, email
+
+
+def guessed_from_everywhere(email: str, *, times: int) -> list[bool]:
+    """Wrong passwords, each from another address; which of them were looked at."""
+    requests = (
+        RequestFactory().post("/login", REMOTE_ADDR=f"10.1.{n // 250}.{n % 250}") for n in range(times)
+    )
+    return [PasswordAttempt(request, email).allowed for request in requests]
+
+
+def guess(client: Client, email: str, password: str = "wrong", *, address: str = "10.0.0.1") -> HttpResponse:
+    return client.post("/login", {"login": email, "password": password}, REMOTE_ADDR=address)
+
+
+@pytest.mark.slow
+def test_known_and_unknown_people_wait_equally_long(client: Client, people: Cast) -> None:
+    """With the hasher as slow as it is outside of tests, by the middle of several attempts in turns."""
+    User.objects.filter(pk=people.bill.pk).update(is_active=False)
+    times: dict[str, list[float]] = {"ada@example.com": [], "nobody@example.com": [], "bill@example.com": []}
+    with slow_passwords():
+        User.objects.update(password=make_password(PASSWORD))
+        for n in range(5):
+            for email in times:
+                begun = time.perf_counter()
+                guess(Client(), email, address=f"10.0.{n}.{len(times[email])}")
+                times[email].append(time.perf_counter() - begun)
+    middles = {email: statistics.median(taken) for email, taken in times.items()}
+    assert min(middles.values()) > 0.02, "the hasher was not slow"
+    assert max(middles.values()) < 1.6 * min(middles.values()), middles
+
+
+@contextmanager
+def slow_passwords() -> Iterator[None]:
+    """A good deal slower than everything else that a sign-in does."""
+    quick = (Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost)
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = 2, 32 * 1024
+    try:
+        yield
+    finally:
+        Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost = quick
 
 
 def test_a_flood_of_forms_from_one_address_is_refused_with_our_page(client: Client) -> None:

@@ -36,6 +36,10 @@ function open() {
 
 async function ask() {
   asked?.abort();
+  if (words.value.trim().startsWith("sk-")) {
+    hits.textContent = "A whole key does not belong into an address. API keys has a field for it: Whose key is this?";
+    return;
+  }
   asked = new AbortController();
   const address = `${palette.dataset.address}?q=${encodeURIComponent(words.value)}`;
   try {

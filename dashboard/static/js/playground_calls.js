@@ -65,6 +65,13 @@ export class Calls {
   }
 }
 
+/** What a logged request asked. Throws an Error in words. */
+export async function askedIn(address, token) {
+  const response = await fetch(address, { method: "POST", headers: { "x-csrftoken": token } });
+  if (!response.ok) throw new Error("What this request asked cannot be read any more.");
+  return (await response.json()).content;
+}
+
 /** {cost, exact} once the ledger has it, or null. */
 export async function costOf(address, requestId) {
   for (const wait of COST_AFTER_MS) {

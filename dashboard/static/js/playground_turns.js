@@ -46,9 +46,13 @@ export class Pane {
   restore(messages, who = "Answer") {
     for (const message of messages) {
       if (message.role === "user") this.showUser(message);
-      else this.showAnswer(who).restore(message.content);
+      else this.showAnswer(who).restore(message.content, message === messages.at(-1));
     }
     this.messages = [...messages];
+  }
+
+  fillResults(results) {
+    for (const box of this.root.querySelectorAll("[data-call]")) box.value = results[box.dataset.call] ?? "";
   }
 
   /** [{id, content}] of the calls that wait for a result, as typed so far. */
@@ -96,6 +100,11 @@ class AnswerTurn {
 
   #waiting;
 
+  /** False once another conversation began. */
+  get shown() {
+    return this.#root.isConnected;
+  }
+
   /** A block that begins or has ended. */
   block(index, block) {
     this.#waiting.remove();
@@ -111,9 +120,10 @@ class AnswerTurn {
     else place?.append(text);
   }
 
-  restore(content) {
+  restore(content, last) {
     this.#waiting.remove();
     for (const block of blocksOf(content)) this.#root.append(drawn(block));
+    if (last) this.ask(blocksOf(content).filter((block) => block.type === "tool_use"));
   }
 
   /** A text box for each call; the next message takes along what is typed there. */
