@@ -21,12 +21,12 @@ MONTH = Period("monthly")
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """`second_factor` is None where there is none to be had; `seen` is the last sign-in, or the last request with a key
-    that acts for the member; `spent` is this month's by such keys, in US dollars."""
+    """`second_factor` is whether they sign in with one; `seen` is the last sign-in, or the last request with a key that
+    acts for the member; `spent` is this month's by such keys, in US dollars."""
 
     membership: Membership
     workspaces: str
-    second_factor: bool | None
+    second_factor: bool
     seen: datetime.datetime | None
     spent: Decimal
 
@@ -45,7 +45,7 @@ def read(organization: Organization, rows: Sequence[Membership], now: datetime.d
         Line(
             membership=row,
             workspaces=_workspaces(row, given.get(row.user_id, [])),
-            second_factor=None if secured is None else row.user_id in secured,
+            second_factor=row.user_id in secured,
             seen=max(filter(None, (row.user.last_login, requests.get(row.user_id))), default=None),
             spent=spent.get((row.user_id, MONTH), Decimal(0)),
         )

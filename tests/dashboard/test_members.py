@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import connection
 from django.test import Client, override_settings
@@ -75,14 +76,20 @@ def test_the_list_tells_roles_workspaces_last_seen_and_spend(client: Client, peo
 
     User.objects.filter(pk=people.dev.pk).update(last_login=seen)
 
+    for user, kind in (
+        (people.dev, Authenticator.Type.TOTP),
+        (people.uma, Authenticator.Type.RECOVERY_CODES),
+    ):
+        Authenticator.objects.create(user=user, type=kind, data={})
+
     page = as_(client, people.ada).get("/members").content.decode()
 
     found = {row[0].split()[0]: row[1:] for row in rows(page)}
     assert list(found) == ["Uma", "Bill", "Dev", "Ada"]
     assert found["Ada"][:2] == ["Admin", "All"]
-    assert found["Bill"] == ["Billing", "All", "Mar 5, 2026, 14:07", "$0.00"]
-    assert found["Dev"] == ["Developer", "Default, Lab and 2 more", "Mar 6, 2026, 14:07", "$1.23"]
-    assert found["Uma"] == ["User", "Default", "Never", "$0.00"]
+    assert found["Bill"] == ["Billing", "All", "Off", "Mar 5, 2026, 14:07", "$0.00"]
+    assert found["Dev"] == ["Developer", "Default, Lab and 2 more", "On", "Mar 6, 2026, 14:07", "$1.23"]
+    assert found["Uma"] == ["User", "Default", "Off", "Never", "$0.00"]
     assert 'title="$1.2345678"' in page
 
 
