@@ -14,7 +14,7 @@ from admin_api import access
 from admin_api.queries import request_log
 from admin_api.queries.log_sight import READERS, Sight, sight_of
 from admin_api.queries.log_tail import taste_of
-from dashboard import log_choices, log_files, log_snippets, snippets
+from dashboard import log_choices, log_files, log_snippets, snippets, time_zone
 from dashboard.csv_export import csv_response
 from dashboard.download import download
 from dashboard.log_filters import LogFilters, chips, place_of, query, wanted_of, written
@@ -36,24 +36,15 @@ def logs(request: HttpRequest, place: Place) -> HttpResponse:
     if asked and _is_known(place, asked):
         return redirect("log", id=asked)
     sight = sight_of(place.membership)
-    return render(request, "dashboard/logs.html", {**_listed(request, sight), "missing": asked})
+    with timezone.override(time_zone.shown(request)):
+        return render(request, "dashboard/logs.html", {**_listed(request, sight), "missing": asked})
 
 
 @require_safe
 @member_page_for(*READERS)
 def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
-    found = log_request(id, access.logged_request(place.membership, id))
-    last = found.last
-    copies = log_snippets.copies(last) if last else []
-    context = {
-        "found": found,
-        "line": Line(last) if last else None,
-        "copies": copies,
-        "copy": log_snippets.copy_of(copies, request.GET.get("as", "")) if copies else None,
-        "address": f"{settings.CONFIGURATION.base_url}{reverse('log', args=[id])}",
-        "placeholder": snippets.EXAMPLE_KEY,
-    }
-    return render(request, "dashboard/log.html", context)
+    with timezone.override(time_zone.shown(request)):
+        return render(request, "dashboard/log.html", _opened(request, place, id))
 
 
 @require_safe
@@ -80,10 +71,26 @@ def events(request: HttpRequest, place: Place) -> HttpResponse:
     if not connection.in_atomic_block:
         close_old_connections()  # ours would stay open for as long as the stream
     response = StreamingHttpResponse(
-        streams.stream(taste, place.user.id), content_type="text/event-stream; charset=utf-8"
+        streams.stream(taste, place.user.id, time_zone.shown(request)),
+        content_type="text/event-stream; charset=utf-8",
     )
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _opened(request: HttpRequest, place: Place, id: str) -> dict[str, object]:
+    found = log_request(id, access.logged_request(place.membership, id))
+    last = found.last
+    copies = log_snippets.copies(last) if last else []
+    return {
+        "found": found,
+        "line": Line(last) if last else None,
+        "copies": copies,
+        "copy": log_snippets.copy_of(copies, request.GET.get("as", "")) if copies else None,
+        "address": f"{settings.CONFIGURATION.base_url}{reverse('log', args=[id])}",
+        "placeholder": snippets.EXAMPLE_KEY,
+        "zone": timezone.get_current_timezone_name(),
+    }
 
 
 def _is_known(place: Place, request_id: str) -> bool:
@@ -109,5 +116,6 @@ def _listed(request: HttpRequest, sight: Sight) -> dict[str, object]:
         "tail": query(filters, live="yes"),
         "whole": sight.is_whole,
         "as_of": timezone.now(),
+        "zone": timezone.get_current_timezone_name(),
         "snippet": snippets.snippet_of("curl"),
     }
