@@ -130,6 +130,7 @@ urlpatterns = [
     path("logs.json", logs.json_file, name="logs_json"),
     path("logs/events", logs.events, name="log_events"),
     path("logs/<str:id>", logs.log, name="log"),
+    path("logs/<str:id>/content", logs.content, name="log_content"),
     path("models", catalog.catalog, name="catalog"),
     path("models/health", catalog.catalog_health, name="catalog_health"),
     path("models/new", operate_models.new_model, name="new_model"),
