@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection, Iterator
 
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 
 from admin_api.queries.batch_items import result_lines
+from dashboard.download import download
 from gateway.models import MessageBatch
 
 
-def file_of(batch: MessageBatch, name: str, states: Collection[str]) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(lines(batch.id, states), content_type="application/x-ndjson")
-    response["Content-Disposition"] = f'attachment; filename="{batch.id}-{name}.jsonl"'
-    return response
+def file_of(
+    request: HttpRequest, batch: MessageBatch, name: str, states: Collection[str]
+) -> StreamingHttpResponse:
+    """Of the items in these states, which have all ended."""
+    return download(request, f"{batch.id}-{name}.jsonl", "application/x-ndjson", _pages(batch, states))
 
 
-async def lines(batch_id: str, states: Collection[str]) -> AsyncIterator[bytes]:
-    """Between two pieces neither a thread nor a connection is held."""
+def _pages(batch: MessageBatch, states: Collection[str]) -> Iterator[str]:
     after = -1
-    while (page := await sync_to_async(_read)(batch_id, after, states)) is not None:
-        after, piece = page
-        yield piece
-
-
-def _read(batch_id: str, after: int, states: Collection[str]) -> tuple[int, bytes] | None:
-    try:
-        return result_lines(batch_id, after, states)
-    finally:
-        close_old_connections()
+    while (page := result_lines(batch.id, after, states)) is not None:
+        after, lines = page
+        yield lines.decode()

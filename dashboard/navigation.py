@@ -25,6 +25,7 @@ class Entry:
     shared: bool = False
 
 
+MONEY = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER, Membership.Role.BILLING})
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 MAKE_KEYS = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
 KEY_PAGES = frozenset(
@@ -55,6 +56,7 @@ MEMBER_PAGES = frozenset(
         "archive_service_account",
     }
 )
+BATCH_PAGES = frozenset({"batch", "batch_item", "new_batch", "batch_again"})
 
 SETTINGS = frozenset(
     {
@@ -75,12 +77,20 @@ SETTINGS = frozenset(
 
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
-    Entry("Usage", "usage", "usage", "u"),
+    Entry("Usage", "usage", "usage", "u", pages=frozenset({"ask_for_budget"})),
+    Entry(
+        "Cost",
+        "cost",
+        "cost",
+        "c",
+        roles=MONEY,
+        pages=frozenset({"new_budget", "budget", "budget_request"}),
+    ),
     Entry("Limits", "limits", "limits", "l"),
     Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),
     Entry("Members", "members", "members", "m", roles=READ_PEOPLE, pages=MEMBER_PAGES),
-    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=frozenset({"batch", "batch_item"})),
+    Entry("Batches", "batches", "layers", "b", roles=WORK_HERE, pages=BATCH_PAGES),
     Entry("Logs", "logs", "logs", "r", roles=WORK_HERE, pages=frozenset({"log"})),
     Entry("Playground", "playground", "playground", "p", roles=WORK_HERE),
     Entry(

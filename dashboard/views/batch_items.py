@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import close_old_connections
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -29,10 +28,9 @@ def batch_item(request: HttpRequest, place: Place, id: str, number: int) -> Http
 
 @require_safe
 @member_page
-def batch_file(request: HttpRequest, place: Place, id: str, name: str) -> HttpResponseBase:
+def batch_file(request: HttpRequest, place: Place, id: str, name: str) -> StreamingHttpResponse:
     """`results` or `errors` of a batch that has ended, one JSON object a line. Raises `NotFound`."""
     found = access.message_batch(place.membership, id)
     if name not in FILES or not batch_items.may_download(found):
         raise NotFound("There is no such file.")
-    close_old_connections()  # ours would stay open for as long as the download
-    return file_of(found, name, FILES[name])
+    return file_of(request, found, name, FILES[name])

@@ -17,8 +17,10 @@ from admin_api import access, pages
 from admin_api.actions import message_batches as actions
 from admin_api.pages import IdPage
 from admin_api.queries.batch_costs import BatchCost, batch_cost
+from admin_api.queries.member_workspaces import member_workspaces
 from admin_api.queries.message_batches import message_batches
 from dashboard import batch_items, figures, snippets
+from dashboard.batch_forms import AGAIN
 from dashboard.batch_progress import STATES, Shown, shown
 from dashboard.batch_streams import streams
 from dashboard.fragments import wants_fragment
@@ -51,6 +53,7 @@ def batches(request: HttpRequest, place: Place) -> HttpResponse:
         "after": after,
         "older": page.rows[-1].id if page.has_more else "",
         "as_of": now,
+        "may_start": member_workspaces(place.membership).filter(archived_at=None).exists(),
         "snippet": "" if lines else snippets.BATCH.code,
     }
     template = "dashboard/batches_list.html" if wants_fragment(request) else "dashboard/batches.html"
@@ -74,6 +77,7 @@ def batch(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         "more_models": len(found.model_names) - len(models),
         "results_until": found.created_at + KEPT,
         "download": _download(found),
+        "may_send_again": batch_items.may_download(found) and any(getattr(found, state) for state in AGAIN),
         "may_download": batch_items.may_download(found),
         "items": None if found.archived_at else batch_items.read(found, *asked),
         "cost": cost.cost,

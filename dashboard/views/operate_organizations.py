@@ -104,7 +104,7 @@ def edit_organization(request: HttpRequest, user: User, id: str) -> HttpResponse
 def suspend_organization(request: HttpRequest, user: User, id: str) -> HttpResponse:
     found = access.any_organization(id)
     if request.POST.get("typed", "").strip() != found.name.strip():
-        raise InvalidRequest("Type the organization's name to suspend it.")
+        return _page(request, found, CreditForm(), refused="Type the organization's name to suspend it.")
     organizations.suspend(actor=actor_of(request), organization=found)
     messages.success(request, "Its keys are refused until you resume it.")
     return redirect("operated_organization", id=id)
@@ -146,7 +146,9 @@ def set_prepaid(request: HttpRequest, user: User, id: str) -> HttpResponse:
     return redirect("operated_organization", id=id)
 
 
-def _page(request: HttpRequest, found: Organization, form: CreditForm, *, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, found: Organization, form: CreditForm, *, refused: str = "", status: int = 200
+) -> HttpResponse:
     left = credits.credit(found)
     context = {
         "organization": found,
@@ -157,7 +159,9 @@ def _page(request: HttpRequest, found: Organization, form: CreditForm, *, status
         "credit": left,
         "entries": credits.credit_entries(found).order_by("-created_at", "-id")[:RECENT_ENTRIES],
         "form": form,
+        "refused": refused,
     }
+    status = 400 if refused else status
     return render(request, "dashboard/operated_organization.html", context, status=status)
 
 

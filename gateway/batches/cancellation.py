@@ -1,5 +1,7 @@
 """Batches that nobody may read any more are cancelled: their workspace is archived, or its last key revoked or expired.
 
+One that was started in the browser without a key is read there, for as long as its starter may use the Playground.
+
 Those of a suspended organization wait for it to be resumed.
 """
 
@@ -27,8 +29,12 @@ def cancel_unattended(organization_id: uuid.UUID | None = None) -> int:
         kind=credentials.API,
         status=ApiKey.Status.ACTIVE,
     )
+    by_page = ApiKey.objects.filter(
+        id=OuterRef("api_key_id"), kind=credentials.PLAYGROUND, status=ApiKey.Status.ACTIVE
+    )
+    unread = ~Exists(usable) & ~Exists(by_page)
     unattended = open_ones.filter(
-        Q(workspace__archived_at__isnull=False) | ~Exists(usable), organization__suspended_at=None
+        Q(workspace__archived_at__isnull=False) | unread, organization__suspended_at=None
     )
     ids = list(unattended.values_list("id", flat=True))
     return MessageBatch.objects.filter(pk__in=ids, status=MessageBatch.Status.IN_PROGRESS).update(

@@ -17,12 +17,12 @@ from gateway import metrics
 from gateway.batches.batch import batch_of
 from gateway.batches.hint import RUN_NATIVE, Hints
 from gateway.batches.idempotency import IdempotentCall, earlier_answer
+from gateway.batches.room import OWNER, QUEUE, QUEUED, check_owner, check_queues
 from gateway.batches.spool import COPY, Spool
 from gateway.batches.spooled_file import SpoolFailed
 from gateway.batches.store import BatchStore, Connection
 from gateway.directory.store import StoreUnavailable
-from gateway.errors import AuthenticationFailed, PermissionDenied, RateLimited, Unavailable
-from gateway.limiters import ENQUEUED
+from gateway.errors import RateLimited, Unavailable
 from gateway.protocol.anthropic.batch_body import Items
 from gateway.scopes import Queue
 
@@ -31,35 +31,15 @@ log = structlog.get_logger(__name__)
 LIFE = datetime.timedelta(hours=24)
 MOST_MODEL_NAMES = 100
 
-_WHOSE = {"organization": "your organization's", "workspace": "your workspace's", "api_key": "your API key's"}
-
 # Of the process's connections for batches the others are for those who read.
 STORING_AT_ONCE = 4
 ANSWER_SECONDS = 5.0  # for the first answer of the store
 STORING_SECONDS = 300.0  # for all the rest
 LETTING_GO_SECONDS = 1.0  # for the store to hear that it is not wanted any more
-RETRY_SECONDS = 60  # when there may be room again
 
 # For the transaction: who waits for the twin of its call or for others of its organization, and a long COPY.
 _BOUNDS: LiteralString = "SET LOCAL lock_timeout = '20s'; SET LOCAL statement_timeout = '5min'"
 _NOW: LiteralString = "SELECT now() AS now"
-_QUEUE: LiteralString = "SELECT pg_advisory_xact_lock(hashtextextended('message batches of ' || %s::text, 0))"
-# Nobody may suspend, archive or revoke in between, and whoever does it afterwards finds the batch.
-_OWNER: LiteralString = """
-SELECT k.status, w.archived_at, o.suspended_at
-  FROM gateway_apikey k
-  JOIN gateway_organization o ON o.id = k.organization_id
-  JOIN gateway_workspace w ON w.organization_id = o.id AND w.id = %s
- WHERE k.id = %s
-   FOR SHARE OF k, w, o
-"""
-_QUEUED: LiteralString = """
-SELECT coalesce(sum(left_of_it), 0)::bigint AS organization,
-       coalesce(sum(left_of_it) FILTER (WHERE workspace_id = %s), 0)::bigint AS workspace,
-       coalesce(sum(left_of_it) FILTER (WHERE api_key_id = %s), 0)::bigint AS api_key
-  FROM (SELECT workspace_id, api_key_id, total - succeeded - errored - canceled - expired AS left_of_it
-          FROM message_batch WHERE organization_id = %s AND status <> 'ended') AS queued
-"""
 _BATCH: LiteralString = """
 INSERT INTO message_batch (
     id, organization_id, workspace_id, api_key_id, request_id, status, passage, version, relayed, query, user_agent,
@@ -167,7 +147,7 @@ class Intake:
                 return Accepted(earlier, replayed=True)
             await _copy(connection, spool)
             stage.committing = True
-            await connection.execute(_QUEUE, (batch.organization_id,))
+            await connection.execute(QUEUE, (batch.organization_id,))
             await _check_room(connection, batch, len(items))
             await connection.execute(_BATCH, row)
         return Accepted(answer)
@@ -223,28 +203,12 @@ async def _copy(connection: Connection, spool: Spool) -> None:
 
 
 async def _check_room(connection: Connection, batch: NewBatch, total: int) -> None:
-    """In the queue of the organization, which from now on waits for this transaction."""
-    owner = await (await connection.execute(_OWNER, (batch.workspace_id, batch.api_key_id))).fetchone()
-    if owner is None or owner["status"] != "active":
-        raise AuthenticationFailed("invalid x-api-key")
-    if owner["suspended_at"] is not None:
-        raise PermissionDenied("This organization has been suspended.")
-    if owner["archived_at"] is not None:
-        raise PermissionDenied("This workspace has been archived.")
+    owner = await (await connection.execute(OWNER, (batch.workspace_id, batch.api_key_id))).fetchone()
+    check_owner(owner)
     whose = (batch.workspace_id, batch.api_key_id, batch.organization_id)
-    queued = (await (await connection.execute(_QUEUED, whose)).fetchall())[0]
-    for queue in batch.queues:
-        if queued[queue.kind] + total > queue.most:
-            metrics.refused("rate_limit")
-            raise _refusal(queue, total)
-
-
-def _refusal(queue: Queue, total: int) -> RateLimited:
-    told = f"{_WHOSE[queue.kind]} rate limit of {queue.most:,} batch requests in the queue ({ENQUEUED})"
-    if total > queue.most:
-        message = f"This batch alone has {total:,} requests, more than {told} ever allows."
-        return RateLimited(message, headers={"x-should-retry": "false"})
-    return RateLimited(
-        f"This batch would exceed {told}. Please try again later.",
-        headers={"retry-after": str(RETRY_SECONDS)},
-    )
+    queued = (await (await connection.execute(QUEUED, whose)).fetchall())[0]
+    try:
+        check_queues(queued, batch.queues, total)
+    except RateLimited:
+        metrics.refused("rate_limit")
+        raise

@@ -69,6 +69,7 @@ from gateway.models import (
     WebhookEndpoint,
     Workspace,
 )
+from gateway.protocol.anthropic.batch_body import Items
 from tests.admin_api.spending import spent
 from tests.admin_api.test_audit_chain import commit
 from tests.batches.rows import batch_of
@@ -399,6 +400,23 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "spend_limits.remove": lambda people: (
         lambda it: lambda: spend_limits.remove(actor=SYSTEM, spend_limit=it)
     )(spend_limit(people)),
+    "message_batches.create": lambda people: (
+        lambda held: (
+            lambda: message_batches.create(
+                actor=SYSTEM,
+                workspace=people.acme.workspaces.get(is_default=True),
+                api_key=held,
+                items=[Items().checked(b'{"custom_id": "a", "params": {}}')],
+            )
+        )
+    )(key(people)),
+    "message_batches.resubmit": lambda people: (
+        lambda held, it: (
+            lambda: message_batches.resubmit(
+                actor=SYSTEM, batch=it, workspace=it.workspace, api_key=held, states=["processing"]
+            )
+        )
+    )(key(people), batch_of(people.acme, items=2, status="ended")),
     "message_batches.cancel": lambda people: (
         lambda it: lambda: message_batches.cancel(actor=SYSTEM, batch=it)
     )(batch_of(people.acme)),

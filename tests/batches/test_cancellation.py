@@ -7,7 +7,14 @@ import datetime
 import pytest
 from django.utils import timezone
 
-from admin_api.actions import api_keys, memberships, organizations, service_accounts, workspaces
+from admin_api.actions import (
+    api_keys,
+    memberships,
+    organizations,
+    playground_keys,
+    service_accounts,
+    workspaces,
+)
 from admin_api.actor import SYSTEM
 from gateway.batches.cancellation import cancel_unattended
 from gateway.models import ApiKey, AuditEntry, MessageBatch, Organization, Workspace
@@ -107,6 +114,20 @@ def test_a_key_that_expires_is_found_later(people: Cast, lab: Workspace) -> None
 
     assert cancel_unattended() == 0
     ApiKey.objects.filter(pk=own.pk).update(expires_at=timezone.now())
+
+    assert (cancel_unattended(), status(batch)) == (1, "canceling")
+
+
+def test_what_was_started_in_the_browser_needs_no_key_to_be_read(people: Cast, lab: Workspace) -> None:
+    member = people.acme.memberships.get(user=people.ada)
+    own = playground_keys.take(actor=SYSTEM, member=member, workspace=lab)
+    batch, other = (
+        batch_of(people.acme, lab, api_key_id=own.id),
+        batch_of(people.acme, lab, api_key_id="gone"),
+    )
+
+    assert (cancel_unattended(), status(batch), status(other)) == (1, "in_progress", "canceling")
+    ApiKey.objects.filter(pk=own.pk).update(status="archived")
 
     assert (cancel_unattended(), status(batch)) == (1, "canceling")
 

@@ -27,6 +27,8 @@ from admin_api.actions import (
     passwords,
     saved_prompts,
     service_accounts,
+    spend_limit_increase_requests,
+    spend_limits,
 )
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
@@ -38,7 +40,14 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_limits, stage_logs, stage_operators, stage_people
+from tests.dashboard import (
+    stage_batches,
+    stage_limits,
+    stage_logs,
+    stage_operators,
+    stage_people,
+    stage_sign_in,
+)
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -55,6 +64,7 @@ def main() -> None:
     people.person("Gus", globex, "developer")
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
+    Price.objects.update(effective_at=timezone.now() - 2 * DAYS * DAY)  # held while it was used
     _drain([*_events(cast, key), *stage_logs.events(cast, key, _price_versions())])
     stage_logs.refusal(key)
     for name in ("llama-4-maverick-17b-128e-instruct-fp8", "gpt-oss-120b"):  # without a price
@@ -65,13 +75,16 @@ def main() -> None:
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
         "ids": {
-            **stage_logs.IDS,
+            **{f"log_{name}": id for name, id in stage_logs.IDS.items()},
             **_batches(cast, key),
             **_keys(cast, key),
             **stage_limits.made(cast),
+            **stage_batches.made(cast, key),
             **stage_operators.made(cast),
             "prompt": _prompt(cast),
             **stage_people.made(cast),
+            **_budgets(cast),
+            **stage_sign_in.made(cast),
         },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
@@ -140,6 +153,20 @@ def _prompt(cast: Cast) -> str:
     member = cast.ada.memberships.get(organization=cast.acme)
     name = "Weather of a whole country, with a tool and two models that stand beside each other " * 2
     return saved_prompts.save(actor=SYSTEM, member=member, name=name, content=content).id
+
+
+def _budgets(cast: Cast) -> dict[str, str]:
+    """One that is nearly used up among others, and a member who asks for more."""
+    whole = {"actor": SYSTEM, "organization": cast.acme}
+    budget = spend_limits.set_amount(**whole, period="monthly", amount=25_000)
+    spend_limits.set_amount(**whole, period="daily", amount=1_000, user=cast.ada)
+    spend_limits.set_amount(**whole, period="weekly", amount=9_000, workspace=cast.acme.workspaces.first())
+    membership = cast.acme.memberships.get(user=cast.uma)
+    reason = "The launch is next week, and the evaluation runs over all of the old conversations once more."
+    asked = spend_limit_increase_requests.create(
+        actor=SYSTEM, membership=membership, period="monthly", reason=reason
+    )
+    return {"budget": budget.id, "budget_request": asked.id}
 
 
 def _keys(cast: Cast, key: ApiKey) -> dict[str, str]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.db import connection
 from django.test import Client
@@ -336,10 +334,7 @@ def test_a_single_request_shows_what_was_asked_and_answered_as_text(client: Clie
 
 
 def downloaded(client: Client, path: str) -> bytes:
-    async def joined(parts: AsyncIterator[bytes]) -> bytes:
-        return b"".join([part async for part in parts])
-
-    return async_to_sync(joined)(client.get(path).streaming_content)
+    return b"".join(client.get(path).streaming_content)
 
 
 def test_results_and_errors_come_as_files_of_lines(
