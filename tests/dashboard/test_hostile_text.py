@@ -23,8 +23,11 @@ LISTS = ("/api-keys", "/workspaces", "/members", "/logs", "/audit-log")
 MOST_PAGES = 14
 PAGES = (
     "/",
-    "/usage?group_by=model",
-    "/usage?group_by=api_key_id",
+    "/usage?group=model",
+    "/usage?group=api_key",
+    "/usage?group=client",
+    "/usage?group=session",
+    "/cost?group=member",
     "/cost",
     "/limits",
     "/api-keys/{key}",
@@ -128,7 +131,7 @@ def test_the_palette_shows_them_as_they_are(site: Site, watched: tuple[Page, lis
     assert seen == []
 
 
-@pytest.mark.parametrize("address", ["/usage.csv?group_by=api_key_id", "/logs.csv", "/audit-log.csv"])
+@pytest.mark.parametrize("address", ["/usage.csv?group=api_key", "/logs.csv", "/audit-log.csv"])
 def test_no_cell_of_a_file_is_a_formula(site: Site, watched: tuple[Page, list[str]], address: str) -> None:
     page, _ = watched
     answer = page.request.get(site.url + address)
