@@ -89,6 +89,10 @@ class LoggedRequest:
     attempts: list[Entry]
     refusals: list[LimitBlock]
 
+    @property
+    def workspace_id(self) -> str:
+        return str((self.attempts or self.refusals)[0].workspace_id)
+
 
 def page(sight: Sight, wanted: Wanted, before: Place | None, limit: int) -> Found:
     """The newest entries of what the sight holds and is wanted, or those behind `before`."""

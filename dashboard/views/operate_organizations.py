@@ -13,6 +13,7 @@ from admin_api import access, pages
 from admin_api.actions import credit, organizations
 from admin_api.queries import credit as credits
 from admin_api.queries import organizations as queries
+from dashboard import once
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.limit_forms import WORDS
 from dashboard.operator_forms import CreditForm, NewOrganizationForm, OrganizationForm
@@ -61,18 +62,20 @@ def operated_organizations(request: HttpRequest, user: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @operator_page
 def new_organization(request: HttpRequest, user: User) -> HttpResponse:
-    """The link for the first admin stands on the answer, and nowhere else."""
+    """The link for the first admin stands on the answer, and nowhere else; sent again, the form makes nothing more."""
+    if made := once.made(request):
+        return redirect("operated_organization", id=made)
     form = NewOrganizationForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            made, link = organizations.set_up(actor=actor_of(request), **form.arguments())
+            new, link = organizations.set_up(actor=actor_of(request), **form.arguments())
         except GatewayError as refused:
             form.refuse(refused)
         else:
-            return _made(request, made, link, form.cleaned_data["admin_email"])
-    return render(
-        request, "dashboard/new_organization.html", {"form": form}, status=400 if form.errors else 200
-    )
+            once.remember(request, str(new.id))
+            return _made(request, new, link, form.cleaned_data["admin_email"])
+    context = {"form": form, "once": once.word(request)}
+    return render(request, "dashboard/new_organization.html", context, status=400 if form.errors else 200)
 
 
 @require_safe

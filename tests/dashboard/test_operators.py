@@ -623,6 +623,27 @@ def test_an_organization_is_made_with_its_first_admins_link(client: Client, peop
     assert "An organization named" in text_of(again.content.decode())
 
 
+@pytest.mark.parametrize(
+    ("address", "form", "rows"),
+    [
+        ("/organizations/new", {"tier": "basic", "admin_email": "hank@example.com"}, Organization),
+        ("/operator-keys/new", {}, OperatorKey),
+    ],
+    ids=["organization", "operator key"],
+)
+def test_a_form_that_is_sent_again_makes_nothing_more(
+    client: Client, people: Cast, address: str, form: dict[str, str], rows: type[Organization | OperatorKey]
+) -> None:
+    freshly(client, people.olga)
+    (word,) = re.findall(r'name="once" value="([^"]+)"', client.get(address).content.decode())
+    before = rows.objects.count()
+
+    answers = [client.post(address, {"name": "Globex", "once": word, **form}) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 302]
+    assert rows.objects.count() == before + 1
+
+
 def test_organizations_are_found_by_name_tier_and_state_page_by_page(client: Client, people: Cast) -> None:
     basic = Tier.objects.get(name="basic")
     made = [organizations.create(actor=SYSTEM, name=f"Co {n}", tier=basic) for n in range(52)]
