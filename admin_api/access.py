@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from admin_api.queries import catalog, request_log, service_accounts
 from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.audit_entries import audit_entries
+from admin_api.queries.budgets import budget_limits
 from admin_api.queries.log_sight import sight_of
 from admin_api.queries.member_workspaces import playground_workspaces, visible_workspaces
 from admin_api.queries.message_batches import message_batches
@@ -208,6 +209,12 @@ def workspace_member(workspace: Workspace, user_id: str) -> Membership:
 def spend_limit(organization: Organization, spend_limit_id: str) -> SpendLimit:
     """A spend limit of the organization; those of single keys belong to the keys."""
     found: SpendLimit = _row(spend_limits(organization), "Spend limit not found.", id=spend_limit_id)
+    return found
+
+
+def budget(organization: Organization, spend_limit_id: str) -> SpendLimit:
+    """Any spend limit of the organization, also one of a key, with whose it is."""
+    found: SpendLimit = _row(budget_limits(organization), "Budget not found.", id=spend_limit_id)
     return found
 
 

@@ -16,13 +16,15 @@ MOST_LINES = 100
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One group: `href` leads to the same page with nothing but it. `before` is None where nothing is compared."""
+    """One group: `href` leads to the same page with nothing but it. `before` is None where nothing is compared;
+    `share` is that of all money."""
 
     name: str
     id: str
     href: str
     sum: Sum
     before: Sum | None
+    share: str = ""
 
     @property
     def request_change(self) -> str:
@@ -66,12 +68,12 @@ def read(selection: Selection) -> Breakdown:
     called = _called(selection, values)
     shown, others = shown_apart([_value(one) for one in found])
     bars = sums(selection.question(), among=shown)
-    past = _before(selection, values)
+    past, total = _before(selection, values), added(bars)
     return Breakdown(
         selection,
-        added(bars),
+        total,
         added(past.values()) if past is not None else None,
-        [_line(selection, one, called, past) for one in groups],
+        [_line(selection, one, called, past, total) for one in groups],
         more,
         series(selection, bars, shown, called, others),
     )
@@ -94,12 +96,16 @@ def _before(selection: Selection, values: Sequence[str]) -> Mapping[str | None, 
 
 
 def _line(
-    selection: Selection, one: Sum, called: Mapping[str, str], past: Mapping[str | None, Sum] | None
+    selection: Selection,
+    one: Sum,
+    called: Mapping[str, str],
+    past: Mapping[str | None, Sum] | None,
+    total: Sum,
 ) -> Line:
     value, name = _value(one), selection.grouping.filter
     href = selection.address(**{name: value}) if value and name else ""
     before = None if past is None else past.get(value, Sum(0, ()))
-    return Line(called[value], value, href, one, before)
+    return Line(called[value], value, href, one, before, figures.money_share(one.cost, total.cost))
 
 
 def _called(selection: Selection, values: Sequence[str]) -> dict[str, str]:

@@ -37,6 +37,11 @@ def money(value: Decimal) -> str:
     return f"${value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
 
 
+def of_cents(value: int) -> str:
+    """Whole US cents, as amounts that people set are."""
+    return money(Decimal(value) / 100)
+
+
 def brief_money(value: Decimal) -> str:
     """Where there is little room: what is below a cent is `<$0.01`."""
     return "<$0.01" if 0 < value < Decimal("0.01") else money(value)
@@ -64,15 +69,23 @@ def percent(part: int, whole: int) -> str:
     return f"{share:.1f}%".replace(".0%", "%")
 
 
+def money_share(part: Decimal, whole: Decimal) -> str:
+    """As `percent`, of money."""
+    if not whole:
+        return "0%"
+    share = part * 100 / whole
+    return "<0.1%" if 0 < share < Decimal("0.1") else f"{share:.1f}%".replace(".0%", "%")
+
+
 def change(now: int | Decimal, before: int | Decimal) -> str:
-    """How much more or less than before: `+12%`, `-3.4%`, `new`, `same`."""
+    """How much more or less than before: `+12%`, `-3.4%`, `17x`, `new`, `same`."""
     if now == before:
         return "same"
     if not before:
         return "new"
     share = (Decimal(now) - Decimal(before)) * 100 / Decimal(before)
-    if abs(share) >= 1000:
-        return f"{'+' if share > 0 else ''}{compact(share)}%"
+    if share >= 900:
+        return f"{compact(round(share / 100 + 1))}x"
     text = f"{share:+.1f}".removesuffix(".0")
     return f"{'<' if text in ('+0', '-0') else ''}{'0.1' if text in ('+0', '-0') else text}%"
 

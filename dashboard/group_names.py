@@ -78,7 +78,8 @@ def _workspaces(organization: Organization) -> list[Option]:
 
 
 def _keys(organization: Organization, own: Sequence[str] | None) -> list[Option]:
-    rows = ApiKey.objects.filter(organization=organization, kind=ApiKey.Kind.API).order_by("-created_at")
+    rows = ApiKey.objects.filter(organization=organization).exclude(kind=ApiKey.Kind.ADMIN)
+    rows = rows.order_by("-created_at")
     found = rows if own is None else rows.filter(id__in=own)
     return list(found.values_list("id", "name")[:MOST_OPTIONS])
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.http import QueryDict
+from django.utils import timezone
 
 from admin_api.queries.log_walk import Place
 from admin_api.queries.request_log import FAILED, REFUSED, SUCCEEDED, Wanted
@@ -34,11 +35,16 @@ ERRORS = (
 STOPS = ("end_turn", "max_tokens", "pause_turn", "refusal", "stop_sequence", "tool_use")
 TIERS = ("standard", "batch", "priority", "flex")
 LONGEST = 200
+MOMENTS = ("start", "end")
 MOMENT = "%Y-%m-%dT%H:%M:%S"
 
 
 class LogFilters(Form):
-    """Every field may be empty. A choice that is not listed, such as an archived key's, is still one to filter by."""
+    """Every field may be empty. A choice that is not listed, such as an archived key's, is still one to filter by.
+
+    Times are read and shown in Django's current zone unless they name their own. `asked` is what the address says, with
+    times in UTC, so that it can be shared.
+    """
 
     status = forms.CharField(max_length=16, required=False)
     error = forms.CharField(label="Error type", max_length=64, required=False)
@@ -51,24 +57,30 @@ class LogFilters(Form):
     service_tier = forms.CharField(label="Service tier", max_length=32, required=False)
     stop_reason = forms.CharField(label="Stop reason", max_length=64, required=False)
     stream = forms.ChoiceField(label="Streamed", choices=STREAMED, required=False)
-    start = forms.DateTimeField(label="From (UTC)", required=False)
-    end = forms.DateTimeField(label="To (UTC)", required=False)
+    start = forms.DateTimeField(label="From", required=False)
+    end = forms.DateTimeField(label="To", required=False)
 
     def __init__(self, data: QueryDict, choices: Choices) -> None:
-        super().__init__(data, auto_id="filter-%s")
-        asked = {name: data.get(name, "") for name in self.fields}
-        self._choose("status", [*STATUSES, *CODES], asked)
-        self._choose("api_key_id", [ANY, *choices.keys], asked)
-        self._choose("workspace_id", [ANY, *choices.workspaces], asked)
-        self._choose("user_id", [ANY, *choices.members], asked)
+        self.asked = {name: data.get(name, "") for name in self.base_fields}
+        shown = dict(self.asked)
+        for name in MOMENTS:
+            if at := _moment(self.asked[name]):
+                self.asked[name] = f"{at.astimezone(datetime.UTC):{MOMENT}}Z"
+                shown[name] = f"{timezone.localtime(at):{MOMENT}}"
+        super().__init__(shown, auto_id="filter-%s")
+        self._choose("status", [*STATUSES, *CODES])
+        self._choose("api_key_id", [ANY, *choices.keys])
+        self._choose("workspace_id", [ANY, *choices.workspaces])
+        self._choose("user_id", [ANY, *choices.members])
         self._suggest("error", ERRORS)
         self._suggest("model", choices.models)
         self._suggest("service_tier", TIERS)
         self._suggest("stop_reason", STOPS)
         self.fields["client"].widget.attrs["placeholder"] = "claude-cli"
-        for name in ("start", "end"):
-            kind = forms.DateTimeInput({"type": "datetime-local", "step": 1, "class": "input"}, format=MOMENT)
-            self.fields[name].widget = kind
+        for name in MOMENTS:
+            self.fields[name].widget = forms.DateTimeInput(
+                {"type": "datetime-local", "step": 1, "class": "input"}
+            )
 
     @property
     def suggested(self) -> list[tuple[str, tuple[str, ...]]]:
@@ -96,10 +108,10 @@ class LogFilters(Form):
         stream = given.pop("stream", "")
         return Wanted(**given, stream={"yes": True, "no": False}.get(stream))
 
-    def _choose(self, name: str, choices: list[tuple[str, str]], asked: dict[str, str]) -> None:
-        known = {value for value, _ in choices}
-        if asked[name] not in known:
-            choices = [*choices, (asked[name], asked[name])]
+    def _choose(self, name: str, choices: list[tuple[str, str]]) -> None:
+        value = self.asked[name]
+        if value not in {known for known, _ in choices}:
+            choices = [*choices, (value, value)]
         self.fields[name].widget = forms.Select({"class": "input"}, choices)
 
     def _suggest(self, name: str, values: tuple[str, ...]) -> None:
@@ -125,18 +137,29 @@ class Chip:
 def chips(filters: LogFilters) -> list[Chip]:
     shown = []
     for name, field in filters.fields.items():
-        value = str(filters.data.get(name, ""))
-        if value:
+        if filters.asked[name]:
             label = field.label or name.replace("_", " ").capitalize()
-            named = dict(getattr(field.widget, "choices", [])).get(value, value)
-            shown.append(Chip(label, str(named), query(filters, **{name: ""})))
+            shown.append(Chip(label, _named(filters, name), query(filters, **{name: ""})))
     return shown
+
+
+def _named(filters: LogFilters, name: str) -> str:
+    """As people know the value."""
+    value = str(filters.data[name]).replace("T", " ") if name in MOMENTS else filters.asked[name]
+    return str(dict(getattr(filters.fields[name].widget, "choices", [])).get(value, value))
+
+
+def _moment(text: str) -> datetime.datetime | None:
+    try:
+        found = forms.DateTimeField(required=False).clean(text)
+    except forms.ValidationError:
+        return None
+    return found if isinstance(found, datetime.datetime) else None
 
 
 def query(filters: LogFilters, **changed: str) -> str:
     """The query string of these filters, with some changed; "" where nothing is asked for."""
-    asked = {name: str(filters.data.get(name, "")) for name in filters.fields}
-    given = {name: value for name, value in {**asked, **changed}.items() if value}
+    given = {name: value for name, value in {**filters.asked, **changed}.items() if value}
     return f"?{urlencode(given)}" if given else ""
 
 

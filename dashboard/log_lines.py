@@ -59,7 +59,7 @@ class Line:
     def cached(self) -> str:
         """How much of the prompt came from a cache."""
         read = self.entry.cache_read_tokens
-        return f"{figures.percent(read, self.entry.input_total)} from cache" if read else ""
+        return f"{figures.percent(read, self.entry.input_total)} cached" if read else ""
 
     @property
     def total_time(self) -> str:
@@ -72,7 +72,7 @@ class Line:
 
     @property
     def first_token(self) -> str:
-        return "" if self.entry.time_to_first_token_ms is None else f"first token {self.first_token_time}"
+        return "" if self.entry.time_to_first_token_ms is None else f"first {self.first_token_time}"
 
     @property
     def stop(self) -> str:

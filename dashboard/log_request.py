@@ -76,6 +76,11 @@ class LogRequest:
         return f"{figures.compact(Decimal(entry.output_tokens * 1000) / milliseconds)} tokens a second"
 
     @property
+    def milliseconds(self) -> str:
+        """Of the time at which it began: templates know only whole microseconds."""
+        return f"{self.began.microsecond // 1000:03}" if self.began else ""
+
+    @property
     def began(self) -> datetime.datetime | None:
         return self.attempts[0].at if self.attempts else self.refused_at
 

@@ -94,8 +94,10 @@ class LogStreams:
         self._turn = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
-    async def stream(self, taste: Taste, user_id: str) -> AsyncIterator[bytes]:
-        """What is new, at most once a second; ends with the process, and after a while."""
+    async def stream(
+        self, taste: Taste, user_id: str, zone: datetime.tzinfo = datetime.UTC
+    ) -> AsyncIterator[bytes]:
+        """What is new, at most once a second, its times in that zone; ends with the process, and after a while."""
         if len(self._people) >= self._most or self._people.count(user_id) >= self._most_of_one:
             yield NO_ROOM
             return
@@ -106,7 +108,7 @@ class LogStreams:
             while not ending.begun() and time.monotonic() - began < LIFE_SECONDS:
                 come, is_first, number = tail.after(number), number == 0, tail.number
                 if new := [entry for entry in come if taste.takes(entry)]:
-                    yield await asyncio.to_thread(_first_event if is_first else event_of, new)
+                    yield await asyncio.to_thread(_first_event if is_first else event_of, new, zone)
                     spoke = time.monotonic()
                 elif time.monotonic() - spoke >= KEEP_ALIVE_SECONDS:
                     yield KEEP_ALIVE
@@ -151,18 +153,19 @@ class LogStreams:
                 await self._turn.wait()
 
 
-def event_of(new: Sequence[Entry]) -> bytes:
+def event_of(new: Sequence[Entry], zone: datetime.tzinfo) -> bytes:
     """The newest rows as HTML, the newest last, and how many there was no room for."""
-    return _event(new[-SHOWN_AT_ONCE:], len(new) - min(len(new), SHOWN_AT_ONCE))
+    return _event(new[-SHOWN_AT_ONCE:], zone, len(new) - min(len(new), SHOWN_AT_ONCE))
 
 
-def _first_event(there: Sequence[Entry]) -> bytes:
+def _first_event(there: Sequence[Entry], zone: datetime.tzinfo) -> bytes:
     """What was there before somebody came is not missed."""
-    return _event(there[-WITH_THE_FIRST:], 0)
+    return _event(there[-WITH_THE_FIRST:], zone, 0)
 
 
-def _event(entries: Sequence[Entry], dropped: int) -> bytes:
-    rows = [render_to_string("dashboard/log_row.html", {"line": Line(entry)}) for entry in entries]
+def _event(entries: Sequence[Entry], zone: datetime.tzinfo, dropped: int) -> bytes:
+    with timezone.override(zone):
+        rows = [render_to_string("dashboard/log_row.html", {"line": Line(entry)}) for entry in entries]
     return b"event: rows\ndata: " + json.dumps({"rows": rows, "dropped": dropped}).encode() + b"\n\n"
 
 

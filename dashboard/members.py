@@ -7,7 +7,7 @@ import datetime
 from collections.abc import Sequence
 from decimal import Decimal
 
-from admin_api.queries.member_activity import last_days
+from admin_api.queries.member_activity import last_requests
 from admin_api.queries.member_spend import spend_to_date
 from admin_api.queries.second_factors import with_second_factor
 from admin_api.queries.workspace_roles import WorkspaceRoleHeld, roles_given
@@ -17,25 +17,17 @@ from gateway.models.spend_limits import Period
 
 NAMED = 2  # workspaces, before the others are counted
 MONTH = Period("monthly")
-LOOKED_BACK = datetime.timedelta(days=90)
-
-
-@dataclasses.dataclass(frozen=True)
-class Seen:
-    """`to_the_day` where it is the day of a key's last request, else it is the time of a sign-in."""
-
-    at: datetime.datetime
-    to_the_day: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """`second_factor` is None where there is none to be had; `spent` is this month's, in US dollars."""
+    """`second_factor` is whether they sign in with one; `seen` is the last sign-in, or the last request with a key that
+    acts for the member; `spent` is this month's by such keys, in US dollars."""
 
     membership: Membership
     workspaces: str
-    second_factor: bool | None
-    seen: Seen | None
+    second_factor: bool
+    seen: datetime.datetime | None
     spent: Decimal
 
     @property
@@ -47,14 +39,14 @@ def read(organization: Organization, rows: Sequence[Membership], now: datetime.d
     """In the order of `rows`, whose users are there already; the same few queries for any number."""
     ids = [row.user_id for row in rows]
     spent = spend_to_date(organization, ids, [MONTH], now=now)
-    days = last_days(organization, ids, since=now - LOOKED_BACK)
+    requests = last_requests(organization, ids)
     given, secured = roles_given(organization, ids), with_second_factor(ids)
     return [
         Line(
             membership=row,
             workspaces=_workspaces(row, given.get(row.user_id, [])),
-            second_factor=None if secured is None else row.user_id in secured,
-            seen=_seen(row.user.last_login, days.get(row.user_id)),
+            second_factor=row.user_id in secured,
+            seen=max(filter(None, (row.user.last_login, requests.get(row.user_id))), default=None),
             spent=spent.get((row.user_id, MONTH), Decimal(0)),
         )
         for row in rows
@@ -67,10 +59,3 @@ def _workspaces(row: Membership, given: Sequence[WorkspaceRoleHeld]) -> str:
     names = ["Default", *[one.workspace.name for one in given]]
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _seen(signed_in: datetime.datetime | None, day: datetime.datetime | None) -> Seen | None:
-    """A day is later than any time before it, and says less than a time on it."""
-    if day is not None and (signed_in is None or signed_in < day):
-        return Seen(day, to_the_day=True)
-    return Seen(signed_in, to_the_day=False) if signed_in is not None else None

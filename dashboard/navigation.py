@@ -25,6 +25,7 @@ class Entry:
     shared: bool = False
 
 
+MONEY = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER, Membership.Role.BILLING})
 WORK_HERE = frozenset(set(Membership.Role) - {Membership.Role.BILLING})
 MAKE_KEYS = frozenset({Membership.Role.ADMIN, Membership.Role.DEVELOPER})
 KEY_PAGES = frozenset(
@@ -76,7 +77,15 @@ SETTINGS = frozenset(
 
 ENTRIES = (
     Entry("Overview", "overview", "chart", "o"),
-    Entry("Usage", "usage", "usage", "u"),
+    Entry("Usage", "usage", "usage", "u", pages=frozenset({"ask_for_budget"})),
+    Entry(
+        "Cost",
+        "cost",
+        "cost",
+        "c",
+        roles=MONEY,
+        pages=frozenset({"new_budget", "budget", "budget_request"}),
+    ),
     Entry("Limits", "limits", "limits", "l"),
     Entry("API keys", "api_keys", "key", "k", roles=MAKE_KEYS, pages=KEY_PAGES),
     Entry("Workspaces", "workspaces", "workspaces", "w", roles=READ_PEOPLE, pages=WORKSPACE_PAGES),

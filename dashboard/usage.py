@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
 
+from admin_api.queries.own_keys import own_key_ids
 from dashboard import figures
 from dashboard.charts.stacked_bars import SERIES_LIMIT, Chart, Column, Unit, stacked_bars
 from dashboard.place import Place
 from dashboard.ranges import Range
 from gateway.metering import reports
 from gateway.metering.reports import Bucket, Row
-from gateway.models import ApiKey
 
 OTHERS = "Other models"
 
@@ -134,11 +134,7 @@ def read(place: Place, chosen: Range, now: datetime.datetime) -> Usage:
 
 
 def _own_keys(place: Place) -> set[str]:
-    return set(
-        ApiKey.objects.filter(organization=place.organization, created_by=place.user).values_list(
-            "id", flat=True
-        )
-    )
+    return set(own_key_ids(place.membership))
 
 
 def _of_keys(buckets: Sequence[Bucket], keys: set[str]) -> list[Bucket]:

@@ -46,6 +46,7 @@ TOKENS = (
     ("Cache read", "cache_read_tokens"),
     ("Output", "output_tokens"),
 )
+TOOL = ("Web searches", "web_search_requests")
 COUNTS = Unit(tick=figures.compact, short=figures.compact, exact=figures.count, whole=True)
 # Columns of the file are named as the fields of the Admin API's report are.
 FILE_COLUMNS = (
@@ -82,13 +83,21 @@ class UsageReport:
             return [
                 drawn.by_kind("tokens", "Tokens", TOKENS, COUNTS),
                 drawn.by_kind("requests", "Requests", [one], COUNTS),
-                drawn.by_kind("tools", "Server tools", [("Web searches", "web_search_requests")], COUNTS),
+                *([drawn.by_kind("tools", "Server tools", [TOOL], COUNTS)] if self._uses_tools else []),
             ]
         return [
             drawn.by_group("tokens", "Tokens", lambda one: Decimal(one.tokens), COUNTS),
             drawn.by_group("requests", "Requests", lambda one: Decimal(one.requests), COUNTS),
-            drawn.by_group("tools", "Server tools", lambda one: Decimal(one.web_search_requests), COUNTS),
+            *([drawn.by_group("tools", "Server tools", _searches, COUNTS)] if self._uses_tools else []),
         ]
+
+    @property
+    def _uses_tools(self) -> bool:
+        return self.breakdown.total.web_search_requests > 0
+
+    @property
+    def columns(self) -> list[tuple[str, str]]:
+        return list(COLUMNS.items())
 
     @property
     def sorts(self) -> list[Sort]:
@@ -116,6 +125,10 @@ class UsageReport:
     @property
     def error_rate(self) -> str:
         return figures.percent(self.breakdown.total.errors, self.breakdown.total.requests)
+
+
+def _searches(one: Sum) -> Decimal:
+    return Decimal(one.web_search_requests)
 
 
 def file_header(selection: Selection) -> list[str]:

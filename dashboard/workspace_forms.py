@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from admin_api.actions.workspaces import MOST_CONTENT_DAYS
 from admin_api.residency import GEOS, UNRESTRICTED, Residency
 from dashboard.form import Form
 from gateway.models import Workspace
@@ -69,6 +70,16 @@ def shown(workspace: Workspace) -> dict[str, str]:
         "allowed_inference_geos": UNRESTRICTED if allowed is None else ",".join(sorted(allowed)),
         "default_inference_geo": workspace.default_inference_geo,
     }
+
+
+class ContentsForm(Form):
+    days = forms.IntegerField(
+        label="Days to keep what is asked and answered",
+        min_value=0,
+        max_value=MOST_CONTENT_DAYS,
+        widget=forms.NumberInput({"inputmode": "numeric"}),
+        help_text=f"Up to {MOST_CONTENT_DAYS}. 0 keeps nothing, and what is kept now goes at once.",
+    )
 
 
 class ModelsForm(Form):

@@ -55,6 +55,7 @@ def remove(
     _check_not_last_admin(held, error_code="cannot_remove_last_member")
     WorkspaceMember.objects.filter(organization=held.organization_id, user=held.user_id).delete()
     keys = _end_keys(held) if keys_to is None else _hand_over_keys(held, keys_to)
+    _end_playground(held)
     details = {"role": held.role, **keys, **canceled_batches(held.organization_id)}
     _record(actor, "membership.removed", held, details)
     held.delete()
@@ -81,6 +82,12 @@ def _hand_over_keys(held: Membership, keys_to: Membership | ServiceAccount) -> d
     _check_heir(others.filter(pk=keys_to.pk).exists())
     keys.update(user=keys_to.user_id)
     return {"handed_over_api_keys": handed_over, "to": keys_to.user_id}
+
+
+def _end_playground(held: Membership) -> None:
+    """What stands for the member's own work in the browser is nobody else's."""
+    mine = ApiKey.objects.filter(organization=held.organization_id, user=held.user_id)
+    mine.filter(kind=ApiKey.Kind.PLAYGROUND).update(status=ApiKey.Status.ARCHIVED)
 
 
 def _check_heir(may_have_keys: bool) -> None:

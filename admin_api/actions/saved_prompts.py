@@ -59,12 +59,11 @@ def _check_size(content: Mapping[str, object]) -> None:
 
 
 def _record(actor: Actor, action: str, prompt: SavedPrompt) -> None:
-    """What the prompt says is its owner's own."""
+    """What the prompt says, and what it is called, is its owner's own."""
     audit.record(
         actor=actor,
         action=action,
         target_type="saved_prompt",
         target_id=prompt.id,
         organization_id=prompt.organization_id,
-        details={"name": prompt.name},
     )

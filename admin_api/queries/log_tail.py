@@ -46,7 +46,13 @@ def newest(organizations: Sequence[uuid.UUID], since: datetime.datetime, most: i
     """The `most` newest attempts that requests ended with, and as many refusals, of each; newest first."""
     served = of_attempts(_newest_of("usage_event", LAST), "row.organization_id, ")
     refused = of_refusals(_newest_of("limit_block", "true"), "row.organization_id, ")
-    values = {"organizations": list(organizations), "since": since, "first_day": since.date(), "most": most}
+    values = {
+        "organizations": list(organizations),
+        "since": since,
+        "first_day": since.date(),
+        "last_day": since.date(),
+        "most": most,
+    }
     found: Newest = {organization: [] for organization in organizations}
     with connection.cursor() as cursor:
         cursor.execute(f"{served} UNION ALL {refused}", values)

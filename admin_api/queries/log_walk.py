@@ -1,17 +1,17 @@
 """Walks back in time through a table of requests, newest first, and says how far it came.
 
-The walk goes from span to span: of growing length, or only through hours in which the rollups know of something
-that is looked for. Where a filter may be of anything, a span is cut into pieces of as many rows as may be looked
-through at once. So no statement is long, and whoever waits for a page may stop at any of them.
+Where requests of a few keys are asked for, an index leads to them. Else the walk goes from span to span: of growing
+length, or only through hours in which the rollups know of something that is looked for. Where a filter may be of
+anything, a span is cut into pieces of as many rows as are looked through at once. So no statement is long, and what
+a page costs is bounded.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.db import connection
@@ -31,10 +31,11 @@ HOURS_AT_ONCE = 48
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """`rows` selects of the table what `base`, which an index serves, and `rest` want; `made` makes entries of them.
+    """Rows of `table` of which `base`, which an index serves, and `rest` are true; `made` makes entries of them.
 
     `order` is the order in the table, newest first, and `older` what stands behind `%(before_at)s` and `%(before_id)s`
-    in it. `summed` is what of `rest` the rollup of hours knows too, empty where it knows nothing of it.
+    in it. With `of_keys` only rows of the keys in `%(each_key)s` are wanted, which an index serves too. `summed` is
+    what of `rest` the rollup of hours knows as well, empty where it knows nothing of it.
     """
 
     table: str
@@ -43,24 +44,41 @@ class Source:
     rest: str
     order: str
     older: str
-    made: Any
-    made_order: str
+    made: Callable[[str], str]
     values: Mapping[str, Any]
+    of_keys: bool = False
     summed: str = ""
+
+    def rows(self, columns: str, condition: str, order: str, limit: int) -> str:
+        """A statement for the first rows in this order of which the condition is true."""
+        if not self.of_keys:
+            return (
+                f"SELECT {columns} FROM {self.table} AS row WHERE {condition} ORDER BY {order} LIMIT {limit}"
+            )
+        of_each = (
+            f"SELECT {columns} FROM {self.table} AS row WHERE {condition} AND row.api_key_id = each.id"
+            f" ORDER BY {order} LIMIT {limit}"
+        )
+        return (
+            f"SELECT {columns} FROM unnest(%(each_key)s::text[]) AS each(id) CROSS JOIN LATERAL ({of_each}) AS row"
+            f" ORDER BY {order} LIMIT {limit}"
+        )
 
 
 class Walk:
-    """Entries from just before `before` down to `span`'s start. Ends early where `deadline` (of `time.monotonic`) has
-    passed; `reach` is then the time down to which nothing was left out, and None for a walk that came to its end."""
+    """Entries from just before `before` down to `span`'s start. With a `budget` it ends after about so many rows that
+    were looked through; `reach` is then the time down to which nothing was left out, and None for a walk that came to
+    its end."""
 
     def __init__(
-        self, source: Source, span: Span, before: Place | None, at_once: int, deadline: float | None = None
+        self, source: Source, span: Span, before: Place | None, at_once: int, budget: int | None = None
     ) -> None:
         self._source = source
         self._start, self._end = span
         self._before = before
         self._at_once = at_once
-        self._deadline = deadline
+        self._budget = budget
+        self._looked_through = 0
         self.reach: datetime.datetime | None = None
         if before is not None:
             self._end = min(self._end, before[0] + INSTANT)
@@ -69,12 +87,9 @@ class Walk:
         for start, end in self._spans():
             for piece in self._pieces(start, end):
                 yield from self._entries(*piece)
-                if self._is_late():
+                if self._budget is not None and self._looked_through >= self._budget:
                     self.reach = piece[0]
                     return
-
-    def _is_late(self) -> bool:
-        return self._deadline is not None and time.monotonic() > self._deadline
 
     def _spans(self) -> Iterator[Span]:
         return self._hours() if self._source.summed else self._growing()
@@ -108,19 +123,20 @@ class Walk:
         return [hour for (hour,) in self._asked(statement, {"start": self._start, "end": end})]
 
     def _pieces(self, start: datetime.datetime, end: datetime.datetime) -> Iterator[Span]:
-        while self._source.rest and (bound := self._bound(start, end)) is not None and bound > start:
-            yield bound, end
-            end = bound
+        while self._source.rest:
+            count, oldest = self._count(start, end)
+            self._looked_through += count
+            if count < LOOKED_THROUGH or oldest <= start:
+                break
+            yield oldest, end
+            end = oldest
         yield start, end
 
-    def _bound(self, start: datetime.datetime, end: datetime.datetime) -> datetime.datetime | None:
-        """Where as many rows as may be looked through end; None where there are not so many."""
-        statement = (
-            f"SELECT row.at FROM {self._source.table} AS row WHERE {self._source.base}"
-            f" ORDER BY row.at DESC OFFSET {LOOKED_THROUGH - 1} LIMIT 1"
-        )
-        found = self._asked(statement, _times(start, end))
-        return found[0][0] if found else None
+    def _count(self, start: datetime.datetime, end: datetime.datetime) -> tuple[int, datetime.datetime]:
+        """How many rows there are, up to as many as are looked through at once, and the time of the oldest of these."""
+        rows = self._source.rows("row.at", self._source.base, "row.at DESC", LOOKED_THROUGH)
+        ((count, oldest),) = self._asked(f"SELECT count(*), min(at) FROM ({rows}) AS row", _times(start, end))
+        return count, oldest or start
 
     def _entries(self, start: datetime.datetime, end: datetime.datetime) -> Iterator[Entry]:
         before = self._before if self._before is not None and end > self._before[0] else None
@@ -137,11 +153,8 @@ class Walk:
         if before is not None:
             rest += f" AND {source.older}"
             values |= {"before_at": before[0], "before_id": before[1], "before_uuid": _attempt_id(before[1])}
-        rows = (
-            f"SELECT {source.distinct} row.* FROM {source.table} AS row WHERE {source.base}{rest}"
-            f" ORDER BY {source.order} LIMIT {self._at_once}"
-        )
-        made = self._asked(f"{source.made(rows)} ORDER BY {source.made_order}", values)
+        rows = source.rows(f"{source.distinct} row.*", f"{source.base}{rest}", source.order, self._at_once)
+        made = self._asked(f"{source.made(rows)} ORDER BY {source.order}", values)
         return [Entry(*row) for row in made]
 
     def _asked(self, statement: str, values: Mapping[str, Any]) -> list[Any]:

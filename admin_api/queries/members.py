@@ -29,5 +29,6 @@ def members(
 
 
 def api_keys_of(member: Membership) -> QuerySet[ApiKey]:
-    """The keys that act for a member, whatever their state."""
-    return ApiKey.objects.filter(organization=member.organization_id, user=member.user_id)
+    """The keys that act for a member, whatever their state; what is sent from the Playground has none to speak of."""
+    mine = ApiKey.objects.filter(organization=member.organization_id, user=member.user_id)
+    return mine.exclude(kind=ApiKey.Kind.PLAYGROUND)

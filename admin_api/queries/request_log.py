@@ -11,7 +11,6 @@ import datetime
 import heapq
 import itertools
 import operator
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +24,8 @@ from admin_api.queries.log_sight import Sight
 from admin_api.queries.log_walk import Place, Source, Span, Walk
 from gateway.models import ApiKey, LimitBlock, Organization
 
-PATIENCE = 0.08  # seconds that a page looks for entries of a rare kind
+LOOKED_THROUGH = 60_000  # rows for one page of entries of a rare kind
+MOST_KEYS = 100  # whose requests are looked up key by key
 EXPORTED_AT_ONCE = 2_000
 EARLIEST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -89,10 +89,14 @@ class LoggedRequest:
     attempts: list[Entry]
     refusals: list[LimitBlock]
 
+    @property
+    def workspace_id(self) -> str:
+        return str((self.attempts or self.refusals)[0].workspace_id)
+
 
 def page(sight: Sight, wanted: Wanted, before: Place | None, limit: int) -> Found:
     """The newest entries of what the sight holds and is wanted, or those behind `before`."""
-    walks = _walks(sight, wanted, before, limit + 1, time.monotonic() + PATIENCE)
+    walks = _walks(sight, wanted, before, limit + 1, LOOKED_THROUGH)
     entries = list(itertools.islice(_merged(walks), limit + 1))
     if len(entries) > limit:
         return Found(entries[:limit], entries[limit - 1].place, None)
@@ -129,7 +133,7 @@ def _turned_away(sight: Sight, request_id: str) -> list[LimitBlock]:
 
 
 def _walks(
-    sight: Sight, wanted: Wanted, before: Place | None, at_once: int, deadline: float | None
+    sight: Sight, wanted: Wanted, before: Place | None, at_once: int, budget: int | None
 ) -> list[Walk]:
     sources = []
     if wanted.attempts_too:
@@ -137,7 +141,7 @@ def _walks(
     if wanted.refusals_too:
         sources.append(_refusals(sight, wanted))
     span = wanted.span(timezone.now())
-    return [Walk(source, span, before, at_once, deadline) for source in sources]
+    return [Walk(source, span, before, at_once, budget) for source in sources]
 
 
 def _merged(walks: list[Walk]) -> Iterator[Entry]:
@@ -150,26 +154,28 @@ _WHOSE = "row.organization_id = %(organization_id)s"
 LAST = (
     "(row.status < 400 OR NOT EXISTS (SELECT FROM usage_event AS later"
     " WHERE later.organization_id = row.organization_id AND later.request_id = row.request_id"
-    " AND later.attempt > row.attempt AND later.day BETWEEN row.day AND row.day + 1))"
+    " AND later.attempt > row.attempt AND later.day BETWEEN %(first_day)s AND %(last_day)s::date + 1))"
 )
 
 
 def _attempts(sight: Sight, wanted: Wanted) -> Source:
-    summed, values = _holders(sight, wanted)
+    holders = _holders(sight, wanted)
     base = [_WHOSE, _WHEN]
     if wanted.errors_only:
         base.append("row.status >= 400")
     if wanted.session_id:
         base.append("row.session_id = %(session_id)s AND row.session_id <> ''")
-    rest = [*summed, *_kinds(wanted)]
+    if wanted.status != SUCCEEDED:
+        base.append(LAST)
+    rest = [*holders.conditions, *_kinds(wanted)]
+    if wanted.service_tier:
+        rest.append("row.service_tier = %(service_tier)s")
     if wanted.stream is not None:
         rest.append("row.stream = %(stream)s")
     if wanted.client:
         rest.append("strpos(lower(row.user_agent), lower(%(client)s)) > 0")
     if wanted.stop_reason:
         rest.append("row.stop_reason = %(stop_reason)s")
-    if wanted.status != SUCCEEDED:
-        base.append(LAST)
     return Source(
         table="usage_event",
         distinct="",
@@ -178,9 +184,9 @@ def _attempts(sight: Sight, wanted: Wanted) -> Source:
         order="row.at DESC, row.attempt_id DESC",
         older="(row.at, row.attempt_id) < (%(before_at)s, %(before_uuid)s)",
         made=log_entries.of_attempts,
-        made_order="row.at DESC, row.attempt_id DESC",
-        values=values,
-        summed=" AND ".join(summed),
+        values=holders.values,
+        of_keys=holders.of_keys,
+        summed="" if holders.of_keys else " AND ".join(holders.conditions),
     )
 
 
@@ -198,8 +204,8 @@ def _kinds(wanted: Wanted) -> list[str]:
 
 def _refusals(sight: Sight, wanted: Wanted) -> Source:
     """Several limits may have refused one request: it is one entry."""
-    holders, values = _holders(sight, wanted)
-    rest = list(holders)
+    holders = _holders(sight, wanted)
+    rest = list(holders.conditions)
     if wanted.status.isdigit():
         rest.append(f"{REFUSED_STATUS} = %(status)s")
     if wanted.error:
@@ -212,25 +218,46 @@ def _refusals(sight: Sight, wanted: Wanted) -> Source:
         order='row.at DESC, row.request_id COLLATE "C" DESC',
         older='(row.at, row.request_id COLLATE "C") < (%(before_at)s, %(before_id)s)',
         made=log_entries.of_refusals,
-        made_order='row.at DESC, row.request_id COLLATE "C" DESC',
-        values=values,
+        values=holders.values,
+        of_keys=holders.of_keys,
     )
 
 
-def _holders(sight: Sight, wanted: Wanted) -> tuple[list[str], dict[str, Any]]:
-    """Conditions on what requests are of, which rollups have as well, and the values of all conditions."""
+@dataclasses.dataclass(frozen=True)
+class _Holders:
+    """What requests have to be of. With `of_keys`: of the keys that are among the values as `each_key`."""
+
+    conditions: list[str]
+    values: dict[str, Any]
+    of_keys: bool
+
+
+def _holders(sight: Sight, wanted: Wanted) -> _Holders:
+    """The rollups have the columns of the conditions too."""
     values: dict[str, Any] = {"organization_id": sight.organization_id, **dataclasses.asdict(wanted)}
-    found = []
-    if sight.workspaces is not None:
-        found.append("(row.workspace_id = ANY(%(workspaces)s) OR row.api_key_id = ANY(%(keys)s))")
+    conditions = []
+    if sight.workspaces:
+        conditions.append("(row.workspace_id = ANY(%(workspaces)s) OR row.api_key_id = ANY(%(keys)s))")
         values |= {"workspaces": list(sight.workspaces), "keys": list(sight.keys)}
-    for name in ("workspace_id", "api_key_id", "model", "service_tier"):
+    for name in ("workspace_id", "model"):
         if getattr(wanted, name):
-            found.append(f"row.{name} = %({name})s")
-    if wanted.user_id:
-        found.append("row.api_key_id = ANY(%(member_keys)s)")
-        values["member_keys"] = keys_of(sight, wanted.user_id)
-    return found, values
+            conditions.append(f"row.{name} = %({name})s")
+    keys = _keys(sight, wanted)
+    values["each_key"] = keys
+    if keys is not None and len(keys) > MOST_KEYS:
+        conditions.append("row.api_key_id = ANY(%(each_key)s)")
+    return _Holders(conditions, values, keys is not None and len(keys) <= MOST_KEYS)
+
+
+def _keys(sight: Sight, wanted: Wanted) -> list[str] | None:
+    """The only keys whose requests can be found; None where it may be any."""
+    told = [
+        set(sight.keys) if sight.workspaces == () else None,
+        {wanted.api_key_id} if wanted.api_key_id else None,
+        set(keys_of(sight, wanted.user_id)) if wanted.user_id else None,
+    ]
+    some = [keys for keys in told if keys is not None]
+    return sorted(set.intersection(*some)) if some else None
 
 
 def keys_of(sight: Sight, user_id: str) -> list[str]:

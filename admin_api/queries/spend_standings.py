@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from gateway.models import Organization
 from gateway.models.spend_limits import Period
 
 THRESHOLDS = (50, 80, 100)  # percent
@@ -45,6 +46,7 @@ used AS MATERIALIZED (
     FROM usage_day
    WHERE bucket >= least(%(weekly)s, %(monthly)s) AND bucket <= %(now)s
      AND organization_id IN (SELECT organization_id FROM gateway_spendlimit WHERE amount > 0)
+     AND (%(only)s::uuid IS NULL OR organization_id = %(only)s)
    GROUP BY organization_id, workspace_id, api_key_id
 ),
 by_organization AS (
@@ -99,6 +101,8 @@ SELECT s.organization_id::text, s.limit_id, s.scope, s.scope_id, s.period, s.sta
  ORDER BY s.limit_id, t.threshold
 """
 
+_SPENT = "SELECT limit_id, spent FROM standing WHERE organization_id = %(only)s"
+
 _REARM = """
 UPDATE gateway_spendalert a SET rearmed_at = %(now)s
   FROM standing s
@@ -125,6 +129,14 @@ def rearm(now: datetime.datetime) -> int:
         return cursor.rowcount
 
 
+def spent(organization: Organization, now: datetime.datetime) -> dict[str, Decimal]:
+    """US dollars in the window that `now` lies in, by the id of the limit, for those of more than nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDINGS + _SPENT, _windows(now) | {"only": organization.pk})
+        rows = cursor.fetchall()
+    return {limit_id: Decimal(sum) for limit_id, sum in rows}
+
+
 def _crossing(
     organization_id: str, limit_id: str, scope: str, scope_id: str, period: str, *rest: Any
 ) -> Crossing:
@@ -133,4 +145,4 @@ def _crossing(
 
 def _windows(now: datetime.datetime) -> dict[str, object]:
     starts: dict[str, object] = {value: Period(value).start(now) for value in Period.values}
-    return starts | {"now": now}
+    return starts | {"now": now, "only": None}

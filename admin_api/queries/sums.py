@@ -99,6 +99,15 @@ class Sum:
     def tokens(self) -> int:
         return sum(getattr(self, name) for name in TOKENS)
 
+    @property
+    def cache_writes(self) -> int:
+        return self.cache_write_5m_tokens + self.cache_write_1h_tokens
+
+    @property
+    def token_cost(self) -> Decimal:
+        """Without tools."""
+        return self.cost - self.web_search_cost
+
 
 @dataclasses.dataclass(frozen=True)
 class Question:

@@ -12,7 +12,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from admin_api.roles import INHERITED
-from gateway.models import ApiKey, Membership, Organization, UsageDay, UsageMinute, Workspace, WorkspaceMember
+from gateway.models import ApiKey, Membership, Organization, UsageDay, Workspace, WorkspaceMember
 from gateway.models.spend_limits import Period
 
 HOUR = datetime.timedelta(hours=1)
@@ -46,12 +46,7 @@ def figures_of(
 
 def keys_used_lately(workspace: Workspace, *, now: datetime.datetime) -> int:
     """How many keys of the workspace that still work sent something within the last hour."""
-    used = UsageMinute.objects.filter(organization_id=workspace.organization_id, bucket__gte=now - HOUR)
-    return (
-        _working(workspace.organization_id)
-        .filter(workspace=workspace, id__in=used.values("api_key_id"))
-        .count()
-    )
+    return _working(workspace.organization_id).filter(workspace=workspace, use__at__gte=now - HOUR).count()
 
 
 def _members_of(organization: Organization) -> tuple[int, int]:

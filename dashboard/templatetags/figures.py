@@ -12,3 +12,10 @@ register.filter("compact", figures.compact)
 register.filter("money", figures.money)
 register.filter("brief_money", figures.brief_money)
 register.filter("exact_money", figures.exact_money)
+register.filter("cents", figures.of_cents)
+
+
+@register.filter
+def figure(sums: object, name: str) -> object:
+    """What `name` names of sums: a column that a template does not know."""
+    return getattr(sums, name)

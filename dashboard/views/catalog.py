@@ -12,7 +12,7 @@ from admin_api.queries import catalog as queries
 from dashboard import catalog as shown
 from dashboard.fragments import wants_fragment
 from dashboard.place import Reader, operator_page, reader_page_for
-from gateway.models import Membership, User
+from gateway.models import Membership, Model, User
 
 reader_page = reader_page_for(Membership.Role.ADMIN, Membership.Role.DEVELOPER)
 MOST_TOLD = 20  # organizations that may not use a model
@@ -45,7 +45,11 @@ def catalog_health(request: HttpRequest, user: User) -> HttpResponse:
 @require_safe
 @reader_page
 def model(request: HttpRequest, reader: Reader, name: str) -> HttpResponse:
-    found = access.catalog_model(name)
+    return model_page(request, reader, access.catalog_model(name))
+
+
+def model_page(request: HttpRequest, reader: Reader, found: Model, *, refused: str = "") -> HttpResponse:
+    """The page of a model; `refused` tells why something was not done to it."""
     organization = reader.place.organization if reader.place else None
     tiers, denied = shown.visibility(found) if reader.user.is_operator else ([], [])
     context = {
@@ -56,8 +60,9 @@ def model(request: HttpRequest, reader: Reader, name: str) -> HttpResponse:
         "tiers": tiers,
         "denied": denied[:MOST_TOLD],
         "more_denied": max(0, len(denied) - MOST_TOLD),
+        "refused": refused,
     }
-    return render(request, "dashboard/model.html", context)
+    return render(request, "dashboard/model.html", context, status=400 if refused else 200)
 
 
 def _providers() -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.account.internal.flows.login import record_authentication
 from django import forms
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
@@ -67,5 +68,6 @@ def _join(
     )
     if visitor is None:
         login(request, member, backend=BACKEND)
+        record_authentication(request, member, method="password")  # chosen a moment ago
     request.session[SESSION_KEY] = str(invite.organization_id)
     return redirect("overview")

@@ -8,13 +8,14 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from admin_api import access
+from admin_api.actions import request_contents
 from admin_api.queries import request_log
 from admin_api.queries.log_sight import READERS, Sight, sight_of
 from admin_api.queries.log_tail import taste_of
-from dashboard import log_choices, log_files, log_snippets, snippets
+from dashboard import log_choices, log_content, log_files, log_snippets, snippets, time_zone
 from dashboard.csv_export import csv_response
 from dashboard.download import download
 from dashboard.log_filters import LogFilters, chips, place_of, query, wanted_of, written
@@ -22,8 +23,8 @@ from dashboard.log_lines import Line
 from dashboard.log_request import log_request
 from dashboard.log_search import request_id_in
 from dashboard.log_streams import streams
-from dashboard.place import Place, member_page_for
-from gateway.errors import NotFound
+from dashboard.place import Place, actor_of, member_page_for
+from gateway.errors import NotFound, PermissionDenied
 
 ON_A_PAGE = 50
 
@@ -36,24 +37,28 @@ def logs(request: HttpRequest, place: Place) -> HttpResponse:
     if asked and _is_known(place, asked):
         return redirect("log", id=asked)
     sight = sight_of(place.membership)
-    return render(request, "dashboard/logs.html", {**_listed(request, sight), "missing": asked})
+    with timezone.override(time_zone.shown(request)):
+        return render(request, "dashboard/logs.html", {**_listed(request, sight), "missing": asked})
 
 
 @require_safe
 @member_page_for(*READERS)
 def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
-    found = log_request(id, access.logged_request(place.membership, id))
-    last = found.last
-    copies = log_snippets.copies(last) if last else []
-    context = {
-        "found": found,
-        "line": Line(last) if last else None,
-        "copies": copies,
-        "copy": log_snippets.copy_of(copies, request.GET.get("as", "")) if copies else None,
-        "address": f"{settings.CONFIGURATION.base_url}{reverse('log', args=[id])}",
-        "placeholder": snippets.EXAMPLE_KEY,
-    }
-    return render(request, "dashboard/log.html", context)
+    with timezone.override(time_zone.shown(request)):
+        return render(request, "dashboard/log.html", _opened(request, place, id))
+
+
+@require_POST
+@member_page_for(*READERS)
+def content(request: HttpRequest, place: Place, id: str) -> HttpResponse:
+    """The same page with what was asked and answered; by POST, since reading it is written down."""
+    with timezone.override(time_zone.shown(request)):
+        context = _opened(request, place, id)
+        if context["content"] == log_content.HIDDEN:
+            raise PermissionDenied("Admins of the organization and of the workspace may read this.")
+        read = request_contents.read(actor=actor_of(request), organization=place.organization, request_id=id)
+        context |= {"said": log_content.said(read), "kept_until": read.expires_at}
+        return render(request, "dashboard/log.html", context)
 
 
 @require_safe
@@ -80,10 +85,28 @@ def events(request: HttpRequest, place: Place) -> HttpResponse:
     if not connection.in_atomic_block:
         close_old_connections()  # ours would stay open for as long as the stream
     response = StreamingHttpResponse(
-        streams.stream(taste, place.user.id), content_type="text/event-stream; charset=utf-8"
+        streams.stream(taste, place.user.id, time_zone.shown(request)),
+        content_type="text/event-stream; charset=utf-8",
     )
     response["X-Accel-Buffering"] = "no"
     return response
+
+
+def _opened(request: HttpRequest, place: Place, id: str) -> dict[str, object]:
+    known = access.logged_request(place.membership, id)
+    found = log_request(id, known)
+    last = found.last
+    copies = log_snippets.copies(last) if last else []
+    return {
+        "found": found,
+        "content": log_content.standing(place, known.workspace_id, id),
+        "line": Line(last) if last else None,
+        "copies": copies,
+        "copy": log_snippets.copy_of(copies, request.GET.get("as", "")) if copies else None,
+        "address": f"{settings.CONFIGURATION.base_url}{reverse('log', args=[id])}",
+        "placeholder": snippets.EXAMPLE_KEY,
+        "zone": timezone.get_current_timezone_name(),
+    }
 
 
 def _is_known(place: Place, request_id: str) -> bool:
@@ -109,5 +132,6 @@ def _listed(request: HttpRequest, sight: Sight) -> dict[str, object]:
         "tail": query(filters, live="yes"),
         "whole": sight.is_whole,
         "as_of": timezone.now(),
+        "zone": timezone.get_current_timezone_name(),
         "snippet": snippets.snippet_of("curl"),
     }

@@ -16,7 +16,7 @@ from admin_api import access, pages
 from admin_api.actions import memberships
 from admin_api.pages import IdPage
 from admin_api.queries import members as queries
-from admin_api.queries.api_keys import api_keys
+from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.invites import invites
 from admin_api.queries.service_accounts import service_accounts
 from admin_api.queries.workspace_roles import roles_held
@@ -144,7 +144,7 @@ def _member(request: HttpRequest, place: Place, found: Membership, form: RoleFor
         "member": found,
         "form": form,
         "roles": roles_held(found),
-        "keys": api_keys(place.organization).filter(user=found.user_id).order_by("-created_at")[:MOST_KEYS],
+        "keys": keys_for(place.membership).filter(user=found.user_id).order_by("-created_at")[:MOST_KEYS],
         "may_edit": place.is_admin,
         "last_admin": _is_last_admin(found),
     }

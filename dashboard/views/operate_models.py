@@ -18,7 +18,8 @@ from dashboard import catalog as shown
 from dashboard.catalog_forms import ModelForm, PriceForm, RouteFormSet
 from dashboard.form import Form
 from dashboard.fresh_sign_in import fresh_sign_in
-from dashboard.place import actor_of, operator_page
+from dashboard.place import Reader, actor_of, operator_page
+from dashboard.views.catalog import model_page
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.models import Model, Provider, User
 from gateway.models.catalog import Origin
@@ -94,8 +95,12 @@ def price_model(request: HttpRequest, user: User, name: str) -> HttpResponse:
 def remove_model(request: HttpRequest, user: User, name: str) -> HttpResponse:
     found = access.catalog_model(name)
     if request.POST.get("typed", "").strip() != name:
-        raise InvalidRequest("Type the model's name to remove it.")
-    models.remove(actor=actor_of(request), model=found)
+        return model_page(request, Reader(user, None), found, refused="Type the model's name to remove it.")
+    try:
+        models.remove(actor=actor_of(request), model=found)
+    except InvalidRequest as refused:
+        words = refused.message.partition(": ")[2]
+        return model_page(request, Reader(user, None), found, refused=f"This model stays: {words}.")
     messages.success(request, f"{name} can no longer be asked for.")
     return redirect("catalog")
 

@@ -13,6 +13,7 @@ from admin_api import access, pages
 from admin_api.actions import credit, organizations
 from admin_api.queries import credit as credits
 from admin_api.queries import organizations as queries
+from dashboard import once
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.limit_forms import WORDS
 from dashboard.operator_forms import CreditForm, NewOrganizationForm, OrganizationForm
@@ -61,18 +62,20 @@ def operated_organizations(request: HttpRequest, user: User) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @operator_page
 def new_organization(request: HttpRequest, user: User) -> HttpResponse:
-    """The link for the first admin stands on the answer, and nowhere else."""
+    """The link for the first admin stands on the answer, and nowhere else; sent again, the form makes nothing more."""
+    if made := once.made(request):
+        return redirect("operated_organization", id=made)
     form = NewOrganizationForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            made, link = organizations.set_up(actor=actor_of(request), **form.arguments())
+            new, link = organizations.set_up(actor=actor_of(request), **form.arguments())
         except GatewayError as refused:
             form.refuse(refused)
         else:
-            return _made(request, made, link, form.cleaned_data["admin_email"])
-    return render(
-        request, "dashboard/new_organization.html", {"form": form}, status=400 if form.errors else 200
-    )
+            once.remember(request, str(new.id))
+            return _made(request, new, link, form.cleaned_data["admin_email"])
+    context = {"form": form, "once": once.word(request)}
+    return render(request, "dashboard/new_organization.html", context, status=400 if form.errors else 200)
 
 
 @require_safe
@@ -104,7 +107,7 @@ def edit_organization(request: HttpRequest, user: User, id: str) -> HttpResponse
 def suspend_organization(request: HttpRequest, user: User, id: str) -> HttpResponse:
     found = access.any_organization(id)
     if request.POST.get("typed", "").strip() != found.name.strip():
-        raise InvalidRequest("Type the organization's name to suspend it.")
+        return _page(request, found, CreditForm(), refused="Type the organization's name to suspend it.")
     organizations.suspend(actor=actor_of(request), organization=found)
     messages.success(request, "Its keys are refused until you resume it.")
     return redirect("operated_organization", id=id)
@@ -146,7 +149,9 @@ def set_prepaid(request: HttpRequest, user: User, id: str) -> HttpResponse:
     return redirect("operated_organization", id=id)
 
 
-def _page(request: HttpRequest, found: Organization, form: CreditForm, *, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, found: Organization, form: CreditForm, *, refused: str = "", status: int = 200
+) -> HttpResponse:
     left = credits.credit(found)
     context = {
         "organization": found,
@@ -157,7 +162,9 @@ def _page(request: HttpRequest, found: Organization, form: CreditForm, *, status
         "credit": left,
         "entries": credits.credit_entries(found).order_by("-created_at", "-id")[:RECENT_ENTRIES],
         "form": form,
+        "refused": refused,
     }
+    status = 400 if refused else status
     return render(request, "dashboard/operated_organization.html", context, status=status)
 
 

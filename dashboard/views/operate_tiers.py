@@ -46,13 +46,7 @@ def tier(request: HttpRequest, user: User, name: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and _done(request, form, name):
         messages.success(request, "Saved. It counts at once for every organization on this tier.")
         return redirect("tier", name=name)
-    context = {
-        "form": form,
-        "tier": found,
-        "used": found.organizations.count(),
-        "standard": name in actions.STANDARD,
-    }
-    return render(request, "dashboard/tier.html", context, status=400 if form.errors else 200)
+    return _page(request, found, form, status=400 if form.errors else 200)
 
 
 @require_POST
@@ -61,10 +55,27 @@ def tier(request: HttpRequest, user: User, name: str) -> HttpResponse:
 def remove_tier(request: HttpRequest, user: User, name: str) -> HttpResponse:
     found = access.tier(name)
     if request.POST.get("typed", "").strip() != name:
-        raise InvalidRequest("Type the tier's name to remove it.")
-    actions.remove(actor=actor_of(request), tier=found)
+        return _page(request, found, TierForm(tier=found), refused="Type the tier's name to remove it.")
+    try:
+        actions.remove(actor=actor_of(request), tier=found)
+    except InvalidRequest as refused:
+        words = refused.message.partition(": ")[2]
+        return _page(request, found, TierForm(tier=found), refused=f"This tier stays: {words}.")
     messages.success(request, f"The tier {name} is gone.")
     return redirect("tiers")
+
+
+def _page(
+    request: HttpRequest, found: Tier, form: TierForm, *, refused: str = "", status: int = 200
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "tier": found,
+        "used": found.organizations.count(),
+        "standard": found.name in actions.STANDARD,
+        "refused": refused,
+    }
+    return render(request, "dashboard/tier.html", context, status=400 if refused else status)
 
 
 def _done(request: HttpRequest, form: TierForm, name: str) -> bool:

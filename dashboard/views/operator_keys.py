@@ -6,10 +6,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from admin_api import access
 from admin_api.actions import operator_keys as actions
+from dashboard import once
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.operator_forms import OperatorKeyForm
 from dashboard.place import actor_of, operator_page
@@ -25,11 +27,14 @@ def operator_keys(request: HttpRequest, user: User) -> HttpResponse:
     return render(request, "dashboard/operator_keys.html", {"keys": keys})
 
 
+@sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
 @fresh_sign_in
 @operator_page
 def new_operator_key(request: HttpRequest, user: User) -> HttpResponse:
-    """The secret stands on the answer, and nowhere else."""
+    """The secret stands on the answer, and nowhere else; a form that is sent again makes nothing more."""
+    if once.made(request):
+        return redirect("operator_keys")
     form = OperatorKeyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -37,8 +42,9 @@ def new_operator_key(request: HttpRequest, user: User) -> HttpResponse:
         except InvalidRequest as refused:
             form.refuse(InvalidRequest(refused.message.replace("expires_at", "expires_on", 1)))
         else:
+            once.remember(request, made.id)
             return render(request, "dashboard/operator_key_made.html", {"key": made, "secret": secret})
-    context = {"form": form}
+    context = {"form": form, "once": once.word(request)}
     return render(request, "dashboard/new_operator_key.html", context, status=400 if form.errors else 200)
 
 

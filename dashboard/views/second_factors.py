@@ -23,11 +23,10 @@ from gateway.models import User
 @set_up_page
 def needed(request: HttpRequest, user: User) -> HttpResponse:
     """Where members without a second factor are led while their organization asks for one."""
-    if has_second_factor(user):
-        return redirect("overview")
     place = place_of(request)
-    context = {"organization": place.organization if place else None}
-    return render(request, "dashboard/second_factor_needed.html", context)
+    if place is None or not place.organization.require_second_factor or has_second_factor(user):
+        return redirect("security")
+    return render(request, "dashboard/second_factor_needed.html", {"organization": place.organization})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -17,6 +17,7 @@ from admin_api.actions import service_account_workspaces as places
 from admin_api.actions import service_accounts as actions
 from admin_api.pages import IdPage
 from admin_api.queries import service_accounts as queries
+from admin_api.queries.api_keys import keys_for
 from admin_api.queries.workspaces import workspaces
 from admin_api.roles import WorkspaceRole
 from dashboard.form import Form
@@ -194,7 +195,7 @@ def _page(
         "details": details,
         "placing": placing,
         "places": queries.places_of(account).select_related("workspace").order_by("workspace__name"),
-        "keys": _live_keys(account).order_by("-created_at")[:ON_A_PAGE],
+        "keys": _shown_keys(place, account),
         "may_edit": place.is_admin and account.archived_at is None,
     }
     status = 400 if details.errors or placing.errors else 200
@@ -210,6 +211,12 @@ def _details(account: ServiceAccount) -> DetailsForm:
 def _live(place: Place) -> list[Workspace]:
     rows = workspaces(place.organization, include_default=True)
     return list(rows.order_by("-is_default", "name"))
+
+
+def _shown_keys(place: Place, account: ServiceAccount) -> Any:
+    """Of the live ones those that the member sees."""
+    mine = keys_for(place.membership).filter(service_account=account)
+    return mine.exclude(status=ApiKey.Status.ARCHIVED).order_by("-created_at")[:ON_A_PAGE]
 
 
 def _live_keys(account: ServiceAccount) -> Any:

@@ -55,7 +55,8 @@ admins = member_page_for(Membership.Role.ADMIN)
 @admins
 def webhooks(request: HttpRequest, place: Place) -> HttpResponse:
     rows = endpoints_of(place.organization).order_by("-created_at", "id")
-    context = {"endpoints": rows, "words": WORDS, "tabs": tabs(request, "webhooks")}
+    lines = [(row, _in_words(row)) for row in rows]
+    context = {"lines": lines, "tabs": tabs(request, "webhooks")}
     return render(request, "dashboard/webhooks.html", context)
 
 
@@ -82,7 +83,7 @@ def webhook(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     endpoint = access.webhook_endpoint(place.organization, id)
     context = {
         "endpoint": endpoint,
-        "events": [WORDS.get(type, type) for type in endpoint.enabled_events],
+        "events": _in_words(endpoint),
         "deliveries": latest_deliveries(endpoint, SHOWN),
         "tabs": tabs(request, "webhooks"),
     }
@@ -124,6 +125,10 @@ def delete_webhook(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         return redirect("webhooks")
     context = {"endpoint": endpoint, "tabs": tabs(request, "webhooks")}
     return render(request, "dashboard/delete_webhook.html", context)
+
+
+def _in_words(endpoint: WebhookEndpoint) -> str:
+    return ", ".join(WORDS.get(type, type) for type in endpoint.enabled_events)
 
 
 def _secret(request: HttpRequest, endpoint: WebhookEndpoint, secret: str) -> HttpResponse:

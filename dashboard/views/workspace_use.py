@@ -16,11 +16,13 @@ from django.views.decorators.http import require_POST, require_safe
 from admin_api import pages
 from admin_api.actions import workspaces as actions
 from admin_api.pages import IdPage
-from admin_api.queries.api_keys import api_keys
+from admin_api.queries.api_keys import api_keys, keys_for
 from admin_api.queries.rate_limits import group_of
 from admin_api.queries.spend_limits import spend_limits
 from admin_api.queries.workspace_spend import Used, used_by
 from dashboard import workspace_limits as cards
+from dashboard.key_lines import lines
+from dashboard.navigation import MAKE_KEYS
 from dashboard.place import actor_of
 from dashboard.workspace_place import Here, managing, workspace_page
 from gateway.errors import InvalidRequest
@@ -68,19 +70,16 @@ def set_limits(request: HttpRequest, here: Here, rate_limit_id: str) -> HttpResp
 @require_safe
 @workspace_page
 def keys(request: HttpRequest, here: Here) -> HttpResponse:
-    """The newest first; those that are archived come where they were made."""
-    after, mine = (
-        request.GET.get("after", ""),
-        api_keys(here.place.organization, workspace_id=here.workspace.id),
-    )
+    """Those that the member sees, the newest first; archived ones come where they were made."""
+    after = request.GET.get("after", "")
+    mine = keys_for(here.place.membership).filter(workspace=here.workspace)
     asked: dict[str, object] = {"limit": ON_A_PAGE, **({"after_id": after} if after else {})}
-    page: IdPage[ApiKey] = pages.by_id(
-        mine.select_related("user", "service_account", "created_by"), asked, among=mine
-    )
+    page: IdPage[ApiKey] = pages.by_id(mine, asked, among=mine)
     context = {
-        "keys": page.rows,
+        "lines": lines(here.place.organization, page.rows, timezone.now()),
         "newest": "?" if after else "",
         "older": f"?{urlencode({'after': page.rows[-1].id})}" if page.has_more else "",
+        "sees_keys": here.place.role in MAKE_KEYS,
         "tab": "keys",
         **here.context,
     }

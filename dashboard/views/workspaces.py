@@ -22,7 +22,7 @@ from dashboard.form import Form
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.place import Place, actor_of, member_page, member_page_for
 from dashboard.typed_name import TypedName
-from dashboard.workspace_forms import ModelsForm, SettingsForm, shown
+from dashboard.workspace_forms import ContentsForm, ModelsForm, SettingsForm, shown
 from dashboard.workspace_place import Here, managing, workspace_page
 from gateway.errors import InvalidRequest, PermissionDenied
 from gateway.models import Workspace
@@ -94,7 +94,7 @@ def create_workspace(request: HttpRequest, place: Place) -> HttpResponse:
 @require_safe
 @workspace_page
 def workspace(request: HttpRequest, here: Here) -> HttpResponse:
-    return _settings(request, here, SettingsForm.of(here.workspace), ModelsForm.of(here.workspace))
+    return _settings(request, here)
 
 
 @require_POST
@@ -109,7 +109,7 @@ def edit_workspace(request: HttpRequest, here: Here) -> HttpResponse:
             return redirect("workspace", id=here.workspace.id)
         except InvalidRequest as refused:
             form.refuse(refused)
-    return _settings(request, here, form, ModelsForm.of(here.workspace))
+    return _settings(request, here, form=form)
 
 
 @require_POST
@@ -124,20 +124,40 @@ def set_workspace_models(request: HttpRequest, here: Here) -> HttpResponse:
             return redirect("workspace", id=here.workspace.id)
         except InvalidRequest as refused:
             form.refuse(refused)
-    return _settings(request, here, SettingsForm.of(here.workspace), form)
+    return _settings(request, here, models=form)
 
 
-def _settings(request: HttpRequest, here: Here, form: SettingsForm, models: ModelsForm) -> HttpResponse:
+@require_POST
+@workspace_page
+@managing
+def keep_workspace_contents(request: HttpRequest, here: Here) -> HttpResponse:
+    form = ContentsForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.keep_contents(actor=actor_of(request), workspace=here.workspace, **form.cleaned_data)
+            messages.success(request, "Saved. It holds from the next request on.")
+            return redirect("workspace", id=here.workspace.id)
+        except InvalidRequest as refused:
+            form.refuse(refused)
+    return _settings(request, here, contents=form)
+
+
+def _settings(request: HttpRequest, here: Here, **refused: Form) -> HttpResponse:
+    """`refused` is the form that was sent, under its name below."""
+    forms = {
+        "form": SettingsForm.of(here.workspace),
+        "models": ModelsForm.of(here.workspace),
+        "contents": ContentsForm(initial={"days": here.workspace.content_days}),
+    }
     available = available_models(here.place.organization)
     context = {
-        "form": form,
-        "models": models,
+        **forms,
+        **refused,
         "available": sorted(model.name for model in available.models),
         "tab": "settings",
         **here.context,
     }
-    status = 400 if form.errors or models.errors else 200
-    return render(request, "dashboard/workspace.html", context, status=status)
+    return render(request, "dashboard/workspace.html", context, status=400 if refused else 200)
 
 
 class ArchiveForm(Form):

@@ -13,6 +13,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="usageevent",
+            index=models.Index(fields=["organization_id", "api_key_id", "at"], name="usage_event_by_key"),
+        ),
+        migrations.AddIndex(
+            model_name="usageevent",
             index=models.Index(
                 fields=["organization_id", "session_id", "at"],
                 name="usage_event_by_session",

@@ -79,6 +79,7 @@ class UsageEvent(models.Model):
             models.Index(
                 fields=["organization_id", "at"], name="usage_event_failed", condition=Q(status__gte=400)
             ),
+            models.Index(fields=["organization_id", "api_key_id", "at"], name="usage_event_by_key"),
             models.Index(
                 fields=["organization_id", "session_id", "at"],
                 name="usage_event_by_session",

@@ -54,6 +54,14 @@ def test_it_ends_with_the_membership_and_is_there_again_with_the_next(people: Ca
     assert (again, again.status) == (key, "active")
 
 
+def test_it_is_not_handed_over_with_the_keys_of_who_leaves(people: Cast) -> None:
+    mine, theirs = taken(people, people.uma), taken(people, people.dev)
+    memberships.remove(actor=SYSTEM, membership=place(people, people.uma), keys_to=place(people, people.dev))
+    mine.refresh_from_db()
+    theirs.refresh_from_db()
+    assert (mine.status, mine.user, theirs.status) == ("archived", people.uma, "active")
+
+
 def test_everybody_but_billing_works_in_the_default_workspace_and_in_others_by_role(people: Cast) -> None:
     lab = workspaces.create(actor=SYSTEM, organization=people.acme, name="Lab")
     cleo = person("Cleo", people.acme, "claude_code_user")

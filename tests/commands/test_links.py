@@ -7,8 +7,11 @@ import io
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.test import Client
 
 from admin_api.actions import invites, passwords
+from admin_api.queries.second_factors import has_second_factor
+from tests.dashboard.test_second_factors import with_app
 from tests.people import Cast
 
 
@@ -65,3 +68,16 @@ def test_an_unknown_address_is_one_clear_line(people: Cast) -> None:
         run("reset_password", "nobody@example.com")
 
     assert str(refused.value) == "no user has the address 'nobody@example.com'"
+
+
+def test_lost_second_factors_are_taken_away_with_the_sessions(people: Cast) -> None:
+    with_app(people.ada)
+    client = Client()
+    client.force_login(people.ada)
+
+    assert run("reset_second_factor", "ADA@example.com") == [
+        "ada@example.com signs in with the password alone from now on."
+    ]
+
+    assert not has_second_factor(people.ada)
+    assert client.get("/settings").status_code == 302

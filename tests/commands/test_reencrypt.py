@@ -9,11 +9,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from pydantic import SecretStr
 
-from admin_api.actions import invites, providers
+from admin_api.actions import invites, providers, second_factors
 from admin_api.actor import SYSTEM
 from admin_api.catalog import WeightedKey
 from gateway.encryption import Vault
 from gateway.models import AuditEntry, Mail, ProviderKey
+from tests.dashboard.test_second_factors import code_of, with_app
 from tests.people import Cast
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +57,20 @@ def test_stored_secrets_come_under_the_first_key(with_keys: Callable[..., None])
     assert Vault([NEW]).decrypt(key.encrypted_api_key) == SECRET
     entry = AuditEntry.objects.get(action="encryption.renewed")
     assert entry.details == {"total": 1, "changed": 1, "unreadable": []}
+
+
+def test_what_codes_follow_from_comes_under_the_first_key(
+    with_keys: Callable[..., None], people: Cast
+) -> None:
+    with_keys(OLD)
+    secret, codes = with_app(people.ada)
+    with_keys(NEW, OLD)
+
+    assert reencrypt() == "Brought under the first key: 2 of 2\n"
+
+    with_keys(NEW)
+    assert second_factors.use_app_code(people.ada, code_of(secret)) is not None
+    assert second_factors.use_recovery_code(actor=SYSTEM, user=people.ada, code=codes[0]) is not None
 
 
 def test_a_second_time_changes_nothing(with_keys: Callable[..., None]) -> None:

@@ -27,6 +27,8 @@ from admin_api.actions import (
     passwords,
     saved_prompts,
     service_accounts,
+    spend_limit_increase_requests,
+    spend_limits,
 )
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
@@ -38,7 +40,14 @@ from gateway.shards import SHARDS, shard_of, usage_stream
 from gateway.token_usage import TokenUsage
 from tests import people
 from tests.batches.rows import DAY, batch_of
-from tests.dashboard import stage_batches, stage_limits, stage_operators, stage_people
+from tests.dashboard import (
+    stage_batches,
+    stage_limits,
+    stage_logs,
+    stage_operators,
+    stage_people,
+    stage_sign_in,
+)
 from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
@@ -55,7 +64,9 @@ def main() -> None:
     people.person("Gus", globex, "developer")
     memberships.add(actor=SYSTEM, organization=cast.umbrella, user=cast.ada, role="developer")
     key, secret = api_keys.create(actor=SYSTEM, organization=cast.acme, name="Stage", created_by=cast.dev)
-    _drain(list(_events(cast, key)))
+    Price.objects.update(effective_at=timezone.now() - 2 * DAYS * DAY)  # held while it was used
+    _drain([*_events(cast, key), *stage_logs.events(cast, key, _price_versions())])
+    stage_logs.refusal(key)
     for name in ("llama-4-maverick-17b-128e-instruct-fp8", "gpt-oss-120b"):  # without a price
         models.upsert(actor=SYSTEM, name=name, routes=[RouteTo("simulator", name)])
     known: dict[str, object] = {
@@ -64,6 +75,7 @@ def main() -> None:
         "new_invite": _invite(cast, "grace@example.com"),
         "known_invite": _invite(cast, nora.email),
         "ids": {
+            **{f"log_{name}": id for name, id in stage_logs.IDS.items()},
             **_batches(cast, key),
             **_keys(cast, key),
             **stage_limits.made(cast),
@@ -71,6 +83,8 @@ def main() -> None:
             **stage_operators.made(cast),
             "prompt": _prompt(cast),
             **stage_people.made(cast),
+            **_budgets(cast),
+            **stage_sign_in.made(cast),
         },
         "reset": passwords.create_link(actor=SYSTEM, user=cast.uma),
     }
@@ -141,6 +155,20 @@ def _prompt(cast: Cast) -> str:
     return saved_prompts.save(actor=SYSTEM, member=member, name=name, content=content).id
 
 
+def _budgets(cast: Cast) -> dict[str, str]:
+    """One that is nearly used up among others, and a member who asks for more."""
+    whole = {"actor": SYSTEM, "organization": cast.acme}
+    budget = spend_limits.set_amount(**whole, period="monthly", amount=25_000)
+    spend_limits.set_amount(**whole, period="daily", amount=1_000, user=cast.ada)
+    spend_limits.set_amount(**whole, period="weekly", amount=9_000, workspace=cast.acme.workspaces.first())
+    membership = cast.acme.memberships.get(user=cast.uma)
+    reason = "The launch is next week, and the evaluation runs over all of the old conversations once more."
+    asked = spend_limit_increase_requests.create(
+        actor=SYSTEM, membership=membership, period="monthly", reason=reason
+    )
+    return {"budget": budget.id, "budget_request": asked.id}
+
+
 def _keys(cast: Cast, key: ApiKey) -> dict[str, str]:
     """One of each kind, with names as long and as strange as people give them, and more than a page of others."""
     robot = service_accounts.create(actor=SYSTEM, organization=cast.acme, name="nightly-evaluation")
@@ -198,7 +226,7 @@ def _drain(events: list[UsageEvent]) -> None:
 def _events(cast: Cast, key: ApiKey) -> Iterator[UsageEvent]:
     """More by day than by night, more on working days; the same at every run save for the clock."""
     dice = random.Random(7)
-    versions = {price.model_name: price.id for price in Price.objects.order_by("id")}
+    versions = _price_versions()
     now = timezone.now()
     for hours in range(DAYS * 24):
         at = now - datetime.timedelta(hours=hours)
@@ -207,6 +235,10 @@ def _events(cast: Cast, key: ApiKey) -> Iterator[UsageEvent]:
         for _ in range(round(PER_DAY / 24 * by_day * working * dice.uniform(0.6, 1.5))):
             moment = at - datetime.timedelta(seconds=dice.uniform(1, 3500))
             yield _event(cast, key, dice, versions, moment)
+
+
+def _price_versions() -> dict[str, int]:
+    return {price.model_name: price.id for price in Price.objects.order_by("id")}
 
 
 def _event(

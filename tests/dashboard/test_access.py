@@ -17,6 +17,8 @@ pytestmark = pytest.mark.django_db
 
 ROLES = ("anonymous", "ada", "dev", "bill", "uma", "olga")
 MEMBERS = {"anonymous": 302, "ada": 200, "dev": 200, "bill": 200, "uma": 200, "olga": 200}
+NOT_USERS = {**MEMBERS, "uma": 403}
+MONEY = {**MEMBERS, "dev": 403, "uma": 403}
 WORKERS = {**MEMBERS, "bill": 403}
 POST_ONLY = dict.fromkeys(ROLES, 405)
 LED_AWAY = dict.fromkeys(ROLES, 302)
@@ -83,12 +85,20 @@ GET = {
     "overview/limits": MEMBERS,
     "usage": MEMBERS,
     "usage.csv": MEMBERS,
+    "usage/ask": MEMBERS,
+    "cost": NOT_USERS,
+    "cost.csv": NOT_USERS,
+    "cost/budgets/new": MONEY,
+    "cost/budgets/<str:id>": {**MONEY, "ada": 404, "bill": 404},
+    "cost/budgets/<str:id>/remove": POST_ONLY,
+    "cost/requests/<str:id>": {**MONEY, "ada": 404, "bill": 404},
     "limits": MEMBERS,
     "workspaces": READERS,
     "workspaces/new": ADMINS,
     "workspaces/<str:id>": ABSENT,
     "workspaces/<str:id>/edit": POST_ONLY,
     "workspaces/<str:id>/models": POST_ONLY,
+    "workspaces/<str:id>/contents": POST_ONLY,
     "workspaces/<str:id>/archive": PROOF_FIRST,
     "workspaces/<str:id>/members": ABSENT,
     "workspaces/<str:id>/members/add": POST_ONLY,
@@ -143,6 +153,7 @@ GET = {
     "logs.csv": {**MEMBERS, "bill": 403},
     "logs.json": {**MEMBERS, "bill": 403},
     "logs/events": {**MEMBERS, "bill": 403},
+    "logs/<str:id>/content": POST_ONLY,
     "logs/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200, "bill": 403},
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},
@@ -160,7 +171,7 @@ GET = {
     "settings/security": MEMBERS,
     "settings/password": MEMBERS,
     "settings/email": POST_ONLY,
-    "settings/second-factor": MEMBERS,
+    "settings/second-factor": LED_AWAY,  # nobody asks them for one
     "settings/authenticator": LED_AWAY,  # they signed in a while ago
     "settings/passkeys": LED_AWAY,
     "settings/passkeys/options": POST_ONLY,
@@ -191,6 +202,10 @@ OF_ORGANIZATIONS = (
     "overview/limits",
     "usage",
     "usage.csv",
+    "usage/ask",
+    "cost",
+    "cost.csv",
+    "cost/budgets/new",
     "limits",
     "limits",
     "workspaces",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard import figures
+from dashboard.charts.marks import marks
 from dashboard.charts.scale import ceiling
 
 
@@ -59,3 +61,30 @@ def test_an_axis_holds_its_largest_value_and_wastes_less_than_half(largest: Deci
 def test_an_axis_of_counts_has_whole_halves(largest: int) -> None:
     top = ceiling(Decimal(largest), whole=True)
     assert largest <= top and top % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [
+        (112, 100, "+12%"),
+        (Decimal("0.966"), Decimal(1), "-3.4%"),
+        (5, 0, "new"),
+        (0, 0, "same"),
+        (0, 7, "-100%"),
+        (100_001, 100_000, "<0.1%"),
+        (99_999, 100_000, "<0.1%"),
+        (1700, 100, "17x"),
+    ],
+)
+def test_a_change_is_said_in_a_word(now: int | Decimal, before: int | Decimal, said: str) -> None:
+    assert figures.change(now, before) == said
+
+
+@pytest.mark.parametrize("bars", [1, 7, 24, 25, 30, 31, 60, 180, 400])
+def test_an_axis_names_a_few_bars_and_none_at_its_end(bars: int) -> None:
+    found = marks([str(number) for number in range(bars)])
+    named = [index for index, mark in enumerate(found) if mark.text]
+    assert len(found) == bars
+    assert named[0] == 0 and len(named) <= 7
+    assert len({after - before for before, after in itertools.pairwise(named)}) <= 1
+    assert bars - named[-1] > bars / 15

@@ -6,10 +6,13 @@ import datetime
 import re
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from admin_api.queries import log_walk, request_log
 from admin_api.queries.log_sight import sight_of
 from admin_api.queries.log_tail import newest, taste_of
 from dashboard.log_filters import wanted_of
@@ -233,3 +236,73 @@ def test_the_palette_finds_a_request_by_its_id(client: Client, people: Cast) -> 
         f"/logs/{row.request_id}"
         not in as_(client, people.mallory).get(f"/search?q={row.request_id}").content.decode()
     )
+
+
+def test_a_rare_kind_is_looked_for_so_far_and_no_further(
+    client: Client, people: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_walk, "LOOKED_THROUGH", 5)
+    monkeypatch.setattr(request_log, "LOOKED_THROUGH", 10)
+    key = key_of(people.acme)
+    rare = [logged(key, ago=ago, user_agent="rare/1") for ago in (3.5, 23.5)]
+    for n in range(30):
+        logged(key, ago=n)
+    as_(client, people.ada)
+
+    first = client.get("/logs?client=rare").content.decode()
+    found, pages, page = [], 1, first
+    while further := re.findall(r'href="(\?[^"]+)">Look further back', page):
+        found += listed(page)
+        page = client.get("/logs" + further[0].replace("&amp;", "&")).content.decode()
+        pages += 1
+
+    assert listed(first) == [rare[0].request_id]
+    assert "Looked back to" in first
+    assert [*found, *listed(page)] == [row.request_id for row in rare]
+    assert 3 <= pages <= 5
+    assert "Looked back to" not in page
+
+
+def test_what_was_long_ago_is_found_at_once(client: Client, people: Cast) -> None:
+    lab = people.acme.workspaces.create(name="Lab")
+    old = logged(key_of(people.acme, workspace=lab), ago=86_400 * 40)
+    logged(key_of(people.acme))
+    as_(client, people.ada)
+
+    assert shown(client, f"?workspace_id={lab.id}") == [old.request_id]
+    assert shown(client, f"?api_key_id={old.api_key_id}") == [old.request_id]
+    assert shown(client)[-1] == old.request_id
+
+
+def test_several_limits_that_refused_one_request_are_one_line(client: Client, people: Cast) -> None:
+    key = key_of(people.acme, user=people.uma)
+    at = timezone.now() - datetime.timedelta(minutes=1)
+    blocks = [
+        refused(
+            key, at + datetime.timedelta(milliseconds=n // 3), request_id=f"req_{n // 3:03}", limiter=limiter
+        )
+        for n, limiter in enumerate(
+            ["requests_per_minute", "output_tokens_per_minute", "tokens_per_day"] * 60
+        )
+    ]
+    expected = list(dict.fromkeys(block.request_id for block in reversed(blocks)))
+
+    for who in (people.ada, people.uma):
+        first = as_(client, who).get("/logs").content.decode()
+        (older,) = re.findall(r'href="(\?[^"]+)">Older', first)
+        assert listed(first) + shown(client, older) == expected
+
+
+def test_a_list_costs_the_same_whatever_its_length(client: Client, people: Cast) -> None:
+    as_(client, people.ada)
+    keys = [key_of(people.acme), key_of(people.acme, user=people.dev)]
+    logged(keys[0])
+    with CaptureQueriesContext(connection) as short:
+        client.get("/logs")
+    for n in range(20):
+        logged(keys[n % 2], ago=n, status=529 if n % 3 else 200)
+    with CaptureQueriesContext(connection) as long:
+        client.get("/logs")
+
+    assert len(long) <= len(short)
+    assert sum("usage_event" in one["sql"] for one in long) <= 4

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import connection
 from django.test import Client, override_settings
@@ -19,7 +20,7 @@ from admin_api.actions import api_keys, invites, memberships, service_accounts, 
 from admin_api.actor import SYSTEM
 from dashboard.invitations import addresses_in
 from gateway.email_url import settings_of
-from gateway.models import ApiKey, AuditEntry, Invite, Mail, Membership, User
+from gateway.models import ApiKey, ApiKeyUse, AuditEntry, Invite, Mail, Membership, User
 from tests.admin_api.spending import spent
 from tests.dashboard.test_pages import as_, freshly
 from tests.dashboard.test_workspaces import rows
@@ -38,9 +39,19 @@ def mailing() -> Iterator[None]:
 
 
 def key_for(people: Cast, user: User | None, name: str = "laptop") -> ApiKey:
+    """Of the default workspace, made by Dev."""
     return api_keys.create(
-        actor=SYSTEM, organization=people.acme, name=name, user=user, created_by=people.dev
+        actor=SYSTEM,
+        organization=people.acme,
+        workspace=people.acme.workspaces.get(is_default=True),
+        name=name,
+        user=user,
+        created_by=people.dev,
     )[0]
+
+
+def last_used(key: ApiKey, at: datetime.datetime) -> None:
+    assert ApiKeyUse.objects.filter(api_key=key).update(at=at) == 1
 
 
 def invited(people: Cast, email: str = "new@example.com") -> tuple[Invite, str]:
@@ -51,37 +62,35 @@ def invited(people: Cast, email: str = "new@example.com") -> tuple[Invite, str]:
 
 
 def test_the_list_tells_roles_workspaces_last_seen_and_spend(client: Client, people: Cast) -> None:
+    seen = datetime.datetime(2026, 3, 5, 14, 7, tzinfo=datetime.UTC)
     for name in ("Lab", "Research", "Zoo"):
         lab = workspaces.create(actor=SYSTEM, organization=people.acme, name=name)
         workspace_members.add(
             actor=SYSTEM, workspace=lab, membership=people.dev.memberships.get(), role="workspace_user"
         )
-    spent(key_for(people, people.dev), "1.2345678")
+    key = key_for(people, people.dev)
+    spent(key, "1.2345678")
+    last_used(key, seen + datetime.timedelta(days=1))
     spent(key_for(people, None), "100")
-    seen = datetime.datetime(2026, 3, 5, 14, 7, tzinfo=datetime.UTC)
     User.objects.filter(pk=people.bill.pk).update(last_login=seen)
 
-    page = as_(client, people.uma) and as_(client, people.dev).get("/members").content.decode()
+    User.objects.filter(pk=people.dev.pk).update(last_login=seen)
 
-    today = f"{timezone.now():%b %-d, %Y}"
-    found = {row[0].split()[0]: row[1:] for row in rows(page)}
-    assert list(found) == ["Uma", "Bill", "Dev", "Ada"]
-    assert found["Ada"][:2] == ["Admin", "All"]
-    assert found["Bill"] == ["Billing", "All", "Mar 5, 2026, 14:07", "$0.00"]
-    assert found["Dev"][:2] == ["Developer", "Default, Lab and 2 more"]
-    assert found["Dev"][2].startswith(today)
-    assert found["Dev"][3] == "$1.23"
-    assert found["Uma"][:2] == ["User", "Default"]
-    assert 'title="$1.2345678"' in page
-
-
-def test_a_day_of_use_counts_where_the_last_sign_in_was_before_it(client: Client, people: Cast) -> None:
-    spent(key_for(people, people.bill), "1")
+    for user, kind in (
+        (people.dev, Authenticator.Type.TOTP),
+        (people.uma, Authenticator.Type.RECOVERY_CODES),
+    ):
+        Authenticator.objects.create(user=user, type=kind, data={})
 
     page = as_(client, people.ada).get("/members").content.decode()
 
-    found = {row[0].split()[0]: row[3] for row in rows(page)}
-    assert (found["Bill"], found["Uma"]) == (f"{timezone.now():%b %-d, %Y}", "Never")
+    found = {row[0].split()[0]: row[1:] for row in rows(page)}
+    assert list(found) == ["Uma", "Bill", "Dev", "Ada"]
+    assert found["Ada"][:2] == ["Admin", "All"]
+    assert found["Bill"] == ["Billing", "All", "Off", "Mar 5, 2026, 14:07", "$0.00"]
+    assert found["Dev"] == ["Developer", "Default, Lab and 2 more", "On", "Mar 6, 2026, 14:07", "$1.23"]
+    assert found["Uma"] == ["User", "Default", "Off", "Never", "$0.00"]
+    assert 'title="$1.2345678"' in page
 
 
 def test_the_list_is_filtered_by_name_address_and_role(client: Client, people: Cast) -> None:

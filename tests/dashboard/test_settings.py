@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import redis
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from admin_api.actions import house_rules, invites, webhook_endpoints
 from admin_api.actor import SYSTEM
@@ -237,3 +239,29 @@ def test_the_list_of_endpoints_takes_one_query(
         endpoint_of(people.acme)
     with django_assert_num_queries(queries_without_rows):
         client.get("/settings/webhooks")
+
+
+def test_looking_changes_nothing(client: Client, people: Cast) -> None:
+    endpoint = endpoint_of(people.acme)
+    with_app(people.ada)
+    freshly(client, people.ada)
+    client.get("/settings")
+    paths = (
+        "/settings",
+        "/settings/security",
+        "/settings/password",
+        "/settings/passkeys",
+        "/settings/recovery-codes",
+        "/settings/organization",
+        "/settings/webhooks",
+        "/settings/webhooks/new",
+        "/reauthenticate",
+        "/forgotten",
+    )
+    parts = ("", "/secret", "/delete")
+    with CaptureQueriesContext(connection) as asked:
+        statuses = {client.get(path).status_code for path in paths}
+        statuses |= {client.get(f"/settings/webhooks/{endpoint.id}{part}").status_code for part in parts}
+        freshly_open = client.get("/settings/second-factors/0").status_code
+    assert (statuses, freshly_open) == ({200}, 404)
+    assert [one["sql"] for one in asked if not one["sql"].startswith("SELECT")] == []

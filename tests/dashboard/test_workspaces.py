@@ -16,10 +16,10 @@ from admin_api.actions import api_keys, memberships, workspace_members, workspac
 from admin_api.actor import SYSTEM
 from gateway.models import (
     ApiKey,
+    ApiKeyUse,
     AuditEntry,
     Membership,
     UsageDay,
-    UsageMinute,
     User,
     Workspace,
     WorkspaceMember,
@@ -50,28 +50,23 @@ def key_of(workspace: Workspace, name: str = "ci") -> ApiKey:
 def used(
     workspace: Workspace, key: ApiKey, *, minutes_ago: float = 0, cost: str = "0", model: str = "m"
 ) -> None:
-    """One request, in the rollups that these pages read."""
+    """One request, in the rollup that these pages read."""
     at = timezone.now() - datetime.timedelta(minutes=minutes_ago)
-    floors = {
-        UsageMinute: at.replace(second=0, microsecond=0),
-        UsageDay: at.replace(hour=0, minute=0, second=0, microsecond=0),
-    }
-    for table, bucket in floors.items():
-        table.objects.create(
-            organization_id=workspace.organization_id,
-            bucket=bucket,
-            workspace_id=workspace.id,
-            api_key_id=key.id,
-            model=model,
-            provider="simulator",
-            service_tier="standard",
-            context_window="0-200k",
-            inference_geo="",
-            requests=1,
-            input_tokens=700,
-            output_tokens=300,
-            cost=Decimal(cost),
-        )
+    UsageDay.objects.create(
+        organization_id=workspace.organization_id,
+        bucket=at.replace(hour=0, minute=0, second=0, microsecond=0),
+        workspace_id=workspace.id,
+        api_key_id=key.id,
+        model=model,
+        provider="simulator",
+        service_tier="standard",
+        context_window="0-200k",
+        inference_geo="",
+        requests=1,
+        input_tokens=700,
+        output_tokens=300,
+        cost=Decimal(cost),
+    )
 
 
 def rows(page: str) -> list[list[str]]:
@@ -195,6 +190,7 @@ def settings_of(name: str, **changes: str) -> dict[str, str]:
 CHANGES = {
     "edit": settings_of("Taken"),
     "models": {"allowed_models": "", "denied_models": ""},
+    "contents": {"days": "7"},
     "members/add": {"email": "bill@example.com", "role": "workspace_user"},
     "members/{dev}/role": {"role": "workspace_user"},
     "members/{dev}/remove": {},
@@ -311,11 +307,29 @@ def test_allowed_and_denied_models_are_set_by_name(client: Client, people: Cast)
     assert "No model has the name or alias &#x27;clade-&lt;b&gt;&#x27;" in refused.content.decode()
 
 
+def test_content_of_requests_is_kept_for_as_long_as_is_said(client: Client, people: Cast) -> None:
+    workspace = lab(people)
+    as_(client, people.ada)
+    path = f"/workspaces/{workspace.id}"
+
+    before = client.get(path).content.decode()
+    answers = [
+        client.post(f"{path}/contents", {"days": days}).status_code for days in ("7", "366", "-1", "x")
+    ]
+    after = client.get(path).content.decode()
+
+    assert "What is asked and answered here is not kept." in before
+    assert answers == [302, 400, 400, 400]
+    assert "is kept for 7 days, encrypted" in after
+    assert AuditEntry.objects.get(action="workspace.contents_kept").actor_id == people.ada.id
+
+
 def test_archiving_tells_what_ends_and_asks_for_the_name(client: Client, people: Cast) -> None:
     workspace = lab(people, "Research  & <b>")
     busy, idle = key_of(workspace, "busy"), key_of(workspace, "idle")
-    used(workspace, busy, minutes_ago=10)
-    used(workspace, idle, minutes_ago=70)
+    for key, minutes in ((busy, 10), (idle, 70)):
+        at = timezone.now() - datetime.timedelta(minutes=minutes)
+        ApiKeyUse.objects.create(api_key=key, organization_id=people.acme.id, at=at)
     running = batch_of(people.acme, workspace=workspace)
     freshly(client, people.ada)
 
@@ -502,12 +516,15 @@ def test_keys_of_the_workspace_are_listed_with_whom_they_act_for(client: Client,
     )
     api_keys.create(actor=SYSTEM, organization=people.acme, name="elsewhere")
 
-    page = as_(client, people.ada).get(f"/workspaces/{workspace.id}/keys").content.decode()
+    as_(client, people.ada)
+    page = client.get(f"/workspaces/{workspace.id}/keys").content.decode()
 
-    assert [(row[0].split(" sk-")[0], row[1], row[2]) for row in rows(page)] == [
-        ("&lt;b&gt;laptop&lt;/b&gt;", "dev@example.com", "Active"),
-        ("ci", "nobody in particular", "Active"),
+    assert [[row[0].split(" sk-")[0], *row[1:]] for row in rows(page)] == [
+        ["&lt;b&gt;laptop&lt;/b&gt;", "dev@example.com", "Active", "never", "never", "$0.00 this month"],
+        ["ci", "nobody in particular", "Active", "never", "never", "$0.00 this month"],
     ]
+    works_in(workspace, people.dev, "workspace_user")
+    assert "No keys here" in as_(client, people.dev).get(f"/workspaces/{workspace.id}/keys").content.decode()
 
 
 def test_spend_is_the_sum_of_the_month_by_model_and_key(client: Client, people: Cast) -> None:

@@ -16,7 +16,7 @@ export class Settings {
     this.models = models;
     for (const id of ["model", "second"]) {
       const chosen = byId(id).value || (id === "model" ? first : "");
-      byId(id).replaceChildren(...models.map((model) => new Option(labelOf(model), model.name)));
+      byId(id).replaceChildren(...models.map((model) => new Option(model.name)));
       if (models.some((model) => model.name === chosen)) byId(id).value = chosen;
       else if (id === "second") byId(id).value = models.find((model) => model.name !== byId("model").value)?.name;
     }
@@ -139,5 +139,3 @@ export class Settings {
     return "";
   }
 }
-
-const labelOf = ({ label, name }) => (label === name ? name : `${label} (${name})`);

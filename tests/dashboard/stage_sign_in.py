@@ -1,0 +1,45 @@
+"""People of the stage whose sign-in tests change, and an organization with endpoints that were told of something."""
+
+from __future__ import annotations
+
+from admin_api.actions import organizations, webhook_endpoints
+from admin_api.actor import SYSTEM
+from admin_api.webhook_events import TYPES
+from gateway.models import Organization, WebhookDelivery, WebhookEndpoint
+from tests import people
+from tests.people import Cast
+
+
+def made(cast: Cast) -> dict[str, str]:
+    """Tess sets up an app, Pia a passkey, Wim looks at webhooks; all of Hooli, where Tess and Wim are admins.
+
+    Rob has yet to set up what Initrode asks for.
+    """
+    initrode = organizations.create(actor=SYSTEM, name="Initrode", tier=cast.acme.tier)
+    Organization.objects.filter(pk=initrode.pk).update(require_second_factor=True)
+    people.person("Rob", initrode, "developer")
+    hooli = organizations.create(actor=SYSTEM, name="Hooli", tier=cast.acme.tier)
+    people.person("Tess", hooli, "admin")
+    people.person("Pia", hooli, "developer")
+    people.person("Wim", hooli, "admin")
+    told = webhook_endpoints.create(
+        actor=SYSTEM,
+        organization=hooli,
+        url="https://1.1.1.1/hooks",
+        name="Pager of the night shift",
+        enabled_events=TYPES,
+    )[0]
+    long = f"https://1.1.1.1/{'a-very-long-path/' * 8}"
+    webhook_endpoints.create(actor=SYSTEM, organization=hooli, url=long, enabled_events=TYPES[:1])
+    for state in ("delivered", "failed"):
+        sent = webhook_endpoints.test(actor=SYSTEM, endpoint=told)
+        WebhookDelivery.objects.filter(pk=sent.pk).update(
+            state=state, last_error="the endpoint answered 500" if state == "failed" else ""
+        )
+    return {"webhook": told.id}
+
+
+def endpoint(organization: Organization, url: str, name: str = "") -> WebhookEndpoint:
+    return webhook_endpoints.create(
+        actor=SYSTEM, organization=organization, url=url, name=name, enabled_events=TYPES
+    )[0]
