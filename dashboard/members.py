@@ -12,27 +12,47 @@ from admin_api.queries.member_spend import spend_to_date
 from admin_api.queries.second_factors import with_second_factor
 from admin_api.queries.workspace_roles import WorkspaceRoleHeld, roles_given
 from admin_api.roles import INHERITED
+from dashboard.csv_export import Cell
 from gateway.models import Membership, Organization
 from gateway.models.spend_limits import Period
 
+COLUMNS = (
+    "id",
+    "name",
+    "email",
+    "role",
+    "workspaces",
+    "second_factor",
+    "last_seen",
+    "spend_this_month_usd",
+    "joined",
+)
 NAMED = 2  # workspaces, before the others are counted
 MONTH = Period("monthly")
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """`second_factor` is None where there is none to be had; `seen` is the last sign-in, or the last request with a key
-    that acts for the member; `spent` is this month's by such keys, in US dollars."""
+    """`second_factor` is whether they sign in with one; `seen` is the last sign-in, or the last request with a key that
+    acts for the member; `spent` is this month's by such keys, in US dollars."""
 
     membership: Membership
     workspaces: str
-    second_factor: bool | None
+    second_factor: bool
     seen: datetime.datetime | None
     spent: Decimal
 
     @property
     def name(self) -> str:
         return self.membership.user.name or self.membership.user.email
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Under `COLUMNS`."""
+        member, user = self.membership, self.membership.user
+        factor = "on" if self.second_factor else "off"
+        known = (user.id, user.name, user.email, member.role, self.workspaces, factor)
+        return (*known, self.seen, self.spent, member.added_at)
 
 
 def read(organization: Organization, rows: Sequence[Membership], now: datetime.datetime) -> list[Line]:
@@ -45,7 +65,7 @@ def read(organization: Organization, rows: Sequence[Membership], now: datetime.d
         Line(
             membership=row,
             workspaces=_workspaces(row, given.get(row.user_id, [])),
-            second_factor=None if secured is None else row.user_id in secured,
+            second_factor=row.user_id in secured,
             seen=max(filter(None, (row.user.last_login, requests.get(row.user_id))), default=None),
             spent=spent.get((row.user_id, MONTH), Decimal(0)),
         )

@@ -14,18 +14,22 @@ from gateway.models import RequestContent, Workspace
 DAY = datetime.timedelta(days=1)
 
 
-def kept(workspace: Workspace, *, age: datetime.timedelta = DAY, days: int = 10) -> RequestContent:
+def kept(
+    workspace: Workspace, *, age: datetime.timedelta = DAY, days: int = 10, **changed: object
+) -> RequestContent:
     at = timezone.now() - age
-    return RequestContent.objects.create(
-        organization_id=workspace.organization_id,
-        request_id=f"req_{uuid.uuid4().hex}",
-        workspace_id=workspace.id,
-        api_key_id="apikey_1",
-        at=at,
-        expires_at=at + days * DAY,
-        endpoint="messages",
-        status=200,
-        streamed=False,
-        request=seal(vault(), b"asked"),
-        response=seal(vault(), b"answered"),
-    )
+    told: dict[str, object] = {
+        "organization_id": workspace.organization_id,
+        "request_id": f"req_{uuid.uuid4().hex}",
+        "workspace_id": workspace.id,
+        "api_key_id": "apikey_1",
+        "at": at,
+        "expires_at": at + days * DAY,
+        "endpoint": "messages",
+        "status": 200,
+        "streamed": False,
+        "request": b"asked",
+        "response": b"answered",
+    } | changed
+    sealed = {name: seal(vault(), bytes(told[name])) for name in ("request", "response")}  # type: ignore[call-overload]
+    return RequestContent.objects.create(**(told | sealed))

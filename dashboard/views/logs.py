@@ -8,13 +8,14 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from admin_api import access
+from admin_api.actions import request_contents
 from admin_api.queries import request_log
 from admin_api.queries.log_sight import READERS, Sight, sight_of
 from admin_api.queries.log_tail import taste_of
-from dashboard import log_choices, log_files, log_snippets, snippets, time_zone
+from dashboard import log_choices, log_content, log_files, log_snippets, snippets, time_zone
 from dashboard.csv_export import csv_response
 from dashboard.download import download
 from dashboard.log_filters import LogFilters, chips, place_of, query, wanted_of, written
@@ -22,8 +23,8 @@ from dashboard.log_lines import Line
 from dashboard.log_request import log_request
 from dashboard.log_search import request_id_in
 from dashboard.log_streams import streams
-from dashboard.place import Place, member_page_for
-from gateway.errors import NotFound
+from dashboard.place import Place, actor_of, member_page_for
+from gateway.errors import NotFound, PermissionDenied
 
 ON_A_PAGE = 50
 
@@ -45,6 +46,19 @@ def logs(request: HttpRequest, place: Place) -> HttpResponse:
 def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     with timezone.override(time_zone.shown(request)):
         return render(request, "dashboard/log.html", _opened(request, place, id))
+
+
+@require_POST
+@member_page_for(*READERS)
+def content(request: HttpRequest, place: Place, id: str) -> HttpResponse:
+    """The same page with what was asked and answered; by POST, since reading it is written down."""
+    with timezone.override(time_zone.shown(request)):
+        context = _opened(request, place, id)
+        if context["content"] == log_content.HIDDEN:
+            raise PermissionDenied("Admins of the organization and of the workspace may read this.")
+        read = request_contents.read(actor=actor_of(request), organization=place.organization, request_id=id)
+        context |= {"said": log_content.said(read), "kept_until": read.expires_at}
+        return render(request, "dashboard/log.html", context)
 
 
 @require_safe
@@ -79,11 +93,13 @@ def events(request: HttpRequest, place: Place) -> HttpResponse:
 
 
 def _opened(request: HttpRequest, place: Place, id: str) -> dict[str, object]:
-    found = log_request(id, access.logged_request(place.membership, id))
+    known = access.logged_request(place.membership, id)
+    found = log_request(id, known)
     last = found.last
     copies = log_snippets.copies(last) if last else []
     return {
         "found": found,
+        "content": log_content.standing(place, known.workspace_id, id),
         "line": Line(last) if last else None,
         "copies": copies,
         "copy": log_snippets.copy_of(copies, request.GET.get("as", "")) if copies else None,

@@ -25,7 +25,7 @@ from gateway.metering.reports import has_usage
 def usage(request: HttpRequest, place: Place) -> HttpResponse:
     """The whole page, or the figures alone for the page that refreshes itself."""
     chosen = _selection(request, place)
-    report = UsageReport(breakdown.read(chosen))
+    report = UsageReport(breakdown.read(chosen, usage_report.MEASURES))
     figures = {"selection": chosen, "report": report, "breakdown": report.breakdown, "as_of": timezone.now()}
     if wants_fragment(request):
         return render(request, "dashboard/usage_figures.html", figures)

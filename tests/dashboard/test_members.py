@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import re
 from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import connection
 from django.test import Client, override_settings
@@ -75,14 +78,20 @@ def test_the_list_tells_roles_workspaces_last_seen_and_spend(client: Client, peo
 
     User.objects.filter(pk=people.dev.pk).update(last_login=seen)
 
+    for user, kind in (
+        (people.dev, Authenticator.Type.TOTP),
+        (people.uma, Authenticator.Type.RECOVERY_CODES),
+    ):
+        Authenticator.objects.create(user=user, type=kind, data={})
+
     page = as_(client, people.ada).get("/members").content.decode()
 
     found = {row[0].split()[0]: row[1:] for row in rows(page)}
     assert list(found) == ["Uma", "Bill", "Dev", "Ada"]
     assert found["Ada"][:2] == ["Admin", "All"]
-    assert found["Bill"] == ["Billing", "All", "Mar 5, 2026, 14:07", "$0.00"]
-    assert found["Dev"] == ["Developer", "Default, Lab and 2 more", "Mar 6, 2026, 14:07", "$1.23"]
-    assert found["Uma"] == ["User", "Default", "Never", "$0.00"]
+    assert found["Bill"] == ["Billing", "All", "Off", "Mar 5, 2026, 14:07", "$0.00"]
+    assert found["Dev"] == ["Developer", "Default, Lab and 2 more", "On", "Mar 6, 2026, 14:07", "$1.23"]
+    assert found["Uma"] == ["User", "Default", "Off", "Never", "$0.00"]
     assert 'title="$1.2345678"' in page
 
 
@@ -130,6 +139,27 @@ def test_the_list_goes_on_where_a_page_ends_and_keeps_its_filter(client: Client,
     names = [row[0] for page in (first, second) for row in rows(page)]
     assert (len(rows(first)), len(names), len(set(names))) == (50, 61, 61)
     assert "role=billing" in older
+
+
+def test_the_file_holds_everybody_whom_the_pages_show(client: Client, people: Cast) -> None:
+    users = User.objects.bulk_create(User(email=f"m{n}@example.com", password="!") for n in range(520))
+    Membership.objects.bulk_create(
+        Membership(organization=people.acme, user=user, role="billing") for user in users
+    )
+    User.objects.filter(pk=people.dev.pk).update(name="=cmd()")
+    spent(key_for(people, people.dev), "1.2345678")
+    as_(client, people.ada)
+
+    whole, some = (
+        list(csv.DictReader(io.StringIO(b"".join(client.get(path).streaming_content).decode())))  # type: ignore[attr-defined]
+        for path in ("/members.csv", "/members.csv?q=dev@")
+    )
+
+    assert len({row["email"] for row in whole}) == len(whole) == 524
+    (dev,) = some
+    assert (dev["name"], dev["role"], dev["second_factor"]) == ("'=cmd()", "developer", "off")
+    assert Decimal(dev["spend_this_month_usd"]) == Decimal("1.2345678")
+    assert dev["last_seen"].endswith("Z")
 
 
 def test_names_are_text_wherever_they_stand(client: Client, people: Cast) -> None:

@@ -156,6 +156,21 @@ def test_stop_keeps_what_was_written_and_ends_the_request(page: Page, upstream: 
     expect(page.locator(".turn-text").last).to_have_text("One two")
 
 
+def test_a_new_conversation_forgets_the_answer_under_way(page: Page, upstream: Upstream) -> None:
+    begun = frames(events(["One", " two"]))[:5]
+    endless = upstream.script(Send(stream_head()), *[Send(chunk(part)) for part in begun], Hang())
+    script = upstream.script(streamed(frames()))
+    page.get_by_label("Model", exact=True).select_option(SCRIPTED)
+    say(page, endless)
+    expect(page.locator(".turn-text").last).to_have_text("One two")
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.get_by_text("Write a message, or begin with a sample")).to_be_visible()
+    assert upstream.received(endless)[0].closed.wait(5)
+    say(page, script)
+    answered(page)
+    assert upstream.received(script)[0].json["messages"] == [{"role": "user", "content": script}]
+
+
 def test_an_error_is_told_in_words_with_its_request_id(page: Page, upstream: Upstream) -> None:
     page.get_by_label("Model", exact=True).select_option(SCRIPTED)
     broken = [*frames(events(["Half an"]))[:4], *frames([error("overloaded_error", "Too busy")])]

@@ -44,6 +44,7 @@ function ask(kind, json) {
 function words(problem) {
   if (problem.name === "NotAllowedError") return "No passkey was used. Try again.";
   if (problem.name === "InvalidStateError") return "This device has a passkey for the account already.";
+  if (problem.name === "SecurityError") return "Passkeys need a host name with https, or localhost; an IP address has none.";
   return problem.message;
 }
 

@@ -10,6 +10,7 @@ import { Settings } from "./playground_settings.js";
 import { Pane, blocksOf, problemBox } from "./playground_turns.js";
 
 const COUNT_AFTER_MS = 600;
+const LONGEST_KEPT = 500000; // characters of a saved prompt
 const byId = (id) => document.getElementById(id);
 const part = (name) => document.querySelector(`[data-${name}]`);
 
@@ -42,8 +43,11 @@ async function send() {
   message.value = "";
   images.clear();
   drawState("Answering…");
-  const failures = await Promise.all(shown.map(([pane, turn]) => answer(pane, turn)));
-  if (failures.every(Boolean)) takeBack(typed, open(), failures);
+  if (matchMedia("(hover: hover)").matches) message.focus({ preventScroll: true }); // the button rests meanwhile
+  const mine = sending;
+  const failures = await Promise.all(shown.map(([pane, turn]) => answer(pane, turn, mine.signal)));
+  if (sending !== mine) return; // another conversation began
+  if (failures.every(Boolean)) takeBack(typed, shown.map(([pane]) => pane), failures);
   sending = null;
   drawState(failures.some(Boolean) ? "There was a problem." : "The answer is there.");
   draftChanged();
@@ -82,7 +86,7 @@ function ask(pane, { text, images: chosen }) {
 }
 
 /** Streams one answer into its turn. Returns the problem where nothing came of it. */
-async function answer(pane, turn) {
+async function answer(pane, turn, signal) {
   const told = new Answer();
   const began = performance.now();
   const timing = { first: null };
@@ -90,7 +94,7 @@ async function answer(pane, turn) {
   let problem = null;
   try {
     const body = requestBody(pane.model, settings.settings, pane.messages);
-    await calls.stream(body, sending.signal, (event, id) => {
+    await calls.stream(body, signal, (event, id) => {
       requestId = id;
       draw(turn, told, told.take(event), () => (timing.first ??= performance.now() - began));
     });
@@ -98,7 +102,7 @@ async function answer(pane, turn) {
   } catch (thrown) {
     problem = thrown;
   }
-  close(pane, turn, told, problem, { requestId, first: timing.first });
+  if (turn.shown) close(pane, turn, told, problem, { requestId, first: timing.first });
   return told.kept.length || problem?.name === "AbortError" ? null : problem;
 }
 
@@ -238,6 +242,7 @@ function whole(body) {
 
 function clear() {
   sending?.abort();
+  sending = null;
   for (const pane of panes) pane.clear();
   showProblem();
   drawState("");
@@ -321,7 +326,11 @@ for (const button of document.querySelectorAll("[data-sample]")) {
   });
 }
 part("save").addEventListener("submit", (event) => {
-  event.target.elements.content.value = JSON.stringify(kept());
+  const content = JSON.stringify(kept());
+  event.target.elements.content.value = content;
+  if (content.length <= LONGEST_KEPT) return;
+  event.preventDefault(); // it would be refused, and what is on the page lost
+  showProblem({ message: "This conversation is too long to be saved." });
 });
 for (const fold of document.querySelectorAll("[data-fold]")) fold.open = matchMedia("(width >= 64rem)").matches;
 settings.offer(start.models, start.model);

@@ -100,6 +100,11 @@ class AnswerTurn {
 
   #waiting;
 
+  /** False once another conversation began. */
+  get shown() {
+    return this.#root.isConnected;
+  }
+
   /** A block that begins or has ended. */
   block(index, block) {
     this.#waiting.remove();
