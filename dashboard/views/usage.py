@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -58,10 +59,10 @@ def _selection(request: HttpRequest, place: Place) -> Selection:
 @require_POST
 def choose_time_zone(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("time_zone", "").strip()
-    if time_zone.zone_of(name) is None:
-        return HttpResponseBadRequest(
-            "time_zone: expected a name such as Europe/Berlin, or UTC", content_type="text/plain"
-        )
     response = redirect(local_or_home(request.POST.get("next", "")))
-    time_zone.remember(response, name)
+    zone = time_zone.zone_of(name)
+    if zone is None:
+        messages.error(request, "There is no time zone of that name. An example of one: Europe/Berlin.")
+    else:
+        time_zone.remember(response, str(zone))
     return response

@@ -338,10 +338,11 @@ def test_a_page_asks_the_database_few_times(
         page(client, **WEEK, group="api_key", compare="1")
 
 
-def test_a_zone_that_is_none_is_refused(client: Client, people: Cast) -> None:
+def test_a_zone_that_is_none_is_refused_and_nobody_is_led_away(client: Client, people: Cast) -> None:
     as_(client, people.ada)
     for name in ("Mars/Olympus", "../etc/passwd", ""):
-        assert client.post("/time-zone", {"time_zone": name}).status_code == 400
-    assert (
-        client.post("/time-zone", {"time_zone": "Europe/Berlin", "next": "//evil.example"})["location"] == "/"
-    )
+        answer = client.post("/time-zone", {"time_zone": name, "next": "/usage"})
+        assert (answer["location"], "time_zone" in answer.cookies) == ("/usage", False)
+        assert "There is no time zone of that name" in client.get("/usage").content.decode()
+    answer = client.post("/time-zone", {"time_zone": "Asia/Calcutta", "next": "//evil.example"})
+    assert (answer["location"], answer.cookies["time_zone"].value) == ("/", "Asia/Kolkata")
