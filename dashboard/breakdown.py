@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
 
-from admin_api.queries.sums import Question, Sum, added, largest, sums
+from admin_api.queries.sums import Group, Question, Sum, added, largest, sums
 from dashboard import figures
 from dashboard.group_names import names
 from dashboard.selection import Selection
@@ -64,12 +64,11 @@ def read(selection: Selection, measures: tuple[str, ...]) -> Breakdown:
     if not selection.grouping.column:
         return _ungrouped(selection, measures)
     asked = _asked(selection, measures)
-    found = largest(asked, selection.sort, MOST_LINES + 1)
+    found, bars = _at_once(asked, selection) if selection.grouping.few else _apart(asked, selection)
     groups, more = found[:MOST_LINES], len(found) > MOST_LINES
     values = [_value(one) for one in groups]
     called = _called(selection, values)
     shown, others = shown_apart([_value(one) for one in found])
-    bars = sums(asked, among=shown)
     past, total = _before(selection, measures, values), added(bars)
     return Breakdown(
         selection,
@@ -79,6 +78,25 @@ def read(selection: Selection, measures: tuple[str, ...]) -> Breakdown:
         more,
         series(selection, bars, shown, called, others),
     )
+
+
+def _apart(asked: Question, selection: Selection) -> tuple[list[Sum], list[Sum]]:
+    """The largest groups of the whole time, and the bars of those that are shown apart: there may be thousands."""
+    found = largest(asked, selection.sort, MOST_LINES + 1)
+    shown, _ = shown_apart([_value(one) for one in found])
+    return found, sums(asked, among=shown)
+
+
+def _at_once(asked: Question, selection: Selection) -> tuple[list[Sum], list[Sum]]:
+    """The same from one look, where there are few groups."""
+    bars = sums(asked)
+    parts: dict[Group, list[Sum]] = {}
+    for one in bars:
+        parts.setdefault(one.group, []).append(one)
+    found = [dataclasses.replace(added(some), group=group) for group, some in parts.items()]
+    found.sort(key=lambda one: (-getattr(one, selection.sort), one.group))
+    shown = set(shown_apart([_value(one) for one in found])[0])
+    return found, [one if one.group[0] in shown else dataclasses.replace(one, group=(None,)) for one in bars]
 
 
 def _ungrouped(selection: Selection, measures: tuple[str, ...]) -> Breakdown:
