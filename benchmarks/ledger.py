@@ -14,6 +14,7 @@ import itertools
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -23,7 +24,6 @@ import psycopg
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import make_password
-from django.contrib.sessions.backends.db import SessionStore
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -49,6 +49,7 @@ from gateway.models import (  # noqa: E402
     Workspace,
     WorkspaceMember,
 )
+from gateway.models.sessions import SIGNED_IN, SessionStore  # noqa: E402
 from gateway.models.spend_limits import Period  # noqa: E402
 
 MEMBERS, KEYS, WORKSPACES, INVITES, SERVICE_ACCOUNTS = 1000, 2000, 100, 500, 100
@@ -118,6 +119,7 @@ def _session(large: Organization) -> str:
     session[SESSION_KEY] = str(admin.pk)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = admin.get_session_auth_hash()
+    session[SIGNED_IN] = {"at": time.time()}
     session.create()
     return str(session.session_key)
 

@@ -43,8 +43,25 @@ ROWS = int(os.environ.get("SCALE_ROWS", 50_000_000))
 DAYS, SENT = 60, 60_000
 BYTES_OF_ROW = 850  # with its indexes, its part of the sums, and the log of writing it
 PER_SECOND = 2000
-OVERVIEW_MS = 200
+PAGE_MS = 150
 RANGES = ("1h", "24h", "7d", "30d")
+PAGES = (
+    *(f"/usage?range={range}" for range in RANGES),
+    "/usage?range=30d&group=api_key",
+    *(f"/cost?range={range}" for range in RANGES),
+    "/limits",
+    "/api-keys",
+    "/workspaces",
+    "/members",
+    "/batches",
+    "/logs",
+    "/logs?status=failed",
+    "/playground",
+    "/models",
+    "/audit-log",
+    "/settings",
+    "/quickstart",
+)
 # A stream and what goes into it.
 Sent = tuple[str, bytes]
 
@@ -205,8 +222,10 @@ def _seconds_used(drain: int) -> tuple[float, float]:
 def _timings(archives: Archives, archive: Archive, times: int) -> Iterator[Timing]:
     cookie = {"cookie": f"session={archive.session}"}
     for key in RANGES:
-        page = Page(f"page Overview, {key}", f"/?range={key}", OVERVIEW_MS)
+        page = Page(f"page Overview, {key}", f"/?range={key}", PAGE_MS)
         yield timing(archives.port, cookie, page, times)
+    for address in PAGES:
+        yield timing(archives.port, cookie, Page(f"page {address}", address, PAGE_MS), times)
     for page in pages(archive):
         yield timing(archives.port, {"x-api-key": archive.admin_key}, page, times)
 
