@@ -1,0 +1,41 @@
+"""Identity providers of organizations, and whom they may let in where."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+
+from django.db.models import QuerySet
+
+from admin_api.sso_domains import domain_of
+from gateway.models import Membership, Organization, SsoConnection, User
+
+Role = Membership.Role
+
+
+def connection_of(organization: Organization) -> SsoConnection | None:
+    return SsoConnection.objects.filter(organization=organization).first()
+
+
+def connections_on() -> QuerySet[SsoConnection]:
+    """Those that people come through, of organizations that are served."""
+    rows = SsoConnection.objects.filter(state=SsoConnection.State.ON, organization__suspended_at=None)
+    return rows.select_related("organization")
+
+
+def connection_for(email: str) -> SsoConnection | None:
+    """The one that has the domain of this address."""
+    return connections_on().filter(domains__name=domain_of(email)).first()
+
+
+def opened_by(connection_ids: Collection[str]) -> frozenset[uuid.UUID]:
+    """The organizations that who came through these connections may see."""
+    found = connections_on().filter(id__in=connection_ids)
+    return frozenset(found.values_list("organization_id", flat=True))
+
+
+def may_break_glass(organization: Organization, user: User) -> bool:
+    """Whether this admin may come with a password though single sign-on is required."""
+    named = SsoConnection.objects.filter(organization=organization, break_glass=user)
+    admin = Membership.objects.filter(organization=organization, user=user, role=Role.ADMIN)
+    return named.exists() and admin.exists()
