@@ -74,6 +74,8 @@ def admit(*, actor: Actor, connection: SsoConnection, identity: Identity) -> Use
     held = SsoConnection.objects.select_related("organization").filter(pk=connection.pk).first()
     if held is None or held.state != SsoConnection.State.ON or held.version != connection.version:
         raise PermissionDenied("Single sign-on was changed meanwhile. Try again.")
+    if held.organization.suspended_at is not None:
+        raise PermissionDenied("This organization has been suspended.")
     found = verdict(held, identity)
     user = found.user or _new_user(actor, held, identity)
     as_user = dataclasses.replace(actor, type="user", id=user.id)
@@ -87,6 +89,19 @@ def admit(*, actor: Actor, connection: SsoConnection, identity: Identity) -> Use
     )
     _record(as_user, held, user, {"invite": found.invite.id} if found.invite else {})
     return user
+
+
+@transaction.atomic
+def note_refusal(*, actor: Actor, connection: SsoConnection, reason: str) -> None:
+    """Somebody came back from the provider and was not let in."""
+    audit.record(
+        actor=actor,
+        action="sso.refused",
+        target_type="sso_connection",
+        target_id=connection.id,
+        organization_id=connection.organization_id,
+        details={"reason": reason.replace("\x00", "")},
+    )
 
 
 def _checked_email(connection: SsoConnection, identity: Identity) -> str:

@@ -39,3 +39,10 @@ def may_break_glass(organization: Organization, user: User) -> bool:
     named = SsoConnection.objects.filter(organization=organization, break_glass=user)
     admin = Membership.objects.filter(organization=organization, user=user, role=Role.ADMIN)
     return named.exists() and admin.exists()
+
+
+def admins_with_password(organization: Organization) -> list[User]:
+    """Who could get in without the provider."""
+    rows = Membership.objects.filter(organization=organization, role=Role.ADMIN, user__is_active=True)
+    found = [one.user for one in rows.select_related("user").order_by("user__email")]
+    return [user for user in found if user.has_usable_password()]

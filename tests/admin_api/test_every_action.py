@@ -485,6 +485,9 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "sso_connections.allow_domain": lambda people: (
         lambda: sso_connections.allow_domain(actor=SYSTEM, organization=people.acme, domain="acme.example")
     ),
+    "sso_members.note_refusal": lambda people: (
+        lambda it: lambda: sso_members.note_refusal(actor=SYSTEM, connection=it, reason="expired")
+    )(sso(people, "on")),
     "sso_members.admit": lambda people: (
         lambda it: (
             lambda: sso_members.admit(
