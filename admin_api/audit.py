@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
+from admin_api import webhook_events
 from admin_api.actor import Actor
 from gateway.models import AuditEntry
 
@@ -20,8 +21,11 @@ def record(
     organization_id: uuid.UUID | None = None,
     details: Mapping[str, object] | None = None,
 ) -> None:
-    """`details` is JSON and holds no secret; no `organization_id` means the whole installation."""
-    AuditEntry.objects.create(
+    """`details` is JSON and holds no secret; no `organization_id` means the whole installation.
+
+    Webhooks of the organization that want to hear of it are told, once the transaction has committed.
+    """
+    entry = AuditEntry.objects.create(
         organization_id=organization_id,
         actor_type=actor.type,
         actor_id=actor.id,
@@ -33,6 +37,8 @@ def record(
         request_id=actor.request_id,
         user_agent=_storable(actor.user_agent),
     )
+    if organization_id is not None:
+        webhook_events.write([webhook_events.of_audit_entry(entry)])
 
 
 def _storable(user_agent: str) -> str:

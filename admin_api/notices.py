@@ -35,7 +35,7 @@ ASKED = """\
 
 Reason: {reason}
 
-Approve or deny the request {id} over the Admin API, or ask whoever manages limits there.
+Approve or deny it on the page Cost of the dashboard, or the request {id} over the Admin API.
 
 {link}
 """

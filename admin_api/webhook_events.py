@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from admin_api.changes import shown
 from admin_api.money import CURRENCY, cents
 from admin_api.queries.spend_standings import Crossing
-from gateway.models import WebhookDelivery, WebhookEndpoint, WebhookEvent
+from gateway.models import AuditEntry, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 SPEND_LIMIT, CREDIT = "spend_limit.threshold_reached", "credit.threshold_reached"
-TYPES = (SPEND_LIMIT, CREDIT)
+AUDIT = "audit_entry.created"
+ALERTS = (SPEND_LIMIT, CREDIT)
+TYPES = (*ALERTS, AUDIT)
 TEST = "webhook_endpoint.test"  # sent to one endpoint when somebody asks, and to be subscribed to by nobody
 _IDS = {"workspace": "workspace_id", "user": "user_id", "api_key": "api_key_id"}
 
@@ -57,6 +59,23 @@ def of_crossing(one: Crossing) -> WebhookEvent:
             | money
         )
     return WebhookEvent(organization_id=one.organization_id, data=data)
+
+
+def of_audit_entry(entry: AuditEntry) -> WebhookEvent:
+    """Of an organization's entry. Not saved."""
+    data = {
+        "type": AUDIT,
+        "id": str(entry.pk),
+        "organization_id": str(entry.organization_id),
+        "action": entry.action,
+        "actor": {"type": entry.actor_type, "id": entry.actor_id},
+        "target": {"type": entry.target_type, "id": entry.target_id},
+        "details": entry.details,
+        "ip_address": entry.ip_address,
+        "user_agent": entry.user_agent,
+        "request_id": entry.request_id,
+    }
+    return WebhookEvent(organization_id=entry.organization_id, data=data)
 
 
 def body_of(event: WebhookEvent) -> dict[str, object]:

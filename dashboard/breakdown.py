@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 from collections.abc import Mapping, Sequence
 
-from admin_api.queries.sums import Sum, added, largest, sums
+from admin_api.queries.sums import Group, Question, Sum, added, largest, sums
 from dashboard import figures
 from dashboard.group_names import names
 from dashboard.selection import Selection
@@ -56,19 +57,19 @@ class Breakdown:
         return Line("All", "", "", self.total, self.before)
 
 
-def read(selection: Selection) -> Breakdown:
-    """At most four queries. Of a selection with a `problem` nothing is read."""
+def read(selection: Selection, measures: tuple[str, ...]) -> Breakdown:
+    """Sums of `measures`, in at most four queries. Of a selection with a `problem` nothing is read."""
     if selection.problem:
         return Breakdown(selection, added([]), None, [], False, series(selection, [], [], {}, False))
     if not selection.grouping.column:
-        return _ungrouped(selection)
-    found = largest(selection.question(), selection.sort, MOST_LINES + 1)
+        return _ungrouped(selection, measures)
+    asked = _asked(selection, measures)
+    found, bars = _at_once(asked, selection) if selection.grouping.few else _apart(asked, selection)
     groups, more = found[:MOST_LINES], len(found) > MOST_LINES
     values = [_value(one) for one in groups]
     called = _called(selection, values)
     shown, others = shown_apart([_value(one) for one in found])
-    bars = sums(selection.question(), among=shown)
-    past, total = _before(selection, values), added(bars)
+    past, total = _before(selection, measures, values), added(bars)
     return Breakdown(
         selection,
         total,
@@ -79,18 +80,43 @@ def read(selection: Selection) -> Breakdown:
     )
 
 
-def _ungrouped(selection: Selection) -> Breakdown:
-    bars = sums(selection.question())
-    past = _before(selection, [])
+def _apart(asked: Question, selection: Selection) -> tuple[list[Sum], list[Sum]]:
+    """The largest groups of the whole time, and the bars of those that are shown apart: there may be thousands."""
+    found = largest(asked, selection.sort, MOST_LINES + 1)
+    shown, _ = shown_apart([_value(one) for one in found])
+    return found, sums(asked, among=shown)
+
+
+def _at_once(asked: Question, selection: Selection) -> tuple[list[Sum], list[Sum]]:
+    """The same from one look, where there are few groups."""
+    bars = sums(asked)
+    parts: dict[Group, list[Sum]] = {}
+    for one in bars:
+        parts.setdefault(one.group, []).append(one)
+    found = [dataclasses.replace(added(some), group=group) for group, some in parts.items()]
+    found.sort(key=lambda one: (-getattr(one, selection.sort), one.group))
+    shown = set(shown_apart([_value(one) for one in found])[0])
+    return found, [one if one.group[0] in shown else dataclasses.replace(one, group=(None,)) for one in bars]
+
+
+def _ungrouped(selection: Selection, measures: tuple[str, ...]) -> Breakdown:
+    bars = sums(_asked(selection, measures))
+    past = _before(selection, measures, [])
     before = added(past.values()) if past is not None else None
     return Breakdown(selection, added(bars), before, [], False, series(selection, bars, [], {}, False))
 
 
-def _before(selection: Selection, values: Sequence[str]) -> Mapping[str | None, Sum] | None:
+def _asked(selection: Selection, measures: tuple[str, ...], *edges: datetime.datetime) -> Question:
+    return dataclasses.replace(selection.question(*edges), measures=measures)
+
+
+def _before(
+    selection: Selection, measures: tuple[str, ...], values: Sequence[str]
+) -> Mapping[str | None, Sum] | None:
     """By group, others under None; None where nothing is compared."""
     if not selection.compares:
         return None
-    asked = selection.question(*selection.window.previous)
+    asked = _asked(selection, measures, *selection.window.previous)
     among = values if selection.grouping.column else None
     return {one.group[0] if one.group else None: one for one in sums(asked, among=among)}
 

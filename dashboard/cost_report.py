@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import cached_property
 
+from admin_api.queries.sums import TOKENS
 from dashboard import figures
 from dashboard.breakdown import Breakdown
 from dashboard.charts.stacked_bars import Chart, Unit
@@ -15,6 +16,7 @@ from dashboard.price_lines import PriceLine
 from dashboard.selection import API_KEY, MEMBER, MODEL, TOKEN_TYPE, TOOL, WORKSPACE, Selection
 from dashboard.sorting import Sort, sorts
 from dashboard.usage_report import group_header, placed
+from gateway.metering.rollups import COSTS
 
 GROUPINGS = (MODEL, TOKEN_TYPE, TOOL, WORKSPACE, API_KEY, MEMBER)
 COLUMNS = {"cost": "Cost", "requests": "Requests", "tokens": "Tokens"}
@@ -28,6 +30,7 @@ CHARGES = (
 )
 SEARCHES = ("Web searches", "web_search_cost")
 TOOLS = (SEARCHES, ("Tokens", "token_cost"))
+_MEASURES = (*TOKENS, "requests", "cost", "unpriced_requests")
 DOLLARS = Unit(tick=figures.money_tick, short=figures.money, exact=figures.exact_money, whole=False)
 MOST_LINES = 200
 
@@ -97,6 +100,11 @@ class CostReport:
     def cache_savings(self) -> Decimal:
         """Less than nothing where more was written to caches than ever read."""
         return sum((line.uncached - line.billed for line in self.all_lines), Decimal(0))
+
+
+def measures(selection: Selection) -> tuple[str, ...]:
+    """What the page needs sums of."""
+    return _MEASURES if selection.grouping.column else (*_MEASURES, *COSTS)
 
 
 def file_header(selection: Selection) -> list[str]:

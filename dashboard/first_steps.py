@@ -6,6 +6,7 @@ import dataclasses
 
 from django.db import connection
 
+from dashboard.navigation import MAKE_KEYS
 from dashboard.place import Place
 from dashboard.usage import Usage
 from gateway.models import ApiKey
@@ -13,9 +14,12 @@ from gateway.models import ApiKey
 
 @dataclasses.dataclass(frozen=True)
 class Step:
+    """`page` names the URL of where it is done, empty where this person does not do it."""
+
     title: str
     words: str
     done: bool
+    page: str = ""
 
 
 def steps(place: Place, used: Usage) -> list[Step]:
@@ -24,8 +28,18 @@ def steps(place: Place, used: Usage) -> list[Step]:
         return []
     keys = ApiKey.objects.filter(organization=place.organization, kind=ApiKey.Kind.API)
     return [
-        Step("Create an API key", "An admin or developer makes it; its secret is shown once.", keys.exists()),
-        Step("Send a request", "With an SDK, curl or Claude Code, at this gateway's address.", used.ever),
+        Step(
+            "Create an API key",
+            "An admin or developer makes it; its secret is shown once.",
+            keys.exists(),
+            "create_api_key" if place.role in MAKE_KEYS else "",
+        ),
+        Step(
+            "Send a request",
+            "With an SDK, curl or Claude Code, at this gateway's address.",
+            used.ever,
+            "quickstart",
+        ),
         Step("Read its answer", "Usage and cost appear here within seconds.", False),
     ]
 

@@ -20,13 +20,14 @@ MOST = 5
 
 @dataclasses.dataclass(frozen=True)
 class Leader:
-    """`percent` of the cost of all, as a whole number for the bar."""
+    """`percent` of the cost of all, as a whole number for the bar; `key` is the id of a key that has a page."""
 
     name: str
     requests: str
     cost: str
     exact: str
     percent: int
+    key: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,20 +54,29 @@ def read(place: Place, used: Usage, now: datetime.datetime) -> Leaders:
     largest = leaders.keys(
         organization_id, start=start, end=end, width=used.range.width, most=MOST, among=only
     )
-    names = dict(
-        ApiKey.objects.filter(
-            organization=place.organization, id__in=[one.api_key_id for one in largest]
-        ).values_list("id", "name")
+    names = ApiKey.objects.filter(organization=place.organization).in_bulk(
+        [one.api_key_id for one in largest]
     )
     return Leaders(
         models=_models(used),
         keys=[
-            _leader(names.get(one.api_key_id, one.api_key_id), one.requests, one.cost, used)
+            _leader(
+                names[one.api_key_id].name if one.api_key_id in names else one.api_key_id,
+                one.requests,
+                one.cost,
+                used,
+                _page(place, names.get(one.api_key_id)),
+            )
             for one in largest
         ],
         waited=first_tokens.percentiles(organization_id, start=start, end=end, api_key_ids=only),
         cached=figures.percent(used.cached_tokens, used.input_tokens),
     )
+
+
+def _page(place: Place, key: ApiKey | None) -> str:
+    """Admins see the pages of all keys; those of the Playground have none."""
+    return key.id if key is not None and place.is_admin and key.kind == ApiKey.Kind.API else ""
 
 
 def _models(used: Usage) -> list[Leader]:
@@ -84,11 +94,12 @@ def _ordered(costs: Mapping[str, Decimal], requests: Mapping[str, int]) -> Seque
     return sorted(costs, key=lambda name: (-costs[name], -requests[name], name))
 
 
-def _leader(name: str, requests: int, cost: Decimal, used: Usage) -> Leader:
+def _leader(name: str, requests: int, cost: Decimal, used: Usage, key: str = "") -> Leader:
     return Leader(
         name=name,
         requests=figures.count(requests),
         cost=figures.brief_money(cost),
         exact=figures.exact_money(cost),
         percent=round(cost * 100 / used.cost) if used.cost else 0,
+        key=key,
     )

@@ -38,10 +38,13 @@ class Line:
         return self.entry.key_name or self.entry.api_key_id
 
     @property
+    def order(self) -> str:
+        """Grows with the time, as text."""
+        return f"{round(self.entry.at.timestamp() * 1000):015}"
+
+    @property
     def tokens(self) -> str:
-        return (
-            f"{figures.compact(self.entry.input_total)} in, {figures.compact(self.entry.output_tokens)} out"
-        )
+        return f"{figures.compact(self.entry.input_total)} / {figures.compact(self.entry.output_tokens)}"
 
     @property
     def exact_tokens(self) -> str:

@@ -12,9 +12,21 @@ from admin_api.queries.member_spend import spend_to_date
 from admin_api.queries.second_factors import with_second_factor
 from admin_api.queries.workspace_roles import WorkspaceRoleHeld, roles_given
 from admin_api.roles import INHERITED
+from dashboard.csv_export import Cell
 from gateway.models import Membership, Organization
 from gateway.models.spend_limits import Period
 
+COLUMNS = (
+    "id",
+    "name",
+    "email",
+    "role",
+    "workspaces",
+    "second_factor",
+    "last_seen",
+    "spend_this_month_usd",
+    "joined",
+)
 NAMED = 2  # workspaces, before the others are counted
 MONTH = Period("monthly")
 
@@ -33,6 +45,14 @@ class Line:
     @property
     def name(self) -> str:
         return self.membership.user.name or self.membership.user.email
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Under `COLUMNS`."""
+        member, user = self.membership, self.membership.user
+        factor = "on" if self.second_factor else "off"
+        known = (user.id, user.name, user.email, member.role, self.workspaces, factor)
+        return (*known, self.seen, self.spent, member.added_at)
 
 
 def read(organization: Organization, rows: Sequence[Membership], now: datetime.datetime) -> list[Line]:

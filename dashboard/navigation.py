@@ -123,7 +123,7 @@ ENTRIES = (
         pages=frozenset({"audit_entry", "verify_audit_log"}),
         shared=True,
     ),
-    Entry("Settings", "settings", "settings", "s", pages=SETTINGS),
+    Entry("Settings", "settings", "settings", "s", pages=SETTINGS, shared=True),
     Entry("Quickstart", "quickstart", "terminal", "q"),
 )
 

@@ -32,6 +32,7 @@ USUAL_THRESHOLD = 200_000
 _MILLION, _THOUSAND = Decimal(1_000_000), Decimal(1000)
 _NEARLY = Decimal("1e-9")
 _BY = ("model", "service_tier", "context_window")
+_MEASURES = tuple(column for _, count, cost, _ in KINDS for column in (count, cost))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ class PriceLine:
 
 def price_lines(asked: Question) -> list[PriceLine]:
     """Of everything that `asked` covers, the dearest model first. At most three queries."""
-    whole = dataclasses.replace(asked, by=_BY).over(asked.edges[0], asked.edges[-1])
+    whole = dataclasses.replace(asked, by=_BY, measures=_MEASURES).over(asked.edges[0], asked.edges[-1])
     start, end = whole.edges
     found = sums(whole)
     versions = price_versions({str(one.group[0]) for one in found}, start, end)

@@ -40,7 +40,8 @@ _TIME = ("range", "start", "end", "bucket")
 @dataclasses.dataclass(frozen=True)
 class Grouping:
     """`column` of `sums.COLUMNS`; empty where the series are kinds of tokens or charges. `filter` is the name of
-    the filter that a group is, if it is one; `one` is a word for one group, `none` for what has none."""
+    the filter that a group is, if it is one; `one` is a word for one group, `none` for what has none. Of some there are
+    `few`, whatever the organization."""
 
     key: str
     label: str
@@ -48,15 +49,16 @@ class Grouping:
     column: str = ""
     filter: str = ""
     none: str = "unknown"
+    few: bool = False
 
 
 TYPE = Grouping("type", "Kind of token", "kind of token")
-MODEL = Grouping("model", "Model", "model", "model", "model")
+MODEL = Grouping("model", "Model", "model", "model", "model", few=True)
 API_KEY = Grouping("api_key", "API key", "API key", "api_key_id", "api_key_id")
 WORKSPACE = Grouping("workspace", "Workspace", "workspace", "workspace_id", "workspace_id")
 MEMBER = Grouping("member", "Member", "member", "account_id", "user_id", "Keys of nobody")
-TIER = Grouping("service_tier", "Service tier", "service tier", "service_tier", "service_tier")
-CLIENT = Grouping("client", "Client", "client", "client", "client", "Not told")
+TIER = Grouping("service_tier", "Service tier", "service tier", "service_tier", "service_tier", few=True)
+CLIENT = Grouping("client", "Client", "client", "client", "client", "Not told", few=True)
 SESSION = Grouping("session", "Session", "session", "session_id", "session_id", "Without a session")
 TOKEN_TYPE = Grouping("token_type", "Token type", "token type")
 TOOL = Grouping("tool", "Tool", "tool")

@@ -77,5 +77,7 @@ def shown_apart(values: Sequence[str]) -> tuple[Sequence[str], bool]:
 
 
 def _placed(groups: Sequence[str | None], bar: Sequence[Sum], value: Value) -> tuple[Decimal, ...]:
-    found = {one.group[0]: value(one) for one in bar}
-    return tuple(found.get(group, Decimal(0)) for group in groups)
+    found = dict.fromkeys(groups, Decimal(0))
+    for one in bar:
+        found[one.group[0]] += value(one)
+    return tuple(found.values())

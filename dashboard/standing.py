@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from admin_api.money import cents
 from admin_api.queries.message_batches import message_batches
 from admin_api.queries.open_alerts import Reached, Undelivered, reached, undelivered
+from admin_api.queries.own_keys import own_key_ids
 from admin_api.queries.recent_spend import RecentSpend, recent_spend
 from admin_api.queries.spend_gauges import SpendGauge, spend_gauges
 from dashboard import figures, limit_gauges
 from dashboard.batch_progress import Shown, shown
 from dashboard.limit_gauges import LimitGauges
-from dashboard.limit_holders import Chosen, keys
+from dashboard.limit_holders import Chosen
 from dashboard.money_gauges import HUNDRED
 from dashboard.place import Place
 from gateway.models import MessageBatch
@@ -71,7 +72,7 @@ def read(place: Place, now: datetime.datetime) -> Standing:
 
 def own_keys(place: Place) -> Sequence[str] | None:
     """The only keys that a plain user reads of; None for who reads of all."""
-    return None if place.sees_all_usage else list(keys(place).values_list("id", flat=True))
+    return None if place.sees_all_usage else own_key_ids(place.membership)
 
 
 def _spend(place: Place, now: datetime.datetime) -> list[Figure]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+import re
 from functools import cache
 from pathlib import Path
 
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.storage import StaticFilesStorage
 from servestatic.middleware import ServeStaticMiddleware
 
+_HASH = re.compile(r"\.[0-9a-f]{12}(?=\.\w+$)")
 HEX_DIGITS = 12  # what ServeStatic recognises as a name that never changes its content
 
 
@@ -41,6 +44,12 @@ def hashed_name(name: str) -> str:
     stem, extension = posixpath.splitext(name)
     digest = hashlib.sha256(Path(_path(name)).read_bytes()).hexdigest()[:HEX_DIGITS]
     return f"{stem}.{digest}{extension}"
+
+
+def content_of(url: str) -> bytes:
+    """Of the file under that plain or hashed name. Raises `ValueError` where there is none."""
+    name = url.removeprefix(settings.STATIC_URL)
+    return Path(_path(name if finders.find(name) else _HASH.sub("", name))).read_bytes()
 
 
 def _path(name: str) -> str:

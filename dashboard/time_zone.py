@@ -11,6 +11,18 @@ from django.http import HttpRequest, HttpResponse
 
 COOKIE = "time_zone"
 UTC = "UTC"
+# Zones that browsers still call by names which systems have put away.
+_RENAMED = {
+    "America/Buenos_Aires": "America/Argentina/Buenos_Aires",
+    "America/Godthab": "America/Nuuk",
+    "America/Indianapolis": "America/Indiana/Indianapolis",
+    "Asia/Calcutta": "Asia/Kolkata",
+    "Asia/Katmandu": "Asia/Kathmandu",
+    "Asia/Rangoon": "Asia/Yangon",
+    "Asia/Saigon": "Asia/Ho_Chi_Minh",
+    "Atlantic/Faeroe": "Atlantic/Faroe",
+    "Europe/Kiev": "Europe/Kyiv",
+}
 _YEAR = 365 * 24 * 3600
 
 
@@ -26,6 +38,7 @@ def shown(request: HttpRequest) -> datetime.tzinfo:
 
 def zone_of(name: str) -> datetime.tzinfo | None:
     """None for a name that is none. UTC needs no files of the system."""
+    name = _RENAMED.get(name, name)
     if name == UTC:
         return datetime.UTC
     return zoneinfo.ZoneInfo(name) if name in names() else None

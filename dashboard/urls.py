@@ -85,6 +85,7 @@ urlpatterns = [
     path("workspaces/<str:id>/keys", workspace_use.keys, name="workspace_keys"),
     path("workspaces/<str:id>/spend", workspace_use.spend, name="workspace_spend"),
     path("members", members.members, name="members"),
+    path("members.csv", members.members_file, name="members_file"),
     path("members/invite", invitations.invite_people, name="invite_people"),
     path("members/invites", invitations.invite_list, name="member_invites"),
     path("members/invites/<str:id>/link", invitations.new_link, name="new_invite_link"),

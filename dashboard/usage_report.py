@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import cached_property
 
+from admin_api.queries import sums
 from admin_api.queries.sums import Sum, stream
 from dashboard import figures
 from dashboard.breakdown import Breakdown
@@ -39,6 +40,7 @@ COLUMNS = {
     "web_search_requests": "Web searches",
 }
 SORTS = tuple(COLUMNS)
+MEASURES = (*sums.TOKENS, "requests", "errors", "web_search_requests")
 TOKENS = (
     ("Uncached input", "input_tokens"),
     ("Cache write, 5 min", "cache_write_5m_tokens"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -17,6 +18,7 @@ ALLOWED = [
     ("global", "Only without a place of their own (global)"),
     ("global,us", "In the United States or global"),
 ]
+LONGEST_TAG_KEY, LONGEST_TAG, RESERVED = 128, 256, "anthropic"
 DEFAULTS = [("global", "Global"), ("us", "United States")]
 
 
@@ -36,10 +38,28 @@ class SettingsForm(Form):
         help_text="A request that asks for another place is refused, and so is one for which no provider promises it.",
     )
     default_inference_geo = forms.ChoiceField(label="Where, if a request does not say", choices=DEFAULTS)
+    tags = forms.CharField(
+        label="Tags",
+        required=False,
+        max_length=30_000,
+        widget=forms.Textarea({"rows": 3, "spellcheck": "false"}),
+        help_text="One a line, as in team: search. Reports and your own tools can tell workspaces apart by them.",
+    )
 
     @classmethod
     def of(cls, workspace: Workspace) -> SettingsForm:
         return cls(initial=shown(workspace))
+
+    def clean_tags(self) -> dict[str, str]:
+        pairs = [line.partition(":") for line in self.cleaned_data["tags"].splitlines() if line.strip()]
+        tags = {key.strip(): value.strip() for key, _, value in pairs}
+        for key, value in tags.items():
+            if not 0 < len(key) <= LONGEST_TAG_KEY or len(value) > LONGEST_TAG or key.startswith(RESERVED):
+                raise forms.ValidationError(
+                    f"A tag has a name of up to {LONGEST_TAG_KEY} characters that does not begin with "
+                    f"{RESERVED}, and a value of up to {LONGEST_TAG}."
+                )
+        return tags
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
@@ -50,7 +70,8 @@ class SettingsForm(Form):
             )
         return given
 
-    def for_action(self) -> dict[str, Any]:
+    def for_action(self, held: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """`held` are the tags that there are: those that are not in the form go."""
         given = self.cleaned_data
         allowed = given["allowed_inference_geos"]
         geos = UNRESTRICTED if allowed == UNRESTRICTED else [geo for geo in GEOS if geo in allowed.split(",")]
@@ -58,6 +79,7 @@ class SettingsForm(Form):
             "name": given["name"],
             "display_color": given["display_color"],
             "residency": Residency(geos, given["default_inference_geo"]),
+            "tags": {**dict.fromkeys(held or {}), **given["tags"]},
         }
 
 
@@ -69,6 +91,7 @@ def shown(workspace: Workspace) -> dict[str, str]:
         "display_color": workspace.display_color,
         "allowed_inference_geos": UNRESTRICTED if allowed is None else ",".join(sorted(allowed)),
         "default_inference_geo": workspace.default_inference_geo,
+        "tags": "\n".join(f"{key}: {value}" for key, value in sorted(workspace.tags.items())),
     }
 
 

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "gateway.request_ids.request_ids",
     "django.middleware.security.SecurityMiddleware",
+    "dashboard.compression.CompressionMiddleware",
     "dashboard.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -61,14 +61,15 @@ def create(
 def renew(*, actor: Actor, invite: Invite, mailing: Mailing = "not") -> tuple[Invite, str]:
     """Another link for an invite that is pending or has expired, for 21 days from now; the link before is dead.
 
-    Raises `InvalidRequest` for an invite that was accepted or taken back, and where its address has joined or has
-    another pending one.
+    Raises `InvalidRequest` for an invite that was accepted or taken back, and where its address has joined, has another
+    pending one, or is of no domain that is invited any more.
     """
     Organization.objects.select_for_update(no_key=True).get(pk=invite.organization_id)
     rows = Invite.objects.select_for_update(of=("self",)).select_related("organization", "invited_by")
     held = rows.get(pk=invite.pk)
     if held.status not in ("pending", "expired"):
         raise InvalidRequest(f"An invite that is {held.status} cannot be sent again.")
+    _check_domain(held.organization, held.email)
     _check_no_member(held.organization, held.email)
     _check_alone(held)
     token = secrets.token_urlsafe(32)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import uuid
 
+from django.db.models import Q
+
 from admin_api.queries.member_workspaces import member_workspaces
-from admin_api.queries.own_keys import own_key_ids
-from gateway.models import Membership
+from gateway.models import ApiKey, Membership
 
 Role = Membership.Role
 READERS = (Role.ADMIN, Role.DEVELOPER, Role.USER, Role.CLAUDE_CODE_USER)
@@ -38,4 +39,14 @@ def sight_of(member: Membership) -> Sight:
     places: tuple[str, ...] = ()
     if member.role == Role.DEVELOPER:
         places = tuple(member_workspaces(member).values_list("id", flat=True))
-    return Sight(member.organization_id, places, tuple(own_key_ids(member)))
+    return Sight(member.organization_id, places, _own_keys(member))
+
+
+def _own_keys(member: Membership) -> tuple[str, ...]:
+    """Keys that act for the member, and those that they made and that act for nobody else.
+
+    Fewer than count as theirs in Usage: who was an admin once, and made everybody's keys, reads nobody's requests.
+    """
+    made = Q(created_by=member.user_id, user=None, service_account=None)
+    rows = ApiKey.objects.filter(Q(user=member.user_id) | made, organization=member.organization_id)
+    return tuple(rows.exclude(kind=ApiKey.Kind.ADMIN).values_list("id", flat=True))

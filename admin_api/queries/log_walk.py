@@ -25,59 +25,69 @@ FIRST, LAST = uuid.UUID(int=0), uuid.UUID(int=2**128 - 1)
 INSTANT = datetime.timedelta(milliseconds=1)  # times of requests are whole milliseconds
 HOUR = datetime.timedelta(hours=1)
 GROWING = tuple(datetime.timedelta(days=days) for days in (2, 14, 90))
-LOOKED_THROUGH = 20_000  # rows of one piece
+# Rows that are looked through at once: neighbours in the table, or such as an index finds here and there.
+NEIGHBOURS, SCATTERED = 20_000, 8_000
 HOURS_AT_ONCE = 48
+_EACH = "unnest(%(each_key)s::text[]) AS each(id) CROSS JOIN LATERAL"
+_OF_EACH = "row.api_key_id = each.id"
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Rows of `table` of which `base`, which an index serves, and `rest` are true; `made` makes entries of them.
+    """Rows of `table` of which `base`, which an index serves, `rest` and `last` are true; `made` makes entries of them.
+    What is `last` is true of nearly all rows, and dear: nothing is looked through for it.
 
     `order` is the order in the table, newest first, and `older` what stands behind `%(before_at)s` and `%(before_id)s`
-    in it. With `of_keys` only rows of the keys in `%(each_key)s` are wanted, which an index serves too. `summed` is
-    what of `rest` the rollup of hours knows as well, empty where it knows nothing of it.
+    in it; `piece` rows are looked through at once. With `of_keys` only rows of the keys in `%(each_key)s` are wanted,
+    which an index serves too. `summed` is what of `rest` the rollup of hours knows as well, empty where it knows
+    nothing of it.
     """
 
     table: str
     distinct: str
     base: str
     rest: str
+    last: str
     order: str
     older: str
     made: Callable[[str], str]
     values: Mapping[str, Any]
+    piece: int = NEIGHBOURS
     of_keys: bool = False
     summed: str = ""
 
-    def rows(self, columns: str, condition: str, order: str, limit: int) -> str:
-        """A statement for the first rows in this order of which the condition is true."""
+    def rows(self, more: str, limit: int) -> str:
+        """A statement for the newest rows of which `more` is true too."""
+        columns, of_all = f"{self.distinct} row.*", (self.base, self.rest, self.last, more)
+        condition = " AND ".join(filter(None, of_all))
+        newest = f"ORDER BY {self.order} LIMIT {limit}"
         if not self.of_keys:
-            return (
-                f"SELECT {columns} FROM {self.table} AS row WHERE {condition} ORDER BY {order} LIMIT {limit}"
-            )
-        of_each = (
-            f"SELECT {columns} FROM {self.table} AS row WHERE {condition} AND row.api_key_id = each.id"
-            f" ORDER BY {order} LIMIT {limit}"
-        )
-        return (
-            f"SELECT {columns} FROM unnest(%(each_key)s::text[]) AS each(id) CROSS JOIN LATERAL ({of_each}) AS row"
-            f" ORDER BY {order} LIMIT {limit}"
-        )
+            return f"SELECT {columns} FROM {self.table} AS row WHERE {condition} {newest}"
+        of_each = f"SELECT {columns} FROM {self.table} AS row WHERE {condition} AND {_OF_EACH} {newest}"
+        return f"SELECT {columns} FROM {_EACH} ({of_each}) AS row {newest}"
+
+    def counted(self, most: int) -> str:
+        """A statement for how many rows `base` leads to, at most `most`, and the time of the oldest of these: of each
+        key, or of all."""
+        mine = f"{self.base} AND {_OF_EACH}" if self.of_keys else self.base
+        newest = f"SELECT row.at FROM {self.table} AS row WHERE {mine} ORDER BY row.at DESC LIMIT {most}"
+        counted = f"SELECT count(*) AS count, min(at) AS oldest FROM ({newest}) AS row"
+        return f"SELECT part.* FROM {_EACH} ({counted}) AS part" if self.of_keys else counted
 
 
 class Walk:
-    """Entries from just before `before` down to `span`'s start. With a `budget` it ends after about so many rows that
-    were looked through; `reach` is then the time down to which nothing was left out, and None for a walk that came to
-    its end."""
+    """Entries from just before `before` down to `span`'s start. With `pieces` it ends after about as many rows as
+    these many pieces hold; `reach` is then the time down to which nothing was left out, and None where it came to its
+    end."""
 
     def __init__(
-        self, source: Source, span: Span, before: Place | None, at_once: int, budget: int | None = None
+        self, source: Source, span: Span, before: Place | None, at_once: int, pieces: int | None = None
     ) -> None:
         self._source = source
         self._start, self._end = span
         self._before = before
         self._at_once = at_once
-        self._budget = budget
+        self._most = None if pieces is None else pieces * source.piece
         self._looked_through = 0
         self.reach: datetime.datetime | None = None
         if before is not None:
@@ -87,7 +97,7 @@ class Walk:
         for start, end in self._spans():
             for piece in self._pieces(start, end):
                 yield from self._entries(*piece)
-                if self._budget is not None and self._looked_through >= self._budget:
+                if self._most is not None and self._looked_through >= self._most:
                     self.reach = piece[0]
                     return
 
@@ -124,19 +134,26 @@ class Walk:
 
     def _pieces(self, start: datetime.datetime, end: datetime.datetime) -> Iterator[Span]:
         while self._source.rest:
-            count, oldest = self._count(start, end)
+            count, bound = self._look(start, end)
             self._looked_through += count
-            if count < LOOKED_THROUGH or oldest <= start:
+            if bound is None or bound <= start:
                 break
-            yield oldest, end
-            end = oldest
+            yield bound, end
+            end = bound
         yield start, end
 
-    def _count(self, start: datetime.datetime, end: datetime.datetime) -> tuple[int, datetime.datetime]:
-        """How many rows there are, up to as many as are looked through at once, and the time of the oldest of these."""
-        rows = self._source.rows("row.at", self._source.base, "row.at DESC", LOOKED_THROUGH)
-        ((count, oldest),) = self._asked(f"SELECT count(*), min(at) FROM ({rows}) AS row", _times(start, end))
-        return count, oldest or start
+    def _look(self, start: datetime.datetime, end: datetime.datetime) -> tuple[int, datetime.datetime | None]:
+        """How many rows of the span there are, or are looked through at once, and the time of the oldest of these;
+        None where these are all. Of each key a part is looked through."""
+        keys = len(self._source.values["each_key"]) if self._source.of_keys else 1
+        most = max(1, self._source.piece // max(1, keys))
+        counted = self._source.counted(most)
+        statement = (
+            f"SELECT coalesce(sum(count), 0)::bigint, max(oldest) FILTER (WHERE count >= {most})"
+            f" FROM ({counted}) AS part"
+        )
+        ((count, bound),) = self._asked(statement, _times(start, end))
+        return count, bound
 
     def _entries(self, start: datetime.datetime, end: datetime.datetime) -> Iterator[Entry]:
         before = self._before if self._before is not None and end > self._before[0] else None
@@ -149,11 +166,9 @@ class Walk:
 
     def _page(self, start: datetime.datetime, end: datetime.datetime, before: Place | None) -> list[Entry]:
         source, values = self._source, _times(start, end)
-        rest = f" AND {source.rest}" if source.rest else ""
         if before is not None:
-            rest += f" AND {source.older}"
             values |= {"before_at": before[0], "before_id": before[1], "before_uuid": _attempt_id(before[1])}
-        rows = source.rows(f"{source.distinct} row.*", f"{source.base}{rest}", source.order, self._at_once)
+        rows = source.rows(source.older if before is not None else "", self._at_once)
         made = self._asked(f"{source.made(rows)} ORDER BY {source.order}", values)
         return [Entry(*row) for row in made]
 

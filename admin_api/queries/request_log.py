@@ -17,14 +17,14 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from admin_api.queries import log_entries
+from admin_api.queries import log_entries, log_walk
 from admin_api.queries.limit_blocks import limit_blocks
 from admin_api.queries.log_entries import REFUSED_STATUS, REFUSED_TYPE, Entry
 from admin_api.queries.log_sight import Sight
 from admin_api.queries.log_walk import Place, Source, Span, Walk
 from gateway.models import ApiKey, LimitBlock, Organization
 
-LOOKED_THROUGH = 60_000  # rows for one page of entries of a rare kind
+PIECES = 3  # that are looked through for one page of entries of a rare kind
 MOST_KEYS = 100  # whose requests are looked up key by key
 EXPORTED_AT_ONCE = 2_000
 EARLIEST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -96,7 +96,7 @@ class LoggedRequest:
 
 def page(sight: Sight, wanted: Wanted, before: Place | None, limit: int) -> Found:
     """The newest entries of what the sight holds and is wanted, or those behind `before`."""
-    walks = _walks(sight, wanted, before, limit + 1, LOOKED_THROUGH)
+    walks = _walks(sight, wanted, before, limit + 1, PIECES)
     entries = list(itertools.islice(_merged(walks), limit + 1))
     if len(entries) > limit:
         return Found(entries[:limit], entries[limit - 1].place, None)
@@ -133,7 +133,7 @@ def _turned_away(sight: Sight, request_id: str) -> list[LimitBlock]:
 
 
 def _walks(
-    sight: Sight, wanted: Wanted, before: Place | None, at_once: int, budget: int | None
+    sight: Sight, wanted: Wanted, before: Place | None, at_once: int, pieces: int | None
 ) -> list[Walk]:
     sources = []
     if wanted.attempts_too:
@@ -141,7 +141,7 @@ def _walks(
     if wanted.refusals_too:
         sources.append(_refusals(sight, wanted))
     span = wanted.span(timezone.now())
-    return [Walk(source, span, before, at_once, budget) for source in sources]
+    return [Walk(source, span, before, at_once, pieces) for source in sources]
 
 
 def _merged(walks: list[Walk]) -> Iterator[Entry]:
@@ -165,8 +165,6 @@ def _attempts(sight: Sight, wanted: Wanted) -> Source:
         base.append("row.status >= 400")
     if wanted.session_id:
         base.append("row.session_id = %(session_id)s AND row.session_id <> ''")
-    if wanted.status != SUCCEEDED:
-        base.append(LAST)
     rest = [*holders.conditions, *_kinds(wanted)]
     if wanted.service_tier:
         rest.append("row.service_tier = %(service_tier)s")
@@ -181,10 +179,14 @@ def _attempts(sight: Sight, wanted: Wanted) -> Source:
         distinct="",
         base=" AND ".join(base),
         rest=" AND ".join(rest),
+        last="" if wanted.status == SUCCEEDED else LAST,
         order="row.at DESC, row.attempt_id DESC",
         older="(row.at, row.attempt_id) < (%(before_at)s, %(before_uuid)s)",
         made=log_entries.of_attempts,
         values=holders.values,
+        piece=log_walk.SCATTERED
+        if holders.of_keys or wanted.errors_only or wanted.session_id
+        else log_walk.NEIGHBOURS,
         of_keys=holders.of_keys,
         summed="" if holders.of_keys else " AND ".join(holders.conditions),
     )
@@ -215,6 +217,7 @@ def _refusals(sight: Sight, wanted: Wanted) -> Source:
         distinct='DISTINCT ON (row.at, row.request_id COLLATE "C")',
         base=f"{_WHOSE} AND {_WHEN}",
         rest=" AND ".join(rest),
+        last="",
         order='row.at DESC, row.request_id COLLATE "C" DESC',
         older='(row.at, row.request_id COLLATE "C") < (%(before_at)s, %(before_id)s)',
         made=log_entries.of_refusals,

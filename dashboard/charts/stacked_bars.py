@@ -49,6 +49,12 @@ class Segment:
 
 
 @dataclasses.dataclass(frozen=True)
+class Path:
+    series: int
+    shape: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Bar:
     x: int
     summary: str
@@ -100,6 +106,16 @@ class Chart:
     @property
     def has_links(self) -> bool:
         return any(bar.href for bar in self.bars)
+
+    @property
+    def paths(self) -> list[Path]:
+        """All bars of each series as one shape: where something lies over them, none has to be pointed at."""
+        shapes: dict[int, list[str]] = {}
+        for bar in self.bars:
+            for one in bar.segments:
+                shape = f"M{bar.x}.14 {one.y}h.72v{one.height}h-.72z"
+                shapes.setdefault(one.series, []).append(shape)
+        return [Path(series, "".join(shapes[series])) for series in sorted(shapes)]
 
 
 def stacked_bars(

@@ -32,7 +32,7 @@ MOST_REQUESTS = 20
 def cost(request: HttpRequest, place: Place) -> HttpResponse:
     """The whole page, or the figures alone for the page that refreshes itself."""
     chosen, now = _selection(request, place), timezone.now()
-    found = breakdown.read(chosen)
+    found = breakdown.read(chosen, cost_report.measures(chosen))
     report = CostReport(found, [] if chosen.problem else price_lines(chosen.question()))
     month = recent_spend(place.organization, now)
     figures = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -21,6 +22,7 @@ from admin_api.queries.invites import invites
 from admin_api.queries.service_accounts import service_accounts
 from admin_api.queries.workspace_roles import roles_held
 from dashboard import members as lines
+from dashboard.csv_export import Cell, csv_response
 from dashboard.form import Form
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.place import Place, actor_of, member_page_for
@@ -30,6 +32,7 @@ from gateway.errors import InvalidRequest
 from gateway.models import ApiKey, Membership, ServiceAccount
 
 ON_A_PAGE = 50
+IN_A_FILE = 500  # that are read at once
 MOST_KEYS = 200  # that are listed before somebody is removed
 MOST_HEIRS = 500
 ADMIN, READERS = Membership.Role.ADMIN, (Membership.Role.ADMIN, Membership.Role.DEVELOPER)
@@ -84,30 +87,52 @@ class RemoveForm(Form):
 @member_page_for(*READERS)
 def members(request: HttpRequest, place: Place) -> HttpResponse:
     """Who joined last comes first; `?after=` is the id of the last member of the page before."""
-    form, after = FilterForm(request.GET), request.GET.get("after", "")
-    form.is_valid()
-    asked = {"q": form.cleaned_data.get("q", ""), "role": form.cleaned_data.get("role", "")}
-    rows = queries.members(
-        place.organization, roles=[asked["role"]] if asked["role"] else (), words=asked["q"]
-    )
-    page: IdPage[Membership] = pages.by_id(
-        rows,
-        {"limit": ON_A_PAGE, **({"after_id": after} if after else {})},
-        among=queries.members(place.organization),
-        id="user_id",
-        at="added_at",
-    )
-    filters = {name: value for name, value in asked.items() if value}
+    form, filters = _filters(request)
+    after = request.GET.get("after", "")
+    page = _page(place, filters, after, ON_A_PAGE)
     older = {**filters, "after": page.rows[-1].user_id} if page.has_more else None
     context = {
         "lines": lines.read(place.organization, page.rows, timezone.now()),
         "form": form,
-        "filtered": bool(filters),
+        "query": f"?{urlencode(filters)}" if filters else "",
         "newest": f"?{urlencode(filters)}" if after else "",
         "older": f"?{urlencode(older)}" if older else "",
         **tabs(place),
     }
     return render(request, "dashboard/members.html", context)
+
+
+@require_safe
+@member_page_for(*READERS)
+def members_file(request: HttpRequest, place: Place) -> HttpResponse:
+    """Everybody whom the page would show on all its pages."""
+    _, filters = _filters(request)
+    return csv_response(request, "members", lines.COLUMNS, _cells(place, filters))
+
+
+def _filters(request: HttpRequest) -> tuple[FilterForm, dict[str, str]]:
+    """The form, and what is understood of it."""
+    form = FilterForm(request.GET)
+    form.is_valid()
+    return form, {name: value for name, value in form.cleaned_data.items() if value}
+
+
+def _page(place: Place, filters: Mapping[str, str], after: str, limit: int) -> IdPage[Membership]:
+    everybody = queries.members(place.organization)
+    roles = [filters["role"]] if "role" in filters else ()
+    rows = queries.members(place.organization, roles=roles, words=filters.get("q", ""))
+    asked: dict[str, object] = {"limit": limit, **({"after_id": after} if after else {})}
+    return pages.by_id(rows, asked, among=everybody, id="user_id", at="added_at")
+
+
+def _cells(place: Place, filters: Mapping[str, str]) -> Iterator[Sequence[Cell]]:
+    now, after = timezone.now(), ""
+    while True:
+        page = _page(place, filters, after, IN_A_FILE)
+        yield from (one.cells for one in lines.read(place.organization, page.rows, now))
+        if not page.has_more:
+            return
+        after = page.rows[-1].user_id
 
 
 def tabs(place: Place) -> dict[str, object]:

@@ -36,9 +36,10 @@ def new_batch(request: HttpRequest, place: Place) -> HttpResponse:
         except GatewayError as refused:
             form.refuse(refused)
     wrong = bool(form.errors) or (checked is not None and not checked.right)
-    template = "dashboard/batch_checked.html" if wants_fragment(request) else "dashboard/new_batch.html"
     context = {"form": form, "checked": checked, "snippet": snippets.BATCH.code}
-    return render(request, template, context, status=400 if wrong else 200)
+    if wants_fragment(request):  # with any other status it would not be put into the page
+        return render(request, "dashboard/batch_checked.html", context)
+    return render(request, "dashboard/new_batch.html", context, status=400 if wrong else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -25,7 +26,7 @@ from gateway.metering.reports import has_usage
 def usage(request: HttpRequest, place: Place) -> HttpResponse:
     """The whole page, or the figures alone for the page that refreshes itself."""
     chosen = _selection(request, place)
-    report = UsageReport(breakdown.read(chosen))
+    report = UsageReport(breakdown.read(chosen, usage_report.MEASURES))
     figures = {"selection": chosen, "report": report, "breakdown": report.breakdown, "as_of": timezone.now()}
     if wants_fragment(request):
         return render(request, "dashboard/usage_figures.html", figures)
@@ -58,10 +59,10 @@ def _selection(request: HttpRequest, place: Place) -> Selection:
 @require_POST
 def choose_time_zone(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("time_zone", "").strip()
-    if time_zone.zone_of(name) is None:
-        return HttpResponseBadRequest(
-            "time_zone: expected a name such as Europe/Berlin, or UTC", content_type="text/plain"
-        )
     response = redirect(local_or_home(request.POST.get("next", "")))
-    time_zone.remember(response, name)
+    zone = time_zone.zone_of(name)
+    if zone is None:
+        messages.error(request, "There is no time zone of that name. An example of one: Europe/Berlin.")
+    else:
+        time_zone.remember(response, str(zone))
     return response

@@ -14,7 +14,7 @@ from admin_api.actions import webhook_endpoints
 from admin_api.queries.webhook_endpoints import latest_deliveries
 from admin_api.queries.webhook_endpoints import webhook_endpoints as endpoints_of
 from admin_api.webhook_addresses import LONGEST, checked_address
-from admin_api.webhook_events import TYPES
+from admin_api.webhook_events import ALERTS, TYPES
 from dashboard.form import Form
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.place import Place, actor_of, member_page_for
@@ -23,7 +23,11 @@ from gateway.errors import InvalidRequest
 from gateway.models import Membership, WebhookEndpoint
 
 SHOWN = 20
-WORDS = {"spend_limit.threshold_reached": "Spend limits", "credit.threshold_reached": "Credit"}
+WORDS = {
+    "spend_limit.threshold_reached": "Spend limits",
+    "credit.threshold_reached": "Credit",
+    "audit_entry.created": "Audit log",
+}
 
 
 class EndpointForm(Form):
@@ -38,7 +42,7 @@ class EndpointForm(Form):
         label="Events",
         choices=[(type, WORDS.get(type, type)) for type in TYPES],
         widget=forms.CheckboxSelectMultiple,
-        initial=list(TYPES),
+        initial=list(ALERTS),
     )
 
     def clean_url(self) -> str:

@@ -104,7 +104,9 @@ def edit_workspace(request: HttpRequest, here: Here) -> HttpResponse:
     form = SettingsForm(request.POST)
     if form.is_valid():
         try:
-            actions.update(actor=actor_of(request), workspace=here.workspace, **form.for_action())
+            actions.update(
+                actor=actor_of(request), workspace=here.workspace, **form.for_action(here.workspace.tags)
+            )
             messages.success(request, "Saved.")
             return redirect("workspace", id=here.workspace.id)
         except InvalidRequest as refused:

@@ -7,6 +7,7 @@ Channels' stock dispatch hops into a thread for every message and does not deliv
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from typing import Any
 
@@ -173,9 +174,9 @@ class GatewayConsumer(AsyncHttpConsumer):
     def is_head(self) -> bool:
         return self.scope["method"] == "HEAD"
 
-    @property
+    @functools.cached_property
     def address(self) -> str:
-        """The client's address, for throttling and the log."""
+        """The client's address, for throttling, and for where its key was last used."""
         peer = (self.scope.get("client") or ("",))[0]
         forwarded_for = self.headers.get(b"x-forwarded-for", b"").decode("latin-1")
         return client_address(peer, forwarded_for, self.plane.configuration.proxies)

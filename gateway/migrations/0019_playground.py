@@ -10,7 +10,7 @@ import gateway.models.identifiers
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0015_key_uses"),
+        ("gateway", "0018_key_uses"),
     ]
 
     operations = [

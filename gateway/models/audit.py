@@ -33,7 +33,7 @@ class AuditLink(models.Model):
     """An entry's place in the chain of its organization (the zero UUID is the whole installation's).
 
     `hash` is the SHA-256 of the link before it and of all that the entry says. PostgreSQL writes it when the
-    entry's transaction commits (migration 0021); there is no foreign key, so that a link outlives an entry that
+    entry's transaction commits (migration 0015); there is no foreign key, so that a link outlives an entry that
     somebody takes out, and tells of it.
     """
 

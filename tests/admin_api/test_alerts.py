@@ -73,7 +73,7 @@ def hook(organization: Organization) -> None:
         actor=SYSTEM,
         organization=organization,
         url="https://1.1.1.1/",
-        enabled_events=webhook_events.TYPES,
+        enabled_events=webhook_events.ALERTS,
     )
 
 
@@ -330,7 +330,7 @@ def test_only_enabled_endpoints_that_want_to_hear_of_it_are_told(people: Cast) -
     of = {"actor": SYSTEM, "organization": people.acme, "url": "https://1.1.1.1/"}
     wanting, _ = webhook_endpoints.create(**of, enabled_events=[webhook_events.SPEND_LIMIT])
     webhook_endpoints.create(**of, enabled_events=[webhook_events.CREDIT])
-    off, _ = webhook_endpoints.create(**of, enabled_events=webhook_events.TYPES)
+    off, _ = webhook_endpoints.create(**of, enabled_events=webhook_events.ALERTS)
     webhook_endpoints.update(actor=SYSTEM, endpoint=off, state="disabled")
     hook(people.umbrella)
     limit(people.acme, 100)

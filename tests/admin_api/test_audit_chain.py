@@ -168,7 +168,7 @@ def test_what_was_done_to_one_organization_shows_in_its_chain_alone(people: Cast
 def test_the_entries_of_before_begin_the_chains(people: Cast) -> None:
     written = entries(people.acme, 3)
     behind_its_back("DELETE FROM audit_link")
-    migration = importlib.import_module("gateway.migrations.0021_audit_chain")
+    migration = importlib.import_module("gateway.migrations.0015_audit_chain")
 
     with connection.cursor() as cursor:
         cursor.execute(migration.BEGINNING)

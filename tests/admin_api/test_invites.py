@@ -11,7 +11,7 @@ from django.utils import timezone
 from admin_api.actions import invites
 from admin_api.actor import SYSTEM
 from gateway.errors import GatewayError, InvalidRequest, NotFound, PermissionDenied
-from gateway.models import AuditEntry, Invite, Membership, User
+from gateway.models import AuditEntry, Invite, Membership, Organization, User
 from tests.people import PASSWORD, Cast
 
 GONE = "This invitation is not valid: it has been used, withdrawn, or has expired."
@@ -214,9 +214,11 @@ def test_what_is_over_is_not_renewed(people: Cast) -> None:
         actor=SYSTEM, organization=people.acme, email="mallory@example.com", role="user"
     )
     Membership.objects.create(organization=people.acme, user=people.mallory, role="user")
+    foreign, _ = invites.create(actor=SYSTEM, organization=people.acme, email="x@elsewhere.org", role="user")
+    Organization.objects.filter(pk=people.acme.pk).update(invite_domains=["example.com"])
 
     refusals = []
-    for invite in (accepted, withdrawn, expired, joined):
+    for invite in (accepted, withdrawn, expired, joined, foreign):
         with pytest.raises(InvalidRequest) as refused:
             invites.renew(actor=SYSTEM, invite=invite)
         refusals.append(refused.value.message)
@@ -226,4 +228,5 @@ def test_what_is_over_is_not_renewed(people: Cast) -> None:
         "An invite that is deleted cannot be sent again.",
         f"one@example.com has another pending invite, {newer.id}",
         "email: mallory@example.com is a member of Acme already",
+        "email: Acme invites only people at example.com",
     ]

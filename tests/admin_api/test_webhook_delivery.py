@@ -49,7 +49,7 @@ def client(receiver: Receiver) -> WebhookClient:
 
 def endpoint(organization: Organization, url: str = URL) -> tuple[WebhookEndpoint, str]:
     return webhook_endpoints.create(
-        actor=SYSTEM, organization=organization, url=url, enabled_events=webhook_events.TYPES
+        actor=SYSTEM, organization=organization, url=url, enabled_events=webhook_events.ALERTS
     )
 
 

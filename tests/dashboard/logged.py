@@ -26,9 +26,12 @@ ROLLUP = (
 )
 
 
-def logged(key: ApiKey, *, ago: float = 60, **changed: Any) -> UsageEvent:
-    """An attempt of the key's that began `ago` seconds ago, with its line in the rollup of hours."""
-    attempt_id = derived_attempt_id(timezone.now() - datetime.timedelta(seconds=ago), str(uuid.uuid4()))
+def logged(
+    key: ApiKey, *, ago: float = 60, before: datetime.datetime | None = None, **changed: Any
+) -> UsageEvent:
+    """An attempt of the key that began `ago` seconds before now, or `before`, with its line in the rollup of hours."""
+    began = (before or timezone.now()) - datetime.timedelta(seconds=ago)
+    attempt_id = derived_attempt_id(began, str(uuid.uuid4()))
     at = ids.attempt_time(attempt_id)
     told: dict[str, Any] = {
         "day": at.date(),

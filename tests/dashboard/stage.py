@@ -160,7 +160,9 @@ def _budgets(cast: Cast) -> dict[str, str]:
     whole = {"actor": SYSTEM, "organization": cast.acme}
     budget = spend_limits.set_amount(**whole, period="monthly", amount=25_000)
     spend_limits.set_amount(**whole, period="daily", amount=1_000, user=cast.ada)
-    spend_limits.set_amount(**whole, period="weekly", amount=9_000, workspace=cast.acme.workspaces.first())
+    spend_limits.set_amount(
+        **whole, period="weekly", amount=9_000, workspace=cast.acme.workspaces.get(is_default=True)
+    )
     membership = cast.acme.memberships.get(user=cast.uma)
     reason = "The launch is next week, and the evaluation runs over all of the old conversations once more."
     asked = spend_limit_increase_requests.create(

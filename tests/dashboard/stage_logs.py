@@ -59,7 +59,7 @@ def _event(
         "attempt_id": derived_attempt_id(at, name),
         "request_id": IDS[name],
         "organization_id": cast.acme.id,
-        "workspace_id": cast.acme.workspaces.get().id,
+        "workspace_id": cast.acme.workspaces.get(is_default=True).id,
         "api_key_id": key.id,
         "endpoint": "messages",
         "model_requested": MODEL,

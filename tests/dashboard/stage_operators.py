@@ -68,6 +68,8 @@ def _catalog(olga: Actor) -> None:
     soon = timezone.now() + datetime.timedelta(days=20)
     for price in (CHEAP, Rates(*[Decimal(4)] * 5, effective_at=soon)):
         models.upsert(actor=olga, name="claude-opus-eu", routes=ways, price=price)
+    for name in ("llama-3.3-70b-versatile", "llama-3.1-8b-instant"):  # which are published
+        models.upsert(actor=olga, name=name, routes=[RouteTo("groq", name)], price=CHEAP)
     models.upsert(actor=olga, name=LONG, routes=[RouteTo("groq", LONG)])
     providers.drain(actor=olga, provider=groq)
 

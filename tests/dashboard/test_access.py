@@ -109,6 +109,7 @@ GET = {
     "workspaces/<str:id>/keys": ABSENT,
     "workspaces/<str:id>/spend": ABSENT,
     "members": READERS,
+    "members.csv": READERS,
     "members/invite": ADMINS,
     "members/invites": READERS,
     "members/invites/<str:id>/link": POST_ONLY,

@@ -54,7 +54,7 @@ def test_every_page_has_the_strict_headers_and_is_not_stored(client: Client, peo
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=[path.name for path in TEMPLATES])
 def test_nothing_is_inline(template: Path) -> None:
-    text = template.read_text()
+    text = re.sub(r"{%.*?%}", "", template.read_text())  # `{% if one == other %}` is no handler
     assert [what for what, pattern in INLINE.items() if re.search(pattern, text)] == []
 
 

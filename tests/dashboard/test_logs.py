@@ -16,7 +16,7 @@ from admin_api.queries import log_walk, request_log
 from admin_api.queries.log_sight import sight_of
 from admin_api.queries.log_tail import newest, taste_of
 from dashboard.log_filters import wanted_of
-from gateway.models import Membership, UsageEvent
+from gateway.models import Membership
 from tests.admin_api.refused import refused
 from tests.dashboard.logged import key_of, logged
 from tests.dashboard.test_pages import as_
@@ -40,7 +40,8 @@ def test_the_newest_request_is_first_and_those_that_a_limit_refused_are_among_th
 ) -> None:
     key = key_of(people.acme)
     old = logged(key, ago=90)
-    turned_away = refused(key, old.at.replace(microsecond=0) + (logged(key, ago=30).at - old.at) / 2)
+    turned_away = refused(key, old.at + datetime.timedelta(seconds=20))
+    logged(key, before=old.at, ago=-60)
     as_(client, people.ada)
 
     ids = shown(client)
@@ -65,8 +66,8 @@ def test_a_page_goes_on_where_the_one_before_ended_whatever_shares_a_moment(
     client: Client, people: Cast
 ) -> None:
     key = key_of(people.acme)
-    at = logged(key, ago=100).at
-    made = [logged(key, ago=100 + n / 1000) for n in range(55)]
+    now = timezone.now()
+    made = [logged(key, before=now, ago=100 + n // 4) for n in range(56)]
     turned_away = [refused(key, row.at).request_id for row in made[45:52]]
     as_(client, people.ada)
 
@@ -78,11 +79,7 @@ def test_a_page_goes_on_where_the_one_before_ended_whatever_shares_a_moment(
 
     found = [id for page in ids for id in page]
     assert [len(page) for page in ids] == [50, 13]
-    assert sorted(found) == sorted({row.request_id for row in made} | set(turned_away) | {listed_at(at)})
-
-
-def listed_at(at: object) -> str:
-    return UsageEvent.objects.get(at=at).request_id
+    assert sorted(found) == sorted([*(row.request_id for row in made), *turned_away])
 
 
 @pytest.mark.parametrize(
@@ -241,12 +238,13 @@ def test_the_palette_finds_a_request_by_its_id(client: Client, people: Cast) -> 
 def test_a_rare_kind_is_looked_for_so_far_and_no_further(
     client: Client, people: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_walk, "LOOKED_THROUGH", 5)
-    monkeypatch.setattr(request_log, "LOOKED_THROUGH", 10)
+    monkeypatch.setattr(log_walk, "NEIGHBOURS", 5)
+    monkeypatch.setattr(request_log, "PIECES", 2)
     key = key_of(people.acme)
-    rare = [logged(key, ago=ago, user_agent="rare/1") for ago in (3.5, 23.5)]
+    now = timezone.now()
+    rare = [logged(key, before=now, ago=ago, user_agent="rare/1") for ago in (3.5, 23.5)]
     for n in range(30):
-        logged(key, ago=n)
+        logged(key, before=now, ago=n)
     as_(client, people.ada)
 
     first = client.get("/logs?client=rare").content.decode()
@@ -306,3 +304,18 @@ def test_a_list_costs_the_same_whatever_its_length(client: Client, people: Cast)
 
     assert len(long) <= len(short)
     assert sum("usage_event" in one["sql"] for one in long) <= 4
+
+
+def test_times_are_those_of_the_reader_and_links_hold_for_everybody(client: Client, people: Cast) -> None:
+    row = logged(key_of(people.acme), before=timezone.now().replace(hour=12, minute=0, second=0), ago=86_400)
+    as_(client, people.ada)
+    client.cookies["time_zone"] = "Asia/Kolkata"
+
+    page = client.get(f"/logs?start={row.at:%Y-%m-%d}T17:00:00").content.decode()
+
+    assert listed(page) == [row.request_id]
+    assert f"{row.at:%H:%M}" == "12:00"
+    assert "17:30:00" in page
+    assert f'value="{row.at:%Y-%m-%d}T17:00:00"' in page
+    assert f"/logs.csv?start={row.at:%Y-%m-%d}T11%3A30%3A00Z" in page
+    assert listed(client.get(f"/logs?start={row.at:%Y-%m-%d}T17:31:00").content.decode()) == []

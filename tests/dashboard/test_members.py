@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import re
 from collections.abc import Iterator
 from decimal import Decimal
@@ -137,6 +139,27 @@ def test_the_list_goes_on_where_a_page_ends_and_keeps_its_filter(client: Client,
     names = [row[0] for page in (first, second) for row in rows(page)]
     assert (len(rows(first)), len(names), len(set(names))) == (50, 61, 61)
     assert "role=billing" in older
+
+
+def test_the_file_holds_everybody_whom_the_pages_show(client: Client, people: Cast) -> None:
+    users = User.objects.bulk_create(User(email=f"m{n}@example.com", password="!") for n in range(520))
+    Membership.objects.bulk_create(
+        Membership(organization=people.acme, user=user, role="billing") for user in users
+    )
+    User.objects.filter(pk=people.dev.pk).update(name="=cmd()")
+    spent(key_for(people, people.dev), "1.2345678")
+    as_(client, people.ada)
+
+    whole, some = (
+        list(csv.DictReader(io.StringIO(b"".join(client.get(path).streaming_content).decode())))  # type: ignore[attr-defined]
+        for path in ("/members.csv", "/members.csv?q=dev@")
+    )
+
+    assert len({row["email"] for row in whole}) == len(whole) == 524
+    (dev,) = some
+    assert (dev["name"], dev["role"], dev["second_factor"]) == ("'=cmd()", "developer", "off")
+    assert Decimal(dev["spend_this_month_usd"]) == Decimal("1.2345678")
+    assert dev["last_seen"].endswith("Z")
 
 
 def test_names_are_text_wherever_they_stand(client: Client, people: Cast) -> None:

@@ -164,7 +164,14 @@ def test_the_navigation_of_who_belongs_to_nobody_leads_somewhere(client: Client,
     links = re.findall(r'href="(/[^"]*)" data-go', html)
 
     assert "You run this installation" in html
-    assert {*links} == {"/models", "/audit-log", "/organizations", "/tiers", "/operator-keys"}
+    assert {*links} == {
+        "/models",
+        "/audit-log",
+        "/settings",
+        "/organizations",
+        "/tiers",
+        "/operator-keys",
+    }
     assert [client.get(link).status_code for link in links] == [200] * len(links)
 
 

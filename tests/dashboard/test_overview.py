@@ -158,9 +158,10 @@ def test_the_costliest_models_and_keys_come_first(client: Client, people: Cast) 
     page = as_(client, people.ada).get("/").content.decode()
     tops = [page[page.index(f'id="{id}"') :] for id in ("top-models", "top-keys")]
 
-    names = [re.findall(r'leader-name" title="[^"]+">([^<]+)<', top)[:2] for top in tops]
+    names = [re.findall(r'leader-name" title="([^"]+)">', top)[:2] for top in tops]
     assert names == [["large", "small"], ["&lt;Nightly&gt;", "apikey_gone"]]
     assert "5 requests, 75% of the cost" in page
+    assert f'href="/api-keys/{key.id}">&lt;Nightly&gt;<' in page
 
 
 def test_batches_that_run_are_listed_for_those_who_see_them(client: Client, people: Cast) -> None:

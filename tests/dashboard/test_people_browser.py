@@ -91,7 +91,7 @@ def test_a_workspace_is_made_peopled_limited_and_archived(site: Site, page: Page
     page.get_by_role("button", name="Save limits").first.click()
     expect(page.get_by_role("cell", name="7", exact=True).first).to_be_visible()
 
-    page.get_by_role("link", name="Settings", exact=True).first.click()
+    page.get_by_label("Workspace", exact=True).get_by_role("link", name="Settings").click()
     page.get_by_role("link", name="Archive workspace").click()
     page.get_by_label("Type Summer <school> to confirm").fill("Summer <school>")
     page.get_by_role("button", name="Archive workspace").click()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
 import subprocess
 import sys
 import tomllib
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -62,3 +65,31 @@ def test_the_committed_style_sheet_is_the_built_one(tmp_path: Path) -> None:
     command = [tailwind, "-i", "dashboard/styles/app.css", "-o", built, "--minify"]
     subprocess.run(command, cwd=settings.BASE_DIR, check=True, capture_output=True, timeout=60)
     assert built.read_text() == (STATIC / "css" / "app.css").read_text(), "run `make css`"
+
+
+@pytest.mark.django_db
+async def test_pages_styles_and_scripts_are_compressed(async_client: AsyncClient) -> None:
+    lengths = {}
+    for path in ("/login", static("css/app.css"), static("vendor/htmx.min.js")):
+        plain = await async_client.get(path)
+        small = await async_client.get(path, headers={"accept-encoding": "gzip"})
+        whole = await _content(plain)
+        assert "content-encoding" not in plain and small["content-encoding"] == "gzip"
+        sent = await _content(small)
+        member = zlib.decompressobj(16 + zlib.MAX_WBITS)  # one, as a browser reads it
+        assert member.decompress(sent) == whole or path == "/login"  # whose token is another one each time
+        assert member.eof and not member.unused_data
+        lengths[path] = len(sent) / len(whole)
+    assert max(lengths.values()) < 0.6
+
+
+async def _content(answer: Any) -> bytes:
+    if not answer.streaming:
+        return bytes(answer.content)
+    return b"".join([part async for part in answer.streaming_content])
+
+
+def test_what_a_page_loads_first_is_small() -> None:
+    """Compressed, all scripts that any page has among it: less than a photograph."""
+    files = [STATIC / "css" / "app.css", *STATIC.glob("js/*.js"), *VENDOR.glob("*.js")]
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 80_000

@@ -170,6 +170,34 @@ def test_each_row_is_its_groups_sum_and_leads_to_it_alone(our: Office, client: C
     assert f'<option value="{our.of_dev.id}" selected>Dev</option>' in alone
 
 
+def test_more_groups_than_colours_are_others_in_the_chart_and_rows_in_the_table(
+    our: Office, client: Client, people: Cast
+) -> None:
+    for n in range(9):
+        our.use(MONDAY, model=f"model-{n}", api_key_id=f"apikey_{n}", usage=TokenUsage(10**8 + n))
+    as_(client, people.ada)
+    for group, other in (("model", "Other models"), ("api_key", "Other API keys")):
+        text = page(client, **WEEK, group=group, bucket="1d")
+        legend = re.findall(r'legend-name">([^<]+)</span><span class="legend-value" title="([^"]+)"', text)[
+            :6
+        ]
+        assert legend[-1][0] == other
+        found = rows(text)
+        assert sum(number(total) for _, total in legend) == number(found["All"][0])
+        assert len(found) == 13
+        assert number(legend[0][1]) == 10**8 + 8
+
+
+def test_the_drawing_is_as_high_as_its_table_says(our: Office, client: Client, people: Cast) -> None:
+    our.use(MONDAY, usage=TokenUsage(3 * 10**9), model="model-a")
+    our.use(MONDAY + HOUR, usage=TokenUsage(10**9), model="model-b")
+    as_(client, people.ada)
+    day = {"start": f"{MONDAY:%Y-%m-%dT%H:%MZ}", "end": f"{MONDAY + DAY:%Y-%m-%dT%H:%MZ}", "group": "model"}
+    drawn = re.findall(r'class="(series-[12])" d="([^"]+)"', page(client, **day))[:2]
+    assert drawn[0][1].startswith("M0.14 25.000h.72v75.000h-.72z")  # of an axis that ends at 4 billion
+    assert drawn[1][1].startswith("M1.14 75.000h.72v25.000h-.72z")
+
+
 def test_a_formula_in_a_name_stays_text_in_the_file_and_on_the_page(
     our: Office, client: Client, people: Cast
 ) -> None:
@@ -338,10 +366,11 @@ def test_a_page_asks_the_database_few_times(
         page(client, **WEEK, group="api_key", compare="1")
 
 
-def test_a_zone_that_is_none_is_refused(client: Client, people: Cast) -> None:
+def test_a_zone_that_is_none_is_refused_and_nobody_is_led_away(client: Client, people: Cast) -> None:
     as_(client, people.ada)
     for name in ("Mars/Olympus", "../etc/passwd", ""):
-        assert client.post("/time-zone", {"time_zone": name}).status_code == 400
-    assert (
-        client.post("/time-zone", {"time_zone": "Europe/Berlin", "next": "//evil.example"})["location"] == "/"
-    )
+        answer = client.post("/time-zone", {"time_zone": name, "next": "/usage"})
+        assert (answer["location"], "time_zone" in answer.cookies) == ("/usage", False)
+        assert "There is no time zone of that name" in client.get("/usage").content.decode()
+    answer = client.post("/time-zone", {"time_zone": "Asia/Calcutta", "next": "//evil.example"})
+    assert (answer["location"], answer.cookies["time_zone"].value) == ("/", "Asia/Kolkata")

@@ -243,7 +243,23 @@ def test_a_workspace_is_made_with_name_colour_and_residency(client: Client, peop
     assert (line.actor_id, line.ip_address) == (people.ada.id, "127.0.0.1")
 
 
+def test_tags_are_what_the_form_holds(client: Client, people: Cast) -> None:
+    workspace = lab(people)
+    as_(client, people.ada)
+    path, held = f"/workspaces/{workspace.id}", []
+
+    for tags in ("team: search\r\n url : https://a.example\r\n", "team: find", ""):
+        client.post(f"{path}/edit", settings_of("Lab", tags=tags))
+        workspace.refresh_from_db()
+        held.append(workspace.tags)
+
+    assert held == [{"team": "search", "url": "https://a.example"}, {"team": "find"}, {}]
+
+
 WRONG = [
+    ("tags", {"tags": ": nameless"}, "A tag has a name"),
+    ("tags", {"tags": "anthropic_x: y"}, "A tag has a name"),
+    ("tags", {"tags": "k: " + "v" * 257}, "A tag has a name"),
     ("name", {"name": "Taken"}, "A workspace named"),
     ("name", {"name": ""}, "This field is required."),
     ("display_color", {"display_color": "red"}, "Choose a colour such as #6C5BB9."),

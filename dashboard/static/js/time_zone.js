@@ -3,8 +3,17 @@
 const offer = document.querySelector("[data-zone-offer]");
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-if (offer && zone?.includes("/") && offer.elements.time_zone.value !== zone) {
+if (offer && zone?.includes("/") && known(offer.elements.time_zone.value) !== zone) {
   offer.elements.time_zone.value = zone;
   offer.querySelector("[data-zone-name]").textContent = zone;
   offer.hidden = false;
+}
+
+// As this browser calls it: zones have been renamed.
+function known(name) {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone;
+  } catch {
+    return name;
+  }
 }

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0021_audit_chain"),
+        ("gateway", "0015_audit_chain"),
     ]
 
     operations = [

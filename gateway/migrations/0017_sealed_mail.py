@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0023_request_contents"),
+        ("gateway", "0016_request_contents"),
     ]
 
     operations = [

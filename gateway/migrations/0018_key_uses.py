@@ -12,7 +12,7 @@ SELECT DISTINCT ON (api_key_id) api_key_id, organization_id, bucket, '', ''
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0018_sealed_mail"),
+        ("gateway", "0017_sealed_mail"),
     ]
 
     operations = [
