@@ -22,9 +22,9 @@ THROUGH_PROVIDER = "socialaccount"  # allauth's name for it
 
 @dataclass(frozen=True)
 class Proofs:
-    """The ids of the connections that were come through, and whether there was anything else."""
+    """The connections that were come through, each with its version then, and whether there was nothing else."""
 
-    connections: frozenset[str] = frozenset()
+    connections: frozenset[tuple[str, int]] = frozenset()
     only_sso: bool = False
 
     @property
@@ -36,6 +36,10 @@ class Proofs:
 def proofs_of(request: Any, user: User) -> Proofs:
     """From the session; no query."""
     records = get_authentication_records(request, user)
-    through = frozenset(str(one.get("provider")) for one in records if one["method"] == THROUGH_PROVIDER)
+    through = frozenset(
+        (str(one.get("provider")), int(one.get("version", 0)))
+        for one in records
+        if one["method"] == THROUGH_PROVIDER
+    )
     own = any(one["method"] != THROUGH_PROVIDER for one in records)
     return Proofs(through, bool(through) and not own)

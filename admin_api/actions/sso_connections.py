@@ -97,10 +97,11 @@ def turn_on(*, actor: Actor, connection: SsoConnection) -> SsoConnection:
 
 @transaction.atomic
 def turn_off(*, actor: Actor, connection: SsoConnection) -> SsoConnection:
-    """Nobody comes through it, and nobody has to. Sessions that did open nothing any more."""
+    """Nobody comes through it, and nobody has to. Sessions that did open nothing any more, also when it is on again."""
     organization, held = _held(connection)
     if held.state == State.ON:
         held.state = State.TESTED
+        held.version += 1
     _save(held)
     _require(organization, False)
     _record(actor, "sso.turned_off", held, {})

@@ -28,10 +28,12 @@ def connection_for(email: str) -> SsoConnection | None:
     return connections_on().filter(domains__name=domain_of(email)).first()
 
 
-def opened_by(connection_ids: Collection[str]) -> frozenset[uuid.UUID]:
-    """The organizations that who came through these connections may see."""
-    found = connections_on().filter(id__in=connection_ids)
-    return frozenset(found.values_list("organization_id", flat=True))
+def opened_by(connections: Collection[tuple[str, int]]) -> frozenset[uuid.UUID]:
+    """The organizations that who came through these connections (ids, with versions) may see; not any more once a
+    connection was turned off or changed.
+    """
+    rows = connections_on().filter(id__in=[id for id, _ in connections])
+    return frozenset(row.organization_id for row in rows if (row.id, row.version) in connections)
 
 
 def may_break_glass(organization: Organization, user: User) -> bool:

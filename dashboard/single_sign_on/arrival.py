@@ -91,7 +91,7 @@ def _signed_in(
             return failed(request, connection, "somebody else signed in at the provider", data)
         logout(request)
         here = None
-    record_authentication(request, user, THROUGH_PROVIDER, provider=connection.id)
+    record_authentication(request, user, THROUGH_PROVIDER, provider=connection.id, version=connection.version)
     request.session[SESSION_KEY] = str(connection.organization_id)
     if here is not None:
         request.session.cycle_key()

@@ -10,7 +10,7 @@ import gateway.models.identifiers
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("gateway", "0017_request_log"),
+        ("gateway", "0021_request_log"),
     ]
 
     operations = [

@@ -15,9 +15,9 @@ class SsoConnection(models.Model):
     whose `provider` is this id.
 
     OIDC has `issuer`, `client_id` and `encrypted_client_secret`, sealed by the vault; SAML has `entity_id`, `sso_url`
-    and `certificate` (PEM). `version` counts what these were. It is `tested` once somebody came back through it as it
-    is, and can then be turned `on`. Whether members have to use it is `Organization.require_sso`; `break_glass` are
-    the admins who never have to.
+    and `certificate` (PEM). `version` counts what these were, and how often it was turned off; what began under
+    another one does not count. It is `tested` once somebody came back through it as it is, and can then be turned
+    `on`. Whether members have to use it is `Organization.require_sso`; `break_glass` are the admins who never have to.
     """
 
     class Kind(models.TextChoices):

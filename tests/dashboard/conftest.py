@@ -86,6 +86,7 @@ def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "GATEWAY_DRAIN_SECONDS": "0",
+            "GATEWAY_SSO_PRIVATE_HOSTS": "127.0.0.1",
         }
         with _server(environment, listener), running([sys.executable, "manage.py", "drain"], environment):
             made = subprocess.run(

@@ -11,9 +11,10 @@ from django.test import Client
 
 from admin_api.actions import invites, sso_connections
 from admin_api.actor import SYSTEM
-from gateway.models import AuditEntry, Membership, SsoConnection, User
+from gateway.models import AuditEntry, Membership, Organization, SsoConnection, User
 from tests import oidc_provider
 from tests.dashboard.single_sign_on import at_provider, leave, openid_connection, through_openid
+from tests.dashboard.test_second_factors import code_of, with_app
 from tests.oidc_provider import OTHER_KEY, Provider, claims
 from tests.people import PASSWORD, Cast, person
 
@@ -316,9 +317,35 @@ def test_who_becomes_an_operator_signs_in_with_a_password_from_then_on(
 def test_what_is_turned_off_opens_nothing_any_more(client: Client, connection: SsoConnection) -> None:
     through_openid(client)
     assert client.get("/").status_code == 200
+    asleep = Client()
+    through_openid(asleep)
     sso_connections.turn_off(actor=SYSTEM, connection=connection)
     assert client.get("/")["location"].startswith("/login")
     assert signed_in_as(client) is None
+    sso_connections.turn_on(actor=SYSTEM, connection=connection)
+    assert asleep.get("/")["location"].startswith("/login")
+
+
+def test_a_second_factor_of_the_account_is_asked_for_as_after_a_password(
+    client: Client, people: Cast, connection: SsoConnection, openid_provider: Provider
+) -> None:
+    secret, _ = with_app(people.dev)
+    openid_provider.claims = claims("dev", email="dev@example.com")
+    assert through_openid(client, "dev@example.com", next="/usage")["location"] == "/login/second-factor"
+    assert signed_in_as(client) is None
+    client.post("/login/second-factor", {"code": code_of(secret)})
+    assert signed_in_as(client) == "dev@example.com"
+
+
+def test_a_second_factor_that_is_required_is_the_providers_business(
+    client: Client, people: Cast, connection: SsoConnection
+) -> None:
+    Organization.objects.filter(pk=people.acme.pk).update(require_second_factor=True)
+    through_openid(client)
+    assert client.get("/").status_code == 200
+    browser = Client()
+    browser.post("/login", {"login": people.dev.email, "password": PASSWORD})
+    assert browser.get("/")["location"] == "/settings/second-factor"
 
 
 def test_a_required_provider_shuts_out_passwords_but_those_for_emergencies(
