@@ -38,7 +38,7 @@ def create(
     _seal(made, provider)
     made.save(force_insert=True)
     _name_domains(made, names)
-    _record(actor, "sso.created", made, {"kind": made.kind, "domains": names, "role": made.role})
+    _record(actor, "sso.created", made, {"kind": made.kind, "domains": ", ".join(names), "role": made.role})
     return made
 
 

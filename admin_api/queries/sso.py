@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 
+from allauth.socialaccount.models import SocialAccount
 from django.db.models import QuerySet
 
 from admin_api.sso_domains import domain_of
@@ -34,6 +35,13 @@ def opened_by(connections: Collection[tuple[str, int]]) -> frozenset[uuid.UUID]:
     """
     rows = connections_on().filter(id__in=[id for id, _ in connections])
     return frozenset(row.organization_id for row in rows if (row.id, row.version) in connections)
+
+
+def came_through_sso(organization: Organization, user_ids: Collection[str]) -> frozenset[str]:
+    """Those of these users who signed in through the organization's provider before."""
+    connections = SsoConnection.objects.filter(organization=organization).values("id")
+    found = SocialAccount.objects.filter(provider__in=connections, user_id__in=user_ids)
+    return frozenset(found.values_list("user_id", flat=True))
 
 
 def may_break_glass(organization: Organization, user: User) -> bool:

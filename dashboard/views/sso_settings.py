@@ -252,6 +252,5 @@ def _ours(held: SsoConnection) -> list[tuple[str, str]]:
         return [("Redirect URI", redirect_uri(held.id))]
     return [
         ("ACS URL", acs_url(held.id)),
-        ("Entity ID (audience)", sp_entity_id(held.id)),
-        ("Metadata", sp_entity_id(held.id)),
+        ("Entity ID (audience), where our metadata is, too", sp_entity_id(held.id)),
     ]

@@ -14,6 +14,7 @@ from admin_api.actor import SYSTEM
 from gateway.models import AuditEntry, Membership, Organization, SsoConnection, User
 from tests import oidc_provider
 from tests.dashboard.single_sign_on import at_provider, leave, openid_connection, through_openid
+from tests.dashboard.test_pages import as_
 from tests.dashboard.test_second_factors import code_of, with_app
 from tests.oidc_provider import OTHER_KEY, Provider, claims
 from tests.people import PASSWORD, Cast, person
@@ -56,6 +57,11 @@ def test_somebody_new_becomes_a_member_with_the_role_for_new_members(
         "sso.signed_in",
     }
     assert SocialAccount.objects.get().extra_data == {}
+    assert "device" not in client.cookies
+    as_(client, people.ada)
+    listed = client.get("/members").content.decode()
+    assert listed.count(">SSO<") == 1
+    assert "Came through your provider" in client.get(f"/members/{user.id}").content.decode()
     assert not SocialToken.objects.exists() and not SocialApp.objects.exists()
 
 
