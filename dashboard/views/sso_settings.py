@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -93,8 +95,8 @@ class RequireForm(Form):
         help_text="For when the provider is away: at least one. Only admins with a password are listed.",
     )
 
-    def __init__(self, place: Place, data: object = None) -> None:
-        super().__init__(data)
+    def __init__(self, place: Place, data: object = None, named: Sequence[str] = ()) -> None:
+        super().__init__(data, initial={"break_glass": list(named)})
         choices = [(user.id, user.email) for user in admins_with_password(place.organization)]
         self.fields["break_glass"].choices = choices
 
@@ -102,7 +104,9 @@ class RequireForm(Form):
 @require_safe
 @admins
 def connection(request: HttpRequest, place: Place) -> HttpResponse:
-    return _shown(request, place, RequireForm(place))
+    held = connection_of(place.organization)
+    named = held.break_glass.values_list("id", flat=True) if held else ()
+    return _shown(request, place, RequireForm(place, named=list(named)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -15,8 +15,8 @@ from tests.saml_provider import key_pair
 def made(cast: Cast) -> dict[str, str]:
     """Tess sets up an app, Pia a passkey, Wim looks at webhooks; all of Hooli, where Tess and Wim are admins.
 
-    Rob has yet to set up what Initrode asks for. Sia runs an organization that has no identity provider yet, Sam one
-    with SAML that requires it, where Sid has only a password.
+    Rob has yet to set up what Initrode asks for. Sia runs an organization that has no identity provider, Sol one that
+    gets one in a test, Sam one with SAML that requires it, where Sid has only a password.
     """
     initrode = organizations.create(actor=SYSTEM, name="Initrode", tier=cast.acme.tier)
     Organization.objects.filter(pk=initrode.pk).update(require_second_factor=True)
@@ -46,7 +46,9 @@ def made(cast: Cast) -> dict[str, str]:
 def _with_providers(cast: Cast) -> None:
     raviga = organizations.create(actor=SYSTEM, name="Raviga", tier=cast.acme.tier)
     people.person("Sia", raviga, "admin")
-    sso_connections.allow_domain(actor=SYSTEM, organization=raviga, domain="acme.example")
+    endframe = organizations.create(actor=SYSTEM, name="Endframe", tier=cast.acme.tier)
+    people.person("Sol", endframe, "admin")
+    sso_connections.allow_domain(actor=SYSTEM, organization=endframe, domain="acme.example")
     aviato = organizations.create(actor=SYSTEM, name="Aviato", tier=cast.acme.tier)
     sam = people.person("Sam", aviato, "admin")
     people.person("Sid", aviato, "developer")

@@ -26,7 +26,7 @@ def test_an_admin_sets_it_up_and_somebody_new_comes_through(
     page: Page,  # noqa: F811 - the fixture
     provider: Provider,
 ) -> None:
-    password(page, site.url, "sia@example.com")
+    password(page, site.url, "sol@example.com")
     page.get_by_role("link", name="Settings").first.click()
     page.get_by_role("link", name="Single sign-on").click()
     page.get_by_role("link", name="Add an OpenID Connect provider").click()
@@ -43,7 +43,7 @@ def test_an_admin_sets_it_up_and_somebody_new_comes_through(
     looked_at(page, "settings-sso-test")
     page.get_by_role("link", name="Back to single sign-on").click()
     page.get_by_role("button", name="Turn on").click()
-    page.get_by_label("sia@example.com").check()
+    page.get_by_label("sol@example.com").check()
     looked_at(page, "settings-sso-on")
     page.get_by_role("button", name="Require single sign-on").click()
     expect(page.get_by_text("On, required")).to_be_visible()

@@ -186,6 +186,7 @@ def test_it_is_tested_then_on_then_required_and_each_step_is_written_down(
     assert Organization.objects.get(pk=people.acme.pk).require_sso
     assert "ada@example.com" in client.get("/settings/sso").content.decode()
     client.post("/settings/sso/turn", {"to": "optional"})
+    assert "checked" in client.get("/settings/sso").content.decode()
     client.post("/settings/sso/turn", {"to": "off"})
     assert client.post("/settings/sso/remove")["location"] == "/settings/sso"
     lines = AuditEntry.objects.filter(organization_id=people.acme.id, actor_id=people.ada.id)
