@@ -7,6 +7,7 @@ belong to none, come from the names of the catalog, and from any organization's 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import QuerySet
@@ -48,24 +49,33 @@ from gateway.models import (
 )
 
 
-def memberships_of(user: User) -> list[Membership]:
-    """Every organization the user belongs to, by name, each with its tier."""
-    mine = Membership.objects.filter(user=user).select_related("organization__tier")
-    return list(mine.order_by("organization__name"))
+def memberships_of(user: User, among: Collection[uuid.UUID] | None = None) -> list[Membership]:
+    """Every organization the user belongs to, by name, each with its tier; only those `among`, where it is given."""
+    return list(_mine(user, among).order_by("organization__name"))
 
 
-def membership_for(user: User, organization_id: str | uuid.UUID | None = None) -> Membership:
-    """The user's place in that organization; without an id, in the one they joined first.
+def membership_for(
+    user: User,
+    organization_id: str | uuid.UUID | None = None,
+    among: Collection[uuid.UUID] | None = None,
+) -> Membership:
+    """The user's place in that organization; without an id, in the one they joined first. `among` is what the session
+    may see, where that is not all.
 
     Raises `NotFound` where the id is malformed, or names no organization, or one of other people.
     """
-    mine = Membership.objects.filter(user=user).select_related("organization__tier")
+    mine = _mine(user, among)
     if organization_id is not None:
         mine = mine.filter(organization_id=_identifier(organization_id))
     membership = mine.order_by("added_at", "id").first()
     if membership is None:
         raise NotFound("Organization not found.")
     return membership
+
+
+def _mine(user: User, among: Collection[uuid.UUID] | None) -> QuerySet[Membership]:
+    mine = Membership.objects.filter(user=user).select_related("organization__tier")
+    return mine if among is None else mine.filter(organization_id__in=among)
 
 
 def organization_for(user: User, organization_id: str | uuid.UUID | None = None) -> Organization:

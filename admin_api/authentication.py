@@ -6,8 +6,9 @@ A refusal reads as on the data plane, whose doors stand beside these.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TypedDict
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -22,6 +23,7 @@ from admin_api.actor import Actor
 from admin_api.caller import Caller, Operator
 from admin_api.house_rules import broken_rule
 from admin_api.presented import INVALID, address_of, secret_of, wrong_key
+from admin_api.session_proofs import Proofs, proofs_of
 from gateway import credentials
 from gateway.errors import AuthenticationFailed, NotFound, PermissionDenied
 from gateway.models import ApiKey, Membership, OperatorKey, Organization, User
@@ -58,9 +60,16 @@ class SessionAuthentication(authentication.SessionAuthentication):
         if signed_in is None:
             return None
         user = signed_in[0]
-        organization = _administered(user, request.session.get(CHOSEN_ORGANIZATION))
+        proofs = proofs_of(request, user)
+        organization = _administered(user, request.session.get(CHOSEN_ORGANIZATION), proofs)
         signed_in_at = request.session.get(SIGNED_IN, {}).get("at")
-        broken = broken_rule(organization, user, address=address_of(request) or "", signed_in_at=signed_in_at)
+        broken = broken_rule(
+            organization,
+            user,
+            address=address_of(request) or "",
+            signed_in_at=signed_in_at,
+            proofs=proofs,
+        )
         if broken is not None:
             raise PermissionDenied(broken.value)
         return user, Caller(organization, Actor.user(user, **_origin(request)))
@@ -140,16 +149,22 @@ def _check_usable(key: ApiKey, address: str) -> None:
         raise PermissionDenied(f"This Admin key may not be used from {address}.")
 
 
-def _administered(user: User, chosen: str | None) -> Organization:
+def _administered(user: User, chosen: str | None, proofs: Proofs) -> Organization:
     """The organization the session is about, as in the dashboard: the chosen one, else the first joined."""
-    try:
-        membership = access.membership_for(user, chosen)
-    except NotFound:  # chosen long ago and left since, or a member of nothing
-        membership = Membership.objects.filter(user=user).order_by("added_at", "id").first()
+    among = proofs.among
+    # Chosen long ago and left since, or a member of nothing.
+    membership = _membership(user, chosen, among) or _membership(user, None, among)
     if membership is None or membership.role != Membership.Role.ADMIN:
         raise PermissionDenied("Only admins of an organization may call the Admin API.")
     _check_not_suspended(membership.organization)
     return membership.organization
+
+
+def _membership(user: User, chosen: str | None, among: Collection[UUID] | None) -> Membership | None:
+    try:
+        return access.membership_for(user, chosen, among)
+    except NotFound:
+        return None
 
 
 def _check_not_suspended(organization: Organization) -> None:

@@ -18,7 +18,12 @@ ACTORS = {
     "operator_key": "operator key",
     "system": "command line",
 }
-NOUNS = {"api_key": "API key", "operator_key": "operator key"}
+NOUNS = {
+    "api_key": "API key",
+    "operator_key": "operator key",
+    "sso": "single sign-on",
+    "sso_connection": "identity provider",
+}
 BEFORE_AND_AFTER = ("changed", "created", "secret_replaced")  # actions whose details are pairs by field
 MOST_BRIEF = 2  # changes that the list shows
 LONGEST_BRIEF = 90  # characters of each

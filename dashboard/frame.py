@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from admin_api import access
 from admin_api.queries.member_workspaces import managed_workspaces
 from admin_api.roles import Role
+from admin_api.session_proofs import proofs_of
 from dashboard import shortcuts, theme
 from dashboard.navigation import OPERATED, Entry, entries_for
-from dashboard.place import Place, place_of
+from dashboard.place import Place, operates, place_of
 from gateway.models import Organization, User
 
 
@@ -48,7 +49,10 @@ class Frame:
 
     @cached_property
     def organizations(self) -> list[Organization]:
-        return [one.organization for one in access.memberships_of(self.user)] if self.user else []
+        if self.user is None:
+            return []
+        among = proofs_of(self._request, self.user).among
+        return [one.organization for one in access.memberships_of(self.user, among)]
 
     @cached_property
     def navigation(self) -> list[Entry]:
@@ -56,7 +60,7 @@ class Frame:
         if self.user is None:
             return []
         role, also = (self.place.role, self._also(self.place)) if self.place else (None, frozenset[str]())
-        return entries_for(role, also, operator=self.user.is_operator)
+        return entries_for(role, also, operator=operates(self._request))
 
     def _also(self, place: Place) -> frozenset[str]:
         """Whoever runs a workspace sees its pages, even where their role in the organization shows none."""
@@ -67,7 +71,7 @@ class Frame:
     @cached_property
     def operated(self) -> Sequence[Entry]:
         """The pages of who runs the installation."""
-        return OPERATED if self.user is not None and self.user.is_operator else ()
+        return OPERATED if self.user is not None and operates(self._request) else ()
 
     @property
     def here(self) -> str:

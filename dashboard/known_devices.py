@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.deprecation import MiddlewareMixin
 
+from admin_api.session_proofs import proofs_of
 from gateway.models import User
 
 COOKIE = "__Host-device" if settings.SESSION_COOKIE_SECURE else "device"
@@ -45,8 +46,9 @@ def known(request: HttpRequest, account: str) -> str:
 
 @receiver(user_logged_in)
 def note(request: HttpRequest, user: User, **_: object) -> None:
-    """The cookie is set with the answer to this request."""
-    request.META["dashboard.signed_in"] = user
+    """The cookie is set with the answer to this request; not for who gave no proof of their own."""
+    if not proofs_of(request, user).only_sso:
+        request.META["dashboard.signed_in"] = user
 
 
 class KnownDeviceMiddleware(MiddlewareMixin):

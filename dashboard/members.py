@@ -10,6 +10,7 @@ from decimal import Decimal
 from admin_api.queries.member_activity import last_requests
 from admin_api.queries.member_spend import spend_to_date
 from admin_api.queries.second_factors import with_second_factor
+from admin_api.queries.sso import came_through_sso
 from admin_api.queries.workspace_roles import WorkspaceRoleHeld, roles_given
 from admin_api.roles import INHERITED
 from dashboard.csv_export import Cell
@@ -33,12 +34,14 @@ MONTH = Period("monthly")
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """`second_factor` is whether they sign in with one; `seen` is the last sign-in, or the last request with a key that
-    acts for the member; `spent` is this month's by such keys, in US dollars."""
+    """`second_factor` is whether they sign in with one, `sso` whether they came through the organization's provider;
+    `seen` is the last sign-in, or the last request with a key that acts for the member; `spent` is this month's by such
+    keys, in US dollars."""
 
     membership: Membership
     workspaces: str
     second_factor: bool
+    sso: bool
     seen: datetime.datetime | None
     spent: Decimal
 
@@ -61,11 +64,13 @@ def read(organization: Organization, rows: Sequence[Membership], now: datetime.d
     spent = spend_to_date(organization, ids, [MONTH], now=now)
     requests = last_requests(organization, ids)
     given, secured = roles_given(organization, ids), with_second_factor(ids)
+    through = came_through_sso(organization, ids)
     return [
         Line(
             membership=row,
             workspaces=_workspaces(row, given.get(row.user_id, [])),
             second_factor=row.user_id in secured,
+            sso=row.user_id in through,
             seen=max(filter(None, (row.user.last_login, requests.get(row.user_id))), default=None),
             spent=spent.get((row.user_id, MONTH), Decimal(0)),
         )

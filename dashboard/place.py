@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Collection
 from typing import Concatenate, ParamSpec
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from admin_api import access
 from admin_api.actor import Actor
 from admin_api.house_rules import Broken, broken_rule
+from admin_api.session_proofs import proofs_of
 from dashboard.client_address import client_address
 from gateway.errors import NotFound, PermissionDenied
 from gateway.models import Membership, Organization, User
@@ -61,7 +63,7 @@ def member_page(
             return to_sign_in(request)
         place = place_of(request)
         if place is None:
-            return render(request, "dashboard/no_organization.html")
+            return _nowhere(request)
         return turned_away(request, place) or view(request, place, *args, **kwargs)
 
     return page
@@ -131,7 +133,7 @@ def operator_page(
     def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not isinstance(request.user, User):
             return to_sign_in(request)
-        if not request.user.is_operator:
+        if not operates(request):
             raise NotFound("There is no such page.")
         return view(request, request.user, *args, **kwargs)
 
@@ -166,8 +168,8 @@ def reader_page_for(
         @functools.wraps(view)
         def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             user = request.user
-            place = place_of(request) if isinstance(user, User) and user.is_operator else None
-            if isinstance(user, User) and user.is_operator and (place is None or place.role not in roles):
+            place = place_of(request) if operates(request) else None
+            if isinstance(user, User) and operates(request) and (place is None or place.role not in roles):
                 return view(request, Reader(user, None), *args, **kwargs)
             return member(request, *args, **kwargs)
 
@@ -184,6 +186,39 @@ def _as_reader(
         return view(request, Reader(place.user, place), *args, **kwargs)
 
     return of_member
+
+
+def operates(request: HttpRequest) -> bool:
+    """Whether somebody who runs the installation is here; an organization's provider cannot say so."""
+    user = request.user
+    return isinstance(user, User) and user.is_operator and not proofs_of(request, user).only_sso
+
+
+def owner_page(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Stands above `own_page` where somebody changes how they sign in: not for who came only through a provider.
+
+    Raises `PermissionDenied`.
+    """
+
+    @functools.wraps(view)
+    def page(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if isinstance(request.user, User) and proofs_of(request, request.user).only_sso:
+            raise PermissionDenied(
+                "You signed in through your organization. To change how you sign in here, sign in with your password."
+            )
+        return view(request, *args, **kwargs)
+
+    return page
+
+
+def _nowhere(request: HttpRequest) -> HttpResponse:
+    """A member of nothing; or somebody whose organization has turned off what they came through."""
+    if isinstance(request.user, User) and proofs_of(request, request.user).only_sso:
+        logout(request)
+        return to_sign_in(request)
+    return render(request, "dashboard/no_organization.html")
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -208,7 +243,9 @@ def place_of(request: HttpRequest) -> Place | None:
         return None
     asked = (user.pk, request.session.get(SESSION_KEY))
     if request.META.get(_ASKED) != asked:
-        membership = _chosen(user, asked[1]) or _chosen(user, None)
+        proofs = proofs_of(request, user)
+        among = frozenset[uuid.UUID]() if proofs.only_sso and user.is_operator else proofs.among
+        membership = _chosen(user, asked[1], among) or _chosen(user, None, among)
         request.META[_FOUND] = Place(user, membership.organization, membership) if membership else None
         request.META[_ASKED] = asked
     found: Place | None = request.META[_FOUND]
@@ -225,12 +262,15 @@ def turned_away(request: HttpRequest, place: Place) -> HttpResponse | None:
         place.user,
         address=client_address(request),
         signed_in_at=request.session.get(SIGNED_IN, {}).get("at"),
+        proofs=proofs_of(request, place.user),
     )
     if broken is Broken.ADDRESS:
         raise PermissionDenied(broken.value)
     if broken is Broken.AGE:
         logout(request)
         return to_sign_in(request)
+    if broken is Broken.SSO:
+        return _whole_page(request, reverse("sso_needed"))
     return _whole_page(request, reverse("second_factor_needed")) if broken else None
 
 
@@ -250,8 +290,10 @@ def _is_fragment(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def _chosen(user: User, organization_id: str | None) -> Membership | None:
+def _chosen(
+    user: User, organization_id: str | None, among: Collection[uuid.UUID] | None
+) -> Membership | None:
     try:
-        return access.membership_for(user, organization_id)
+        return access.membership_for(user, organization_id, among)
     except NotFound:
         return None

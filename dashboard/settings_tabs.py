@@ -17,7 +17,11 @@ class Tab:
 
 
 OWN = (("You", "settings"), ("Security", "security"))
-ORGANIZATION = (("Organization", "organization_settings"), ("Webhooks", "webhooks"))
+ORGANIZATION = (
+    ("Organization", "organization_settings"),
+    ("Single sign-on", "sso"),
+    ("Webhooks", "webhooks"),
+)
 
 
 def tabs(request: HttpRequest, current: str) -> list[Tab]:

@@ -25,6 +25,7 @@ RATES = {
     "code": f"10/{MINUTES}m/key",
     "reset_address": f"10/{MINUTES}m/ip",
     "reset_account": f"3/{MINUTES}m/key",
+    "sso": f"300/{MINUTES}m/ip",
 }
 
 

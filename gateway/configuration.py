@@ -60,6 +60,9 @@ class Configuration(BaseSettings):
     allowed_hosts: CommaList = Field([], alias="GATEWAY_ALLOWED_HOSTS")
     trusted_proxies: CommaList = Field([], alias="GATEWAY_TRUSTED_PROXIES")
 
+    # Hosts of organizations' identity providers that may be in a private network, and spoken to over http.
+    sso_private_hosts: CommaList = Field([], alias="GATEWAY_SSO_PRIVATE_HOSTS")
+
     # How mail leaves it; without an address none does.
     email_url: SecretStr | None = Field(None, alias="EMAIL_URL")
     email_from: str = Field("", alias="GATEWAY_EMAIL_FROM")
@@ -87,7 +90,9 @@ class Configuration(BaseSettings):
 
     data_dir: Path = Field(default_factory=data_dir_from_environment, alias="DATA_DIR")
 
-    @field_validator("allowed_hosts", "trusted_proxies", "data_encryption_keys", mode="before")
+    @field_validator(
+        "allowed_hosts", "trusted_proxies", "sso_private_hosts", "data_encryption_keys", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "gateway",
     "dashboard",
 ]
@@ -169,6 +170,9 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/15m/key,10/15m/ip"}
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60  # how old a sign-in may be where harm can be done
 ACCOUNT_SESSION_REMEMBER = True  # as long as any session, without asking
+SOCIALACCOUNT_ADAPTER = "dashboard.single_sign_on.adapter.SingleSignOn"
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
 MFA_ADAPTER = "dashboard.second_factor.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1  # periods of 30 seconds before and after, for clocks that are not exact

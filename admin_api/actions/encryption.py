@@ -15,13 +15,14 @@ from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.locks import hold_catalog
 from gateway.encryption import Vault
-from gateway.models import Mail, ProviderKey, RequestContent, WebhookEndpoint
+from gateway.models import Mail, ProviderKey, RequestContent, SsoConnection, WebhookEndpoint
 
 # Every column that holds what `gateway.encryption` has made, or null; save for contents, of which there are many.
 ENCRYPTED: tuple[tuple[type[models.Model], str], ...] = (
     (ProviderKey, "encrypted_api_key"),
     (WebhookEndpoint, "encrypted_secret"),
     (Mail, "sealed"),
+    (SsoConnection, "encrypted_client_secret"),
 )
 # What authenticator apps and recovery codes follow from, by its name in `Authenticator.data`.
 SEALED_IN_DATA = ("secret", "seed")

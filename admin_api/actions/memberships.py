@@ -9,6 +9,7 @@ from django.db import transaction
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.queries.members import api_keys_of
+from admin_api.queries.sso import connection_of, may_break_glass
 from admin_api.unattended_batches import canceled_batches
 from gateway.directory import publish
 from gateway.errors import InvalidRequest, NotFound
@@ -108,6 +109,7 @@ def _held(membership: Membership) -> Membership:
 
 def _check_not_last_admin(held: Membership, error_code: str | None = None) -> None:
     """The error code is for whoever is alone."""
+    _check_not_last_for_emergencies(held)
     others = Membership.objects.filter(organization=held.organization_id).exclude(pk=held.pk)
     if held.role != Membership.Role.ADMIN or others.filter(role=Membership.Role.ADMIN).exists():
         return
@@ -118,6 +120,20 @@ def _check_not_last_admin(held: Membership, error_code: str | None = None) -> No
     raise InvalidRequest(
         "The only member of an organization cannot be demoted or removed.", error_code=error_code
     )
+
+
+def _check_not_last_for_emergencies(held: Membership) -> None:
+    """While single sign-on is required somebody named gets in without it."""
+    if not held.organization.require_sso or not may_break_glass(held.organization, held.user):
+        return
+    admins = Membership.objects.filter(organization=held.organization_id, role=Membership.Role.ADMIN)
+    others = admins.exclude(pk=held.pk).values("user_id")
+    connection = connection_of(held.organization)
+    if connection is None or not connection.break_glass.filter(id__in=others).exists():
+        raise InvalidRequest(
+            f"{held.user.email} is the last one who gets in when the identity provider is away. Name another admin "
+            "under Settings, Single sign-on first."
+        )
 
 
 def _record(actor: Actor, action: str, membership: Membership, details: Mapping[str, object]) -> None:

@@ -11,7 +11,7 @@ from admin_api.actions import second_factors
 from admin_api.queries.second_factors import has_second_factor, of_user
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.passkeys import NewPasskeyForm, creation_options
-from dashboard.place import actor_of, place_of, set_up_page
+from dashboard.place import actor_of, owner_page, place_of, set_up_page
 from dashboard.second_factor import CodeForm, grouped, picture_of, secret_of, set_up_token
 from dashboard.settings_tabs import tabs
 from dashboard.views.security import show_codes
@@ -31,6 +31,7 @@ def needed(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @fresh_sign_in
+@owner_page
 @set_up_page
 def authenticator(request: HttpRequest, user: User) -> HttpResponse:
     """A secret as a QR code and as text, and a code that proves that the app has it."""
@@ -60,6 +61,7 @@ def authenticator(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @fresh_sign_in
+@owner_page
 @set_up_page
 def new_passkey(request: HttpRequest, user: User) -> HttpResponse:
     form = NewPasskeyForm(request.POST if request.method == "POST" else None, initial={"name": "Passkey"})
@@ -75,6 +77,7 @@ def new_passkey(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_POST
 @fresh_sign_in
+@owner_page
 @set_up_page
 def passkey_options(request: HttpRequest, user: User) -> HttpResponse:
     """What the browser needs to make a passkey."""

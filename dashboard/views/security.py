@@ -21,7 +21,7 @@ from dashboard import known_devices, time_zone, user_agents
 from dashboard.form import Form
 from dashboard.fresh_sign_in import fresh_sign_in
 from dashboard.passwords import NewPasswordField
-from dashboard.place import actor_of, own_page, set_up_page
+from dashboard.place import actor_of, own_page, owner_page, set_up_page
 from dashboard.second_factor import grouped
 from dashboard.settings_tabs import tabs
 from dashboard.sign_in import PasswordAgainForm
@@ -66,6 +66,7 @@ def security(request: HttpRequest, user: User) -> HttpResponse:
 
 @sensitive_post_parameters("password", "new")
 @require_http_methods(["GET", "HEAD", "POST"])
+@owner_page
 @own_page
 def change_password(request: HttpRequest, user: User) -> HttpResponse:
     """The password of now and a new one. Every other session ends."""
@@ -84,6 +85,7 @@ def change_password(request: HttpRequest, user: User) -> HttpResponse:
 
 
 @require_POST
+@owner_page
 @own_page
 def confirm_email(request: HttpRequest, user: User) -> HttpResponse:
     """Mails the link. Raises `NotFound` where no mail leaves here, and so no button leads here."""
@@ -96,6 +98,7 @@ def confirm_email(request: HttpRequest, user: User) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @fresh_sign_in
+@owner_page
 @set_up_page
 def recovery_codes(request: HttpRequest, user: User) -> HttpResponse:
     """New codes, shown by the answer to the button and never again."""
@@ -118,6 +121,7 @@ def show_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @fresh_sign_in
+@owner_page
 @own_page
 def remove_second_factor(request: HttpRequest, user: User, id: str) -> HttpResponse:
     """A question first, since the account is less safe without it."""

@@ -24,6 +24,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from admin_api import mail
 from admin_api.queries.second_factors import SecondFactors, of_user
+from admin_api.session_proofs import proofs_of
 from dashboard.local_path import is_local, local_or_home
 from dashboard.passkeys import request_options
 from dashboard.place import to_sign_in
@@ -118,6 +119,7 @@ def reauthenticate(request: HttpRequest) -> HttpResponse:
             form,
             again=again,
             next=following,
+            through_sso=bool(proofs_of(request, request.user).connections),
         )
     request.session.cycle_key()
     return redirect(local_or_home(following))

@@ -17,6 +17,7 @@ from gateway.models.service_accounts import ServiceAccount, ServiceAccountWorksp
 from gateway.models.sessions import BrowserSession
 from gateway.models.spend_alerts import SpendAlert
 from gateway.models.spend_limits import SpendLimit, SpendLimitIncreaseRequest
+from gateway.models.sso import SsoConnection, SsoDomain
 from gateway.models.usage import PartitionHorizon, UsageDay, UsageEvent, UsageHour, UsageMinute, UsageSession
 from gateway.models.users import Membership, PasswordResetRequest, User
 from gateway.models.webhooks import WebhookDelivery, WebhookEndpoint, WebhookEvent
@@ -58,6 +59,8 @@ __all__ = [
     "SpendAlert",
     "SpendLimit",
     "SpendLimitIncreaseRequest",
+    "SsoConnection",
+    "SsoDomain",
     "Tier",
     "UsageDay",
     "UsageEvent",

@@ -64,3 +64,7 @@ def webhook_event_id() -> str:
 
 def message_batch_id() -> str:
     return new_id("msgbatch")
+
+
+def sso_connection_id() -> str:
+    return new_id("sso")

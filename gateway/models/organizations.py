@@ -39,6 +39,9 @@ class Organization(models.Model):
     What its members' sessions must be like (`admin_api/house_rules.py`): with a second factor, from the networks in
     `dashboard_ips` (CIDR; none means anywhere), at most `session_hours` old (null: as long as any session).
     Invitations go only to addresses of `invite_domains`, lower case; none means any.
+
+    With `require_sso` members come through its `sso_connection`. `sso_domains` are those that an operator allows it to
+    name there, beside the domains of its admins' confirmed addresses.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -55,6 +58,8 @@ class Organization(models.Model):
     invite_domains = models.JSONField(default=list, db_default=[])
     dashboard_ips = models.JSONField(default=list, db_default=[])
     session_hours = models.SmallIntegerField(null=True)
+    require_sso = models.BooleanField(default=False, db_default=False)
+    sso_domains = models.JSONField(default=list, db_default=[])
 
     def __str__(self) -> str:
         return self.name

@@ -44,6 +44,8 @@ from admin_api.actions import (
     sessions,
     spend_limit_increase_requests,
     spend_limits,
+    sso_connections,
+    sso_members,
     tiers,
     users,
     webhook_endpoints,
@@ -53,6 +55,7 @@ from admin_api.actions import (
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo, WeightedKey
 from admin_api.queries.sessions import name_of
+from admin_api.sso_settings import Oidc
 from gateway.models import (
     ApiKey,
     AuditEntry,
@@ -65,6 +68,7 @@ from gateway.models import (
     ServiceAccountWorkspace,
     SpendLimit,
     SpendLimitIncreaseRequest,
+    SsoConnection,
     Tier,
     WebhookEndpoint,
     Workspace,
@@ -179,6 +183,28 @@ def session(people: Cast) -> str:
 
 def confirmation(people: Cast) -> str:
     return signing.dumps([people.dev.id, people.dev.email], salt=email_addresses.SALT)
+
+
+OIDC = Oidc("https://1.1.1.1", "gateway", "a secret")
+
+
+def with_domain(people: Cast) -> Organization:
+    sso_connections.allow_domain(actor=SYSTEM, organization=people.acme, domain="acme.example")
+    return people.acme
+
+
+def sso(people: Cast, state: str = "draft") -> SsoConnection:
+    sso_connections.allow_domain(actor=SYSTEM, organization=people.acme, domain="example.com")
+    made = sso_connections.create(
+        actor=SYSTEM,
+        organization=people.acme,
+        provider=OIDC,
+        domains=["example.com"],
+        role="user",
+    )
+    SsoConnection.objects.filter(pk=made.pk).update(state=state)
+    made.refresh_from_db()
+    return made
 
 
 def tier() -> Tier:
@@ -424,6 +450,53 @@ SCENARIOS: dict[str, Callable[[Cast], Act]] = {
     "model_groups.remove": lambda people: (lambda it: lambda: model_groups.remove(actor=SYSTEM, group=it))(
         model_groups.upsert(actor=SYSTEM, name="g").row
     ),
+    "sso_connections.create": lambda people: (
+        lambda acme: (
+            lambda: sso_connections.create(
+                actor=SYSTEM, organization=acme, provider=OIDC, domains=["acme.example"], role="user"
+            )
+        )
+    )(with_domain(people)),
+    "sso_connections.update": lambda people: (
+        lambda it: (
+            lambda: sso_connections.update(
+                actor=SYSTEM, connection=it, provider=OIDC, domains=["example.com"], role="developer"
+            )
+        )
+    )(sso(people)),
+    "sso_connections.note_test": lambda people: (
+        lambda it: lambda: sso_connections.note_test(actor=SYSTEM, connection=it, version=it.version)
+    )(sso(people)),
+    "sso_connections.turn_on": lambda people: (
+        lambda it: lambda: sso_connections.turn_on(actor=SYSTEM, connection=it)
+    )(sso(people, "tested")),
+    "sso_connections.turn_off": lambda people: (
+        lambda it: lambda: sso_connections.turn_off(actor=SYSTEM, connection=it)
+    )(sso(people, "on")),
+    "sso_connections.require": lambda people: (
+        lambda it: lambda: sso_connections.require(actor=SYSTEM, connection=it, break_glass=[people.ada.id])
+    )(sso(people, "on")),
+    "sso_connections.stop_requiring": lambda people: (
+        lambda it: lambda: sso_connections.stop_requiring(actor=SYSTEM, connection=it)
+    )(sso(people, "on")),
+    "sso_connections.remove": lambda people: (
+        lambda it: lambda: sso_connections.remove(actor=SYSTEM, connection=it)
+    )(sso(people, "on")),
+    "sso_connections.allow_domain": lambda people: (
+        lambda: sso_connections.allow_domain(actor=SYSTEM, organization=people.acme, domain="acme.example")
+    ),
+    "sso_members.note_refusal": lambda people: (
+        lambda it: lambda: sso_members.note_refusal(actor=SYSTEM, connection=it, reason="expired")
+    )(sso(people, "on")),
+    "sso_members.admit": lambda people: (
+        lambda it: (
+            lambda: sso_members.admit(
+                actor=SYSTEM,
+                connection=it,
+                identity=sso_members.Identity("sub-1", "new@example.com", True, "New"),
+            )
+        )
+    )(sso(people, "on")),
     "tiers.upsert": lambda people: lambda: tier(),
     "tiers.remove": lambda people: (lambda it: lambda: tiers.remove(actor=SYSTEM, tier=it))(tier()),
     "users.create": lambda people: (
@@ -487,6 +560,7 @@ LINES = {
     "invites.accept": 3,  # the new user, the membership, the invite
     "organizations.set_up": 2,  # the organization, the invite
     "organizations.update": 5,  # one for each thing that changes
+    "sso_members.admit": 3,  # the new user, the membership, the sign-in
 }
 
 

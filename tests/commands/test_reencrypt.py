@@ -9,11 +9,11 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from pydantic import SecretStr
 
-from admin_api.actions import invites, providers, second_factors
+from admin_api.actions import invites, providers, second_factors, sso_connections
 from admin_api.actor import SYSTEM
 from admin_api.catalog import WeightedKey
 from gateway.encryption import Vault
-from gateway.models import AuditEntry, Mail, ProviderKey
+from gateway.models import AuditEntry, Mail, ProviderKey, SsoConnection
 from tests.dashboard.test_second_factors import code_of, with_app
 from tests.people import Cast
 
@@ -40,6 +40,17 @@ def provider() -> ProviderKey:
     return row.keys.get()
 
 
+def identity_provider(people: Cast) -> SsoConnection:
+    sso_connections.allow_domain(actor=SYSTEM, organization=people.acme, domain="acme.example")
+    return sso_connections.create(
+        actor=SYSTEM,
+        organization=people.acme,
+        provider=sso_connections.Oidc("https://1.1.1.1", "gateway", SECRET),
+        domains=["acme.example"],
+        role="user",
+    )
+
+
 def reencrypt() -> str:
     out = io.StringIO()
     call_command("reencrypt", stdout=out)
@@ -57,6 +68,17 @@ def test_stored_secrets_come_under_the_first_key(with_keys: Callable[..., None])
     assert Vault([NEW]).decrypt(key.encrypted_api_key) == SECRET
     entry = AuditEntry.objects.get(action="encryption.renewed")
     assert entry.details == {"total": 1, "changed": 1, "unreadable": []}
+
+
+def test_so_do_those_of_identity_providers(people: Cast, with_keys: Callable[..., None]) -> None:
+    with_keys(OLD)
+    connection = identity_provider(people)
+    with_keys(NEW, OLD)
+
+    assert reencrypt() == "Brought under the first key: 1 of 1\n"
+
+    connection.refresh_from_db()
+    assert Vault([NEW]).decrypt(bytes(connection.encrypted_client_secret)) == SECRET
 
 
 def test_what_codes_follow_from_comes_under_the_first_key(

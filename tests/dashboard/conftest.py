@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests import oidc_provider
 from tests.migrated import new_database
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def site(postgres_server: Postgres, valkey_server: Valkey) -> Iterator[Site]:
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "GATEWAY_DRAIN_SECONDS": "0",
+            "GATEWAY_SSO_PRIVATE_HOSTS": "127.0.0.1",
         }
         with _server(environment, listener), running([sys.executable, "manage.py", "drain"], environment):
             made = subprocess.run(
@@ -170,3 +172,11 @@ def chromium() -> Iterator[Browser]:
         playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments) as browser,
     ):
         yield browser
+
+
+@pytest.fixture
+def openid_provider(settings: Any) -> Iterator[oidc_provider.Provider]:
+    """One of its own for the test, on this machine, as operators may allow."""
+    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"sso_private_hosts": ["127.0.0.1"]})
+    with oidc_provider.running() as found:
+        yield found

@@ -7,10 +7,14 @@ WIM, ROB = (
     "wim@example.com",
     "rob@example.com",
 )  # whose organizations have webhooks, and ask for a second factor
+# Organizations without an identity provider, and with one that is required; who has only a password there.
+SIA, SAM, SID = "sia@example.com", "sam@example.com", "sid@example.com"
 OLGA = "olga@example.com"  # who runs the installation, and belongs to nobody
 # Name of the page, who looks at it, its address: `{name}` is an id that `stage.py` tells, a word alone a link of its.
 PAGES: list[tuple[str, str | None, str]] = [
     ("sign-in", None, "/login"),
+    ("sign-in-sso", None, "/login/sso"),
+    ("sign-in-sso-needed", SID, "/login/sso/needed"),
     ("overview-24h", ADA, "/"),
     ("overview-7d", ADA, "/?range=7d"),
     ("overview-30d", ADA, "/?range=30d"),
@@ -122,6 +126,11 @@ PAGES: list[tuple[str, str | None, str]] = [
     ("settings-recovery-codes", ADA, "/settings/recovery-codes"),
     ("settings-second-factor", ROB, "/"),
     ("settings-organization", ADA, "/settings/organization"),
+    ("settings-sso-empty", SIA, "/settings/sso"),
+    ("settings-sso", SAM, "/settings/sso"),
+    ("settings-sso-new-oidc", SIA, "/settings/sso/new/oidc"),
+    ("settings-sso-edit-saml", SAM, "/settings/sso/edit"),
+    ("settings-sso-remove", SAM, "/settings/sso/remove"),
     ("settings-webhooks-empty", ADA, "/settings/webhooks"),
     ("settings-webhooks", WIM, "/settings/webhooks"),
     ("settings-webhook", WIM, "/settings/webhooks/{webhook}"),

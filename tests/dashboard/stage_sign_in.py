@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from admin_api.actions import organizations, webhook_endpoints
+from admin_api.actions import organizations, sso_connections, webhook_endpoints
 from admin_api.actor import SYSTEM
+from admin_api.sso_settings import Saml
 from admin_api.webhook_events import TYPES
 from gateway.models import Organization, WebhookDelivery, WebhookEndpoint
 from tests import people
 from tests.people import Cast
+from tests.saml_provider import key_pair
 
 
 def made(cast: Cast) -> dict[str, str]:
     """Tess sets up an app, Pia a passkey, Wim looks at webhooks; all of Hooli, where Tess and Wim are admins.
 
-    Rob has yet to set up what Initrode asks for.
+    Rob has yet to set up what Initrode asks for. Sia runs an organization that has no identity provider, Sol one that
+    gets one in a test, Sam one with SAML that requires it, where Sid has only a password.
     """
     initrode = organizations.create(actor=SYSTEM, name="Initrode", tier=cast.acme.tier)
     Organization.objects.filter(pk=initrode.pk).update(require_second_factor=True)
@@ -22,6 +25,7 @@ def made(cast: Cast) -> dict[str, str]:
     people.person("Tess", hooli, "admin")
     people.person("Pia", hooli, "developer")
     people.person("Wim", hooli, "admin")
+    _with_providers(cast)
     told = webhook_endpoints.create(
         actor=SYSTEM,
         organization=hooli,
@@ -37,6 +41,28 @@ def made(cast: Cast) -> dict[str, str]:
             state=state, last_error="the endpoint answered 500" if state == "failed" else ""
         )
     return {"webhook": told.id}
+
+
+def _with_providers(cast: Cast) -> None:
+    raviga = organizations.create(actor=SYSTEM, name="Raviga", tier=cast.acme.tier)
+    people.person("Sia", raviga, "admin")
+    endframe = organizations.create(actor=SYSTEM, name="Endframe", tier=cast.acme.tier)
+    people.person("Sol", endframe, "admin")
+    sso_connections.allow_domain(actor=SYSTEM, organization=endframe, domain="acme.example")
+    aviato = organizations.create(actor=SYSTEM, name="Aviato", tier=cast.acme.tier)
+    sam = people.person("Sam", aviato, "admin")
+    people.person("Sid", aviato, "developer")
+    sso_connections.allow_domain(actor=SYSTEM, organization=aviato, domain="aviato.example")
+    made = sso_connections.create(
+        actor=SYSTEM,
+        organization=aviato,
+        provider=Saml("https://idp.example/saml", "https://1.1.1.1/saml", key_pair("idp")[1]),
+        domains=["aviato.example"],
+        role="developer",
+    )
+    sso_connections.note_test(actor=SYSTEM, connection=made, version=made.version)
+    sso_connections.turn_on(actor=SYSTEM, connection=made)
+    sso_connections.require(actor=SYSTEM, connection=made, break_glass=[sam.id])
 
 
 def endpoint(organization: Organization, url: str, name: str = "") -> WebhookEndpoint:
