@@ -12,7 +12,7 @@ from admin_api.queries.budgets import budgets
 from admin_api.queries.recent_spend import recent_spend
 from admin_api.queries.spend_limit_increase_requests import Status, increase_requests, petitions
 from dashboard import breakdown, cost_report, group_names
-from dashboard.budgets import line
+from dashboard.budgets import line, nearest
 from dashboard.cost_report import CostReport
 from dashboard.csv_export import csv_response
 from dashboard.fragments import wants_fragment
@@ -45,6 +45,7 @@ def cost(request: HttpRequest, place: Place) -> HttpResponse:
     }
     if wants_fragment(request):
         return render(request, "dashboard/cost_figures.html", figures)
+    held = budgets(place.organization, now)
     return render(
         request,
         "dashboard/cost.html",
@@ -52,7 +53,10 @@ def cost(request: HttpRequest, place: Place) -> HttpResponse:
             **figures,
             "ever": has_usage(place.organization.id),
             "filters": group_names.filters(chosen),
-            "budgets": [line(one) for one in budgets(place.organization, now)],
+            "budgets": [
+                line(one) for one in (held if request.GET.get("budgets") == "all" else nearest(held))
+            ],
+            "all_budgets": len(held),
             "petitions": _petitions(place),
             "may_write": place.role in WRITE,
         },

@@ -15,6 +15,7 @@ from admin_api.actions import api_keys, spend_limits
 from admin_api.actions.api_keys import Cap
 from admin_api.actor import SYSTEM
 from admin_api.queries.budgets import budgets
+from dashboard.budgets import MOST
 from gateway.models import ApiKey, AuditEntry, Organization, SpendAlert, SpendLimit, SpendLimitIncreaseRequest
 from gateway.models.spend_limits import Period
 from tests.admin_api.spending import spent
@@ -198,3 +199,24 @@ def test_a_request_is_denied_once_and_not_approved_after(client: Client, people:
     late = client.post(f"/cost/requests/{asked.id}", {"amount": "5"})
     assert late.status_code == 200 and "denied already" in late.content.decode()
     assert held(people.acme) == []
+
+
+def test_of_many_budgets_the_fullest_are_shown_and_all_where_asked_for(client: Client, people: Cast) -> None:
+    """A page about cost need not hold a thousand rows."""
+    keys = [
+        api_keys.create(
+            actor=SYSTEM, organization=people.acme, name=f"key-{n:02}", spend_limit=Cap(1000, "monthly")
+        )[0]
+        for n in range(MOST + 5)
+    ]
+    spent(keys[-1], "9")
+    spent(keys[-2], "8")
+    as_(client, people.ada)
+
+    few, every = client.get("/cost").content.decode(), client.get("/cost?budgets=all").content.decode()
+
+    assert re.findall(r">(key-\d\d)</a>", few)[:2] == ["key-24", "key-23"]
+    assert len(re.findall(r">key-\d\d</a>", few)) == MOST
+    assert f"Show all {MOST + 5}" in few
+    assert re.findall(r">(key-\d\d)</a>", every) == [f"key-{n:02}" for n in range(MOST + 5)]
+    assert "Show all" not in every
