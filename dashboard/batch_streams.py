@@ -1,43 +1,25 @@
-"""Live progress of batches as server-sent events.
-
-One statement a second tells all who look on in this process, however many they are, and none while nobody does. A
-stream holds neither a thread nor a connection to the database. It lives for two minutes; the browser then asks again,
-so that somebody who left the organization sees nothing for longer.
-"""
+"""Live progress of batches as server-sent events, for all who look on in this process at once (`onlookers`)."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
 import msgspec
-import structlog
-from django.db import Error, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 
 from dashboard.batch_progress import Shown, shown
-from gateway import ending
+from dashboard.onlookers import MOST, MOST_OF_ONE, Onlookers
 from gateway.batches.progress import Counts, mean_rate
 from gateway.models import MessageBatch
 
-log = structlog.get_logger(__name__)
-
-EVERY_SECONDS = 1.0
-KEEP_ALIVE_SECONDS = 15.0
-LIFE_SECONDS = 120.0
 RATE_SECONDS = 30.0  # over which the rate is measured
 LEAST_RATE_SECONDS = 4.0
 LEAST_ITEMS = 3  # that should have come before it means something that none did
-MOST = 200  # streams of one process
-MOST_OF_ONE = 10  # of them of one person
 
-AGAIN = b"retry: 2000\n\n"
-NO_ROOM = b"retry: 15000\n: too many look on; ask again\n\n"
-KEEP_ALIVE = b": still here\n\n"
 END = b"event: end\ndata: {}\n\n"
 
 Read = Callable[[Sequence[str]], Awaitable[Iterable[MessageBatch]]]
@@ -99,75 +81,26 @@ class BatchStreams:
         self, read: Read = read_batches, *, most: int = MOST, most_of_one: int = MOST_OF_ONE
     ) -> None:
         self._read = read
-        self._most = most
-        self._most_of_one = most_of_one
-        self._watches: dict[str, Watch] = {}
-        self._people: list[str] = []  # who look on, each as often as they do
-        self._turn = asyncio.Event()
-        self._reading: asyncio.Task[None] | None = None
+        self._onlookers = Onlookers(
+            Watch, self._look, lost="batch_progress_not_read", most=most, most_of_one=most_of_one
+        )
 
-    async def stream(self, batch_id: str, user_id: str) -> AsyncIterator[bytes]:
+    def stream(self, batch_id: str, user_id: str) -> AsyncIterator[bytes]:
         """What changes, at most once a second; ends with the batch, with the process, and after a while."""
-        if not self._has_room(user_id):
-            yield NO_ROOM
-            return
-        with self._following(batch_id, user_id) as watch:
-            yield AGAIN
-            began = spoke = time.monotonic()
-            told = b""
-            while not ending.begun() and time.monotonic() - began < LIFE_SECONDS:
-                if watch.event != told:
-                    yield watch.event
-                    told, spoke = watch.event, time.monotonic()
-                elif time.monotonic() - spoke >= KEEP_ALIVE_SECONDS:
-                    yield KEEP_ALIVE
-                    spoke = time.monotonic()
-                if watch.over and watch.event == told:
-                    yield END
-                    return
-                await self._next_turn()
+        told = b""
 
-    def _has_room(self, user_id: str) -> bool:
-        return len(self._people) < self._most and self._people.count(user_id) < self._most_of_one
+        async def tell(watch: Watch) -> bytes:
+            nonlocal told
+            before, told = told, watch.event
+            return b"" if told == before else told
 
-    @contextlib.contextmanager
-    def _following(self, batch_id: str, user_id: str) -> Iterator[Watch]:
-        watch = self._watches.setdefault(batch_id, Watch())
-        watch.followers += 1
-        self._people.append(user_id)
-        self._start_reading()
-        try:
-            yield watch
-        finally:
-            self._people.remove(user_id)
-            watch.followers -= 1
-            if not watch.followers:
-                self._watches.pop(batch_id, None)
+        def last(watch: Watch) -> bytes:
+            return END if watch.over and watch.event == told else b""
 
-    def _start_reading(self) -> None:
-        """In a context of its own, since it outlives the request that began it."""
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_on(), context=contextvars.Context())
+        return self._onlookers.stream(batch_id, user_id, tell, last)
 
-    async def _read_on(self) -> None:
-        while self._watches:
-            asked = dict(self._watches)
-            try:
-                self._tell(await self._read(list(asked)), asked)
-            except Error as problem:
-                log.warning("batch_progress_not_read", error=str(problem))
-            self._turn.set()
-            self._turn = asyncio.Event()
-            await asyncio.sleep(EVERY_SECONDS)
-
-    async def _next_turn(self) -> None:
-        """Also where reading hangs: a stream is kept alive all the same."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                await self._turn.wait()
-
-    def _tell(self, batches: Iterable[MessageBatch], asked: dict[str, Watch]) -> None:
-        found = {batch.id: batch for batch in batches}
+    async def _look(self, asked: dict[str, Watch]) -> None:
+        found = {batch.id: batch for batch in await self._read(list(asked))}
         for batch_id, watch in asked.items():
             if batch_id in found:
                 watch.see(found[batch_id])

@@ -18,8 +18,9 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from dashboard import batch_streams
-from dashboard.batch_streams import AGAIN, END, KEEP_ALIVE, NO_ROOM, BatchStreams
+from dashboard import batch_streams, onlookers
+from dashboard.batch_streams import END, BatchStreams
+from dashboard.onlookers import AGAIN, KEEP_ALIVE, NO_ROOM
 from gateway import ending
 from gateway.models import MessageBatch
 from tests.dashboard.conftest import Site, running, wait_until_ready
@@ -52,7 +53,7 @@ class Desk:
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_streams, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(onlookers, "EVERY_SECONDS", 0.02)
 
 
 def data(event: bytes) -> dict[str, Any]:
@@ -150,7 +151,7 @@ async def test_who_finds_no_room_asks_again_later() -> None:
 
 
 async def test_silence_is_filled_also_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_streams, "KEEP_ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr(onlookers, "KEEP_ALIVE_SECONDS", 0.1)
     desk = Desk(row(10))
     stream = BatchStreams(desk.read).stream("msgbatch_1", "user_1")
     await soon(stream), await soon(stream)
@@ -179,7 +180,7 @@ async def test_a_stream_ends_without_a_word_so_that_the_browser_asks_again(
     if why == "the process ends":
         monkeypatch.setattr(ending, "begun", lambda: True)
     else:
-        monkeypatch.setattr(batch_streams, "LIFE_SECONDS", 0.0)
+        monkeypatch.setattr(onlookers, "LIFE_SECONDS", 0.0)
 
     with pytest.raises(StopAsyncIteration):
         await soon(stream)

@@ -19,9 +19,9 @@ from admin_api.queries.log_entries import Entry
 from admin_api.queries.log_sight import Sight
 from admin_api.queries.log_tail import Newest, Taste
 from admin_api.queries.request_log import Wanted
-from dashboard import log_streams
-from dashboard.batch_streams import AGAIN, KEEP_ALIVE, NO_ROOM
+from dashboard import onlookers
 from dashboard.log_streams import LogStreams
+from dashboard.onlookers import AGAIN, KEEP_ALIVE, NO_ROOM
 from gateway import ending
 
 ACME, UMBRELLA = uuid.uuid4(), uuid.uuid4()
@@ -65,7 +65,7 @@ class Desk:
 
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_streams, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(onlookers, "EVERY_SECONDS", 0.02)
 
 
 async def soon(stream: AsyncIterator[bytes]) -> bytes:
@@ -169,7 +169,7 @@ async def test_who_finds_no_room_asks_again_later() -> None:
 
 
 async def test_silence_is_filled_also_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_streams, "KEEP_ALIVE_SECONDS", 0.1)
+    monkeypatch.setattr(onlookers, "KEEP_ALIVE_SECONDS", 0.1)
     desk = Desk()
     stream = LogStreams(desk.read).stream(EVERYTHING, "user_1")
     desk.away = True
@@ -193,7 +193,7 @@ async def test_a_stream_ends_so_that_who_may_look_is_asked_again(
     if why == "the process ends":
         monkeypatch.setattr(ending, "begun", lambda: True)
     else:
-        monkeypatch.setattr(log_streams, "LIFE_SECONDS", 0.0)
+        monkeypatch.setattr(onlookers, "LIFE_SECONDS", 0.0)
 
     with pytest.raises(StopAsyncIteration):
         await soon(stream)
