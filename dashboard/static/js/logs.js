@@ -2,48 +2,15 @@
 // is older than the newest 200 nothing stays. It rests while the tab is hidden or the Pause button is pressed, and
 // catches up afterwards.
 
+import { follow } from "./followed.js";
+
 const region = document.querySelector("[data-tail]");
 const body = document.getElementById("log-rows");
 const counter = document.querySelector("[data-tail-count]");
-const note = document.querySelector("[data-live-note]");
 const MOST = 200;
-const PATIENCE = 3; // times that the stream is asked for in vain
-const AGAIN_MS = 10000;
-let source = null;
-let refused = 0;
-let timer = null;
 let dropped = 0;
 
-function follow() {
-  clearTimeout(timer);
-  const resting = document.hidden || document.documentElement.hasAttribute("data-paused");
-  if (resting) leave();
-  else if (!source) open();
-}
-
-function open() {
-  source = new EventSource(region.dataset.tail);
-  source.addEventListener("rows", (event) => show(JSON.parse(event.data)));
-  source.addEventListener("error", lost);
-}
-
-function leave() {
-  source?.close();
-  source = null;
-}
-
-/** A stream that merely ends is asked for again by the browser; one that is refused is not. */
-function lost() {
-  if (source?.readyState !== EventSource.CLOSED) return;
-  leave();
-  refused += 1;
-  note.hidden = refused < PATIENCE;
-  if (refused < PATIENCE) timer = setTimeout(follow, AGAIN_MS);
-}
-
 function show(come) {
-  refused = 0;
-  note.hidden = true;
   for (const html of come.rows) add(html);
   dropped += come.dropped;
   while (body.rows.length > MOST) {
@@ -71,9 +38,5 @@ function words() {
   return dropped ? `${shown}, ${dropped} not kept` : shown;
 }
 
-new MutationObserver(follow).observe(document.documentElement, { attributeFilter: ["data-paused"] });
-document.addEventListener("visibilitychange", follow);
-addEventListener("pagehide", leave);
-addEventListener("pageshow", follow);
 counter.textContent = words();
-follow();
+follow(region.dataset.tail, { rows: show });
