@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.conftest import ARTIFACTS, Site
 from tests.dashboard.page_list import ADA
-from tests.dashboard.test_browser import SMALL_TARGETS, WIDTHS, _call, _problems, _sign_in
+from tests.dashboard.test_browser import SMALL_TARGETS, _call, _problems, _sign_in
 
 pytestmark = pytest.mark.slow
 WHOLE_KEY = re.compile(r"sk-gw-api01-[A-Za-z0-9_-]{30,}")
@@ -134,7 +134,7 @@ def _look(page: Page, name: str) -> None:
     """A page that is the answer to a form is in no list of pages: looked at here as those are there."""
     for theme in ("light", "dark"):
         page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-        for width, height in WIDTHS.items():
+        for width, height in ((1280, 900), (360, 740)):
             page.set_viewport_size({"width": width, "height": height})
             page.screenshot(path=ARTIFACTS / f"{name}-{theme}-{width}.png", full_page=True)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
