@@ -1,47 +1,45 @@
 from django.urls import path
 
-from dashboard.views import (
-    api_keys,
-    audit_log,
-    batch_items,
-    batches,
-    budgets,
-    catalog,
-    cost,
-    design,
-    forgotten,
-    invitations,
-    invites,
-    limits,
-    logs,
-    members,
-    new_batch,
-    operate_models,
-    operate_organizations,
-    operate_providers,
-    operate_tiers,
-    operator_keys,
-    organization_settings,
-    overview,
-    password_reset,
-    playground,
-    playground_permit,
-    preferences,
-    quickstart,
-    search,
-    second_factors,
-    security,
-    service_accounts,
-    settings,
-    sign_in,
-    sso,
-    sso_settings,
-    usage,
-    webhooks,
-    workspace_members,
-    workspace_use,
-    workspaces,
-)
+from dashboard.api_keys import views as api_keys
+from dashboard.audit_log import views as audit_log
+from dashboard.batches import item_views as batch_items
+from dashboard.batches import start_views as new_batch
+from dashboard.batches import views as batches
+from dashboard.catalog import model_views as operate_models
+from dashboard.catalog import provider_views as operate_providers
+from dashboard.catalog import views as catalog
+from dashboard.cost import budget_views as budgets
+from dashboard.cost import views as cost
+from dashboard.design import views as design
+from dashboard.frame import preferences
+from dashboard.limits import views as limits
+from dashboard.logs import views as logs
+from dashboard.members import invitation_views as invitations
+from dashboard.members import service_account_views as service_accounts
+from dashboard.members import views as members
+from dashboard.operators import key_views as operator_keys
+from dashboard.operators import organization_views as operate_organizations
+from dashboard.operators import tier_views as operate_tiers
+from dashboard.overview import views as overview
+from dashboard.playground import permit_views as playground_permit
+from dashboard.playground import views as playground
+from dashboard.quickstart import views as quickstart
+from dashboard.search import views as search
+from dashboard.settings import organization_views as organization_settings
+from dashboard.settings import second_factor_views as second_factors
+from dashboard.settings import security_views as security
+from dashboard.settings import sso_views as sso_settings
+from dashboard.settings import views as settings
+from dashboard.settings import webhook_views as webhooks
+from dashboard.sign_in import forgotten_views as forgotten
+from dashboard.sign_in import invite_views as invites
+from dashboard.sign_in import password_reset_views as password_reset
+from dashboard.sign_in import views as sign_in
+from dashboard.single_sign_on import views as sso
+from dashboard.usage import views as usage
+from dashboard.workspaces import member_views as workspace_members
+from dashboard.workspaces import use_views as workspace_use
+from dashboard.workspaces import views as workspaces
 
 urlpatterns = [
     path("", overview.overview, name="overview"),

@@ -17,9 +17,9 @@ from admin_api.actions import sso_connections, sso_members
 from admin_api.actions.sso_members import Identity
 from admin_api.actor import Actor
 from admin_api.session_proofs import THROUGH_PROVIDER
-from dashboard.client_address import client_address
-from dashboard.local_path import local_or_home
-from dashboard.place import SESSION_KEY, actor_of, place_of
+from dashboard.frame.client_address import client_address
+from dashboard.frame.local_path import local_or_home
+from dashboard.frame.place import SESSION_KEY, actor_of, place_of
 from dashboard.single_sign_on.saml import SamlError
 from gateway.errors import PermissionDenied
 from gateway.models import SsoConnection, User

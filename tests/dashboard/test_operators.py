@@ -17,7 +17,7 @@ from django.utils import timezone
 from admin_api.actions import memberships, models, organizations, providers, tiers
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo, WeightedKey
-from dashboard import catalog
+from dashboard.catalog import lines
 from gateway.circuit_names import circuit_key, circuit_name
 from gateway.directory.store import ROUTES
 from gateway.metering import partitions
@@ -378,7 +378,7 @@ def test_health_tells_of_the_last_hour_of_all_tenants(client: Client, people: Ca
         partitions.ensure(cursor, {row.day for row in rows})
     UsageEvent.objects.bulk_create(rows)
 
-    (shown,) = catalog.providers(Provider.objects.filter(name="p").prefetch_related("keys"))
+    (shown,) = lines.providers(Provider.objects.filter(name="p").prefetch_related("keys"))
 
     assert shown.health is not None
     assert (shown.health.attempts, shown.health.failed) == (21, 1)
