@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import httpx
+from aiohttp.http import HttpProcessingError
 
 from gateway.upstreams.transport import AiohttpTransport, Destination, ReplyStream
 
@@ -28,7 +29,7 @@ class UpstreamFailure(Exception):
         self.kind = kind
 
 
-_BREAKS = (aiohttp.ClientError, OSError)  # a TimeoutError is an OSError too
+_BREAKS = (aiohttp.ClientError, HttpProcessingError, OSError)  # a TimeoutError is an OSError too
 
 
 class Reply:

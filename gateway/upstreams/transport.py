@@ -1,4 +1,4 @@
-"""httpx's transport interface over one aiohttp session.
+"""httpx's transport interface over aiohttp's pool of connections.
 
 httpx's own transport scans its whole pool at every request (31 ms of CPU with 256 connections), and the adapter
 packages work out address, headers and timeouts anew each time. A `Destination` has them ready.
@@ -6,6 +6,7 @@ packages work out address, headers and timeouts anew each time. A `Destination` 
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import AsyncIterator
 
@@ -14,8 +15,9 @@ import httpx
 import yarl
 from multidict import CIMultiDict
 
+from gateway.upstreams.post import MAX_HEADER_BYTES, Head, Posted, post
+
 KEEPALIVE_SECONDS = 20.0
-MAX_HEADER_BYTES = 64 * 1024
 
 
 class Destination:
@@ -28,11 +30,16 @@ class Destination:
         self.fields = CIMultiDict(headers)
         self.timeout = aiohttp.ClientTimeout(sock_connect=connect)
 
+    @functools.cached_property
+    def head(self) -> Head:
+        """Made with the first request, so that what is wrong with it fails as a request."""
+        return Head(self.address, self.fields, self.timeout)
+
 
 class ReplyStream(httpx.AsyncByteStream):
     """A reply's body, and its headers as they came; reading goes on where it was cancelled."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse | Posted) -> None:
         self.headers = list(response.raw_headers)
         self._response = response
 
@@ -86,11 +93,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         destination: Destination = request.extensions["destination"]
-        response = await self._opened().request(
+        session = self._opened()
+        if request.method == "POST" and "body" not in request.extensions:
+            assert session.connector is not None  # which it is from `close` on only
+            posted = await post(session.connector, destination.head, request.content)
+            return httpx.Response(posted.status, stream=ReplyStream(posted))
+        response = await session.request(
             request.method,
             destination.address,
             headers=destination.fields,
-            data=request.extensions.get("body") or request.content or None,
+            data=request.extensions.get("body"),
             allow_redirects=False,
             timeout=destination.timeout,
         )
