@@ -48,8 +48,8 @@ def api_keys(request: HttpRequest, place: Place) -> HttpResponse:
         "snippet": None if page.rows else snippets.snippet_of("curl"),
     }
     if wants_fragment(request):
-        return render(request, "dashboard/api_keys_list.html", context)
-    return render(request, "dashboard/api_keys.html", context | _choices(place))
+        return render(request, "dashboard/api_keys/list.html", context)
+    return render(request, "dashboard/api_keys/index.html", context | _choices(place))
 
 
 def _choices(place: Place) -> dict[str, object]:
@@ -85,7 +85,7 @@ def find(request: HttpRequest, place: Place) -> HttpResponse:
         if found is not None:
             return redirect("api_key", id=found.id)
         form.add_error("secret", "No key that you may see has this secret, or had it before a rotation.")
-    return render(request, "dashboard/api_key_find.html", {"form": form})
+    return render(request, "dashboard/api_keys/find.html", {"form": form})
 
 
 @require_safe
@@ -103,7 +103,7 @@ def api_key(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         "previous_until": key.previous_until if key.previous_until and key.previous_until > now else None,
         "as_of": now,
     }
-    return render(request, "dashboard/api_key.html", context)
+    return render(request, "dashboard/api_keys/key.html", context)
 
 
 @require_safe
@@ -113,7 +113,7 @@ def first_request(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     key = access.api_key_for(place.membership, id)
     if not wants_fragment(request):
         return redirect("api_key", id=key.id)
-    return render(request, "dashboard/first_request.html", waiting_for(key))
+    return render(request, "dashboard/api_keys/first_request.html", waiting_for(key))
 
 
 def waiting_for(key: ApiKey) -> dict[str, object]:
@@ -132,7 +132,7 @@ def create(request: HttpRequest, place: Place) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and (new := make(request, place, form)) is not None:
         return _with_secret(request, *new, title="API key created")
     context = {"form": form, "once": once.word(request)}
-    return render(request, "dashboard/api_key_new.html", context)
+    return render(request, "dashboard/api_keys/new.html", context)
 
 
 def make(request: HttpRequest, place: Place, form: NewKeyForm) -> tuple[ApiKey, str] | None:
@@ -162,7 +162,7 @@ def _with_secret(request: HttpRequest, key: ApiKey, secret: str, *, title: str) 
         "base_url": settings.CONFIGURATION.base_url,
         **waiting_for(key),
     }
-    return render(request, "dashboard/api_key_secret.html", context)
+    return render(request, "dashboard/api_keys/secret.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -178,7 +178,7 @@ def edit(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         else:
             messages.success(request, "The key is changed. Requests follow within a second.")
             return redirect("api_key", id=key.id)
-    return render(request, "dashboard/api_key_edit.html", {"form": form, "key": key})
+    return render(request, "dashboard/api_keys/edit.html", {"form": form, "key": key})
 
 
 @require_POST
@@ -213,7 +213,7 @@ def rotate(request: HttpRequest, place: Place, id: str) -> HttpResponse:
             once.remember(request, key.id)
             return _with_secret(request, key, secret, title="New secret")
     context = {"form": form, "key": key, "once": once.word(request)}
-    return render(request, "dashboard/api_key_rotate.html", context)
+    return render(request, "dashboard/api_keys/rotate.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -227,7 +227,7 @@ def archive(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         actions.update(actor=actor_of(request), key=key, status=ApiKey.Status.ARCHIVED)
         messages.success(request, f"{key.name} is archived.")
         return redirect("api_keys")
-    return render(request, "dashboard/api_key_archive.html", {"form": form, "key": key})
+    return render(request, "dashboard/api_keys/archive.html", {"form": form, "key": key})
 
 
 def _changeable(place: Place, id: str) -> ApiKey:

@@ -94,7 +94,7 @@ def audit_log(request: HttpRequest, reader: Reader) -> HttpResponse:
         "csv_query": _query(request, after=None),
         "new_query": _query(request, after=None, since_id=page.rows[0].pk if page.rows else 0),
     }
-    return render(request, "dashboard/audit_log.html", context)
+    return render(request, "dashboard/audit_log/index.html", context)
 
 
 @require_safe
@@ -111,7 +111,7 @@ def audit_log_new(request: HttpRequest, reader: Reader) -> HttpResponse:
         "newest_url": _address(request, after=None, since_id=None, to="audit_log"),
         "new_query": _query(request, after=None),
     }
-    return render(request, "dashboard/audit_log_new.html", context)
+    return render(request, "dashboard/audit_log/new.html", context)
 
 
 @require_safe
@@ -129,7 +129,7 @@ def audit_entry(request: HttpRequest, reader: Reader, id: int) -> HttpResponse:
         "hash": bytes(link.hash).hex() if link else "",
         "previous_hash": bytes(link.previous_hash).hex() if link else "",
     }
-    return render(request, "dashboard/audit_entry.html", context)
+    return render(request, "dashboard/audit_log/entry.html", context)
 
 
 @require_safe
@@ -146,7 +146,7 @@ def verify_audit_log(request: HttpRequest, reader: Reader) -> HttpResponse:
         "only": chains[0] if organization is not None else None,
         "as_of": timezone.now(),
     }
-    return render(request, "dashboard/audit_chain.html", context)
+    return render(request, "dashboard/audit_log/chain.html", context)
 
 
 @require_safe

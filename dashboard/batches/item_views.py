@@ -23,7 +23,7 @@ FILES = {
 def batch_item(request: HttpRequest, place: Place, id: str, number: int) -> HttpResponse:
     found = access.message_batch(place.membership, id)
     context = {"batch": found, "item": items.whole(found, number)}
-    return render(request, "dashboard/batch_item.html", context)
+    return render(request, "dashboard/batches/item.html", context)
 
 
 @require_safe

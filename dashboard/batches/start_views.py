@@ -39,8 +39,8 @@ def new_batch(request: HttpRequest, place: Place) -> HttpResponse:
     wrong = bool(form.errors) or (checked is not None and not checked.right)
     context = {"form": form, "checked": checked, "snippet": snippets.BATCH.code}
     if wants_fragment(request):  # with any other status it would not be put into the page
-        return render(request, "dashboard/batch_checked.html", context)
-    return render(request, "dashboard/new_batch.html", context, status=400 if wrong else 200)
+        return render(request, "dashboard/batches/checked.html", context)
+    return render(request, "dashboard/batches/new.html", context, status=400 if wrong else 200)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,7 +62,7 @@ def batch_again(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         except GatewayError as refused:
             form.refuse(refused)
     status = 400 if form.errors else 200
-    return render(request, "dashboard/batch_again.html", {"form": form, "batch": found}, status=status)
+    return render(request, "dashboard/batches/again.html", {"form": form, "batch": found}, status=status)
 
 
 def _owners(place: Place) -> list[BatchOwner]:

@@ -57,7 +57,7 @@ def batches(request: HttpRequest, place: Place) -> HttpResponse:
         "may_start": member_workspaces(place.membership).filter(archived_at=None).exists(),
         "snippet": "" if lines else snippets.BATCH.code,
     }
-    template = "dashboard/batches_list.html" if wants_fragment(request) else "dashboard/batches.html"
+    template = "dashboard/batches/list.html" if wants_fragment(request) else "dashboard/batches/index.html"
     return render(request, template, context)
 
 
@@ -84,7 +84,7 @@ def batch(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         "cost": cost.cost,
         "cost_note": _cost_note(cost),
     }
-    return render(request, "dashboard/batch.html", context)
+    return render(request, "dashboard/batches/batch.html", context)
 
 
 @require_safe

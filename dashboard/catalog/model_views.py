@@ -86,7 +86,7 @@ def price_model(request: HttpRequest, user: User, name: str) -> HttpResponse:
             messages.success(request, "The price is set. What was used before keeps what it was charged by.")
             return redirect("model", name=name)
     context = {"form": form, "model": found}
-    return render(request, "dashboard/price_form.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/catalog/price_form.html", context, status=400 if form.errors else 200)
 
 
 @require_POST
@@ -118,7 +118,7 @@ def published_prices(request: HttpRequest, user: User) -> HttpResponse:
         "unknown": [one for one in found if one.price is None],
         "source": f"genai-prices {version('genai-prices')}",
     }
-    return render(request, "dashboard/published_prices.html", context)
+    return render(request, "dashboard/catalog/published_prices.html", context)
 
 
 def _take_over(request: HttpRequest, names: list[str]) -> HttpResponse:
@@ -151,7 +151,7 @@ def _rate(value: object) -> str:
 def _form(request: HttpRequest, form: ModelForm, routes: Any, context: dict[str, object]) -> HttpResponse:
     wrong = bool(form.errors) or (routes.is_bound and not routes.is_valid())
     whole = {"form": form, "routes": routes, **context}
-    return render(request, "dashboard/model_form.html", whole, status=400 if wrong else 200)
+    return render(request, "dashboard/catalog/model_form.html", whole, status=400 if wrong else 200)
 
 
 def _done(request: HttpRequest, form: ModelForm, name: str, routes: list[RouteTo]) -> bool:

@@ -27,7 +27,7 @@ IMPATIENT_SECONDS = 15  # after which the page says that no worker has come
 @operator_page
 def provider(request: HttpRequest, user: User, name: str) -> HttpResponse:
     found = access.provider(name)
-    return render(request, "dashboard/provider.html", _page(found, ProviderKeyForm()))
+    return render(request, "dashboard/catalog/provider.html", _page(found, ProviderKeyForm()))
 
 
 @sensitive_post_parameters("key")
@@ -42,7 +42,9 @@ def new_provider(request: HttpRequest, user: User) -> HttpResponse:
         elif _done(request, form, arguments):
             messages.success(request, "The provider is there. Ask it for a word, then route models to it.")
             return redirect("provider", name=arguments["name"])
-    return render(request, "dashboard/provider_form.html", {"form": form}, status=400 if form.errors else 200)
+    return render(
+        request, "dashboard/catalog/provider_form.html", {"form": form}, status=400 if form.errors else 200
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -62,7 +64,9 @@ def edit_provider(request: HttpRequest, user: User, name: str) -> HttpResponse:
         messages.success(request, "Saved.")
         return redirect("provider", name=name)
     context = {"form": form, "provider": found}
-    return render(request, "dashboard/provider_form.html", context, status=400 if form.errors else 200)
+    return render(
+        request, "dashboard/catalog/provider_form.html", context, status=400 if form.errors else 200
+    )
 
 
 @sensitive_post_parameters("key")
@@ -78,7 +82,7 @@ def add_provider_key(request: HttpRequest, user: User, name: str) -> HttpRespons
         else:
             messages.success(request, "The key is used from the next request on.")
             return redirect("provider", name=name)
-    return render(request, "dashboard/provider.html", _page(found, form), status=400)
+    return render(request, "dashboard/catalog/provider.html", _page(found, form), status=400)
 
 
 @require_POST
@@ -149,8 +153,10 @@ def provider_check(request: HttpRequest, user: User, id: int, name: str) -> Http
         "over": check.ended_at is not None,
         "impatient": check.started_at is None and waited > IMPATIENT_SECONDS,
     }
-    part = "dashboard/provider_check_calls.html"
-    return render(request, part if wants_fragment(request) else "dashboard/provider_check.html", context)
+    part = "dashboard/catalog/provider_check_calls.html"
+    return render(
+        request, part if wants_fragment(request) else "dashboard/catalog/provider_check.html", context
+    )
 
 
 def _page(found: Provider, key_form: ProviderKeyForm) -> dict[str, object]:
@@ -176,4 +182,4 @@ def _done(request: HttpRequest, form: ProviderForm, arguments: dict[str, object]
 
 def _refused(request: HttpRequest, found: Provider, words: str) -> HttpResponse:
     context = _page(found, ProviderKeyForm()) | {"refused": words}
-    return render(request, "dashboard/provider.html", context, status=400)
+    return render(request, "dashboard/catalog/provider.html", context, status=400)

@@ -30,7 +30,7 @@ def catalog(request: HttpRequest, reader: Reader) -> HttpResponse:
         "organization": organization,
         "operator": operator,
     }
-    return render(request, "dashboard/catalog.html", context | (_providers() if operator else {}))
+    return render(request, "dashboard/catalog/index.html", context | (_providers() if operator else {}))
 
 
 @require_safe
@@ -39,7 +39,7 @@ def catalog_health(request: HttpRequest, user: User) -> HttpResponse:
     """The table of providers alone, for the page that refreshes itself."""
     if not wants_fragment(request):
         return redirect("catalog")
-    return render(request, "dashboard/catalog_providers.html", _providers())
+    return render(request, "dashboard/catalog/providers.html", _providers())
 
 
 @require_safe
@@ -62,7 +62,7 @@ def model_page(request: HttpRequest, reader: Reader, found: Model, *, refused: s
         "more_denied": max(0, len(denied) - MOST_TOLD),
         "refused": refused,
     }
-    return render(request, "dashboard/model.html", context, status=400 if refused else 200)
+    return render(request, "dashboard/catalog/model.html", context, status=400 if refused else 200)
 
 
 def _providers() -> dict[str, object]:

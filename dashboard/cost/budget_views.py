@@ -44,7 +44,7 @@ def new_budget(request: HttpRequest, place: Place) -> HttpResponse:
         else:
             messages.success(request, "The budget holds from now on.")
             return redirect("cost")
-    return render(request, "dashboard/budget_new.html", {"form": form})
+    return render(request, "dashboard/cost/budget_new.html", {"form": form})
 
 
 @form_page
@@ -62,7 +62,7 @@ def edit_budget(request: HttpRequest, place: Place, id: str) -> HttpResponse:
             messages.success(request, "The new amount holds from now on.")
             return redirect("cost")
     shown = line(of_limit(limit, timezone.now()))
-    return render(request, "dashboard/budget.html", {"form": form, "line": shown})
+    return render(request, "dashboard/cost/budget.html", {"form": form, "line": shown})
 
 
 @require_POST
@@ -94,7 +94,7 @@ def decide(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         except GatewayError as refusal:
             form.refuse(refusal) if form.is_bound else messages.error(request, refusal.message)
     context = {"asked": asked, "held": held, "form": form, "period": PERIODS[Period(asked.period)]}
-    return render(request, "dashboard/budget_request.html", context)
+    return render(request, "dashboard/cost/budget_request.html", context)
 
 
 def _decided(request: HttpRequest, asked: SpendLimitIncreaseRequest, form: AmountForm) -> bool:
@@ -130,7 +130,7 @@ def ask_for_budget(request: HttpRequest, place: Place) -> HttpResponse:
         "limits": of_member(spend_summaries(place.organization, [place.user])),
         "asked": mine[:MOST_ASKED],
     }
-    return render(request, "dashboard/budget_ask.html", context)
+    return render(request, "dashboard/cost/budget_ask.html", context)
 
 
 def _set(actor: Actor, organization: Organization, scope: Scope, period: str, cents: int) -> None:

@@ -45,11 +45,11 @@ def cost(request: HttpRequest, place: Place) -> HttpResponse:
         "as_of": now,
     }
     if wants_fragment(request):
-        return render(request, "dashboard/cost_figures.html", figures)
+        return render(request, "dashboard/cost/figures.html", figures)
     held = budgets(place.organization, now)
     return render(
         request,
-        "dashboard/cost.html",
+        "dashboard/cost/index.html",
         {
             **figures,
             "ever": has_usage(place.organization.id),

@@ -31,7 +31,7 @@ def ui(request: HttpRequest) -> HttpResponse:
     days = [datetime.date(2026, 11, day) for day in range(20, 27)]
     line = sparkline(days, [3, 0, 12, 7, 7, 1, 20], "requests")
     context = {"form": Sample(), "refused": _refused(), "kinds": KINDS, "line": line}
-    return render(request, "dashboard/ui.html", context)
+    return render(request, "dashboard/design/index.html", context)
 
 
 def _refused() -> Sample:

@@ -55,13 +55,15 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _framed(request: HttpRequest, status: int, title: str, words: str) -> HttpResponse:
-    return render(request, "dashboard/error.html", _context(request, status, title, words), status=status)
+    return render(
+        request, "dashboard/frame/error.html", _context(request, status, title, words), status=status
+    )
 
 
 def _plain(request: HttpRequest, status: int, title: str, words: str) -> HttpResponse:
     """Touches neither session nor database: of the frame it asks only for the theme."""
     context = _context(request, status, title, words) | frame(request)
-    page = render_to_string("dashboard/error_plain.html", context)
+    page = render_to_string("dashboard/frame/error_plain.html", context)
     return HttpResponse(page, status=status)
 
 

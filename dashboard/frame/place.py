@@ -218,7 +218,7 @@ def _nowhere(request: HttpRequest) -> HttpResponse:
     if isinstance(request.user, User) and proofs_of(request, request.user).only_sso:
         logout(request)
         return to_sign_in(request)
-    return render(request, "dashboard/no_organization.html")
+    return render(request, "dashboard/frame/no_organization.html")
 
 
 def actor_of(request: HttpRequest) -> Actor:

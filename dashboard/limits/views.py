@@ -25,8 +25,8 @@ def limits(request: HttpRequest, place: Place) -> HttpResponse:
     chosen = choose(place, request.GET.get("workspace", ""), request.GET.get("key", ""))
     context = _now(chosen)
     if wants_fragment(request):
-        return render(request, "dashboard/limits_now.html", context)
-    return render(request, "dashboard/limits.html", context | _asked(request, chosen))
+        return render(request, "dashboard/limits/now.html", context)
+    return render(request, "dashboard/limits/index.html", context | _asked(request, chosen))
 
 
 def takes_limits(workspace: Workspace | None) -> bool:

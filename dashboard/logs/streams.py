@@ -105,7 +105,7 @@ def _first_event(there: Sequence[Entry], zone: datetime.tzinfo) -> bytes:
 
 def _event(entries: Sequence[Entry], zone: datetime.tzinfo, dropped: int) -> bytes:
     with timezone.override(zone):
-        rows = [render_to_string("dashboard/log_row.html", {"line": Line(entry)}) for entry in entries]
+        rows = [render_to_string("dashboard/logs/row.html", {"line": Line(entry)}) for entry in entries]
     return b"event: rows\ndata: " + json.dumps({"rows": rows, "dropped": dropped}).encode() + b"\n\n"
 
 

@@ -41,14 +41,14 @@ def logs(request: HttpRequest, place: Place) -> HttpResponse:
         return redirect("log", id=asked)
     sight = sight_of(place.membership)
     with timezone.override(time_zone.shown(request)):
-        return render(request, "dashboard/logs.html", {**_listed(request, sight), "missing": asked})
+        return render(request, "dashboard/logs/index.html", {**_listed(request, sight), "missing": asked})
 
 
 @require_safe
 @member_page_for(*READERS)
 def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
     with timezone.override(time_zone.shown(request)):
-        return render(request, "dashboard/log.html", _opened(request, place, id))
+        return render(request, "dashboard/logs/log.html", _opened(request, place, id))
 
 
 @require_POST
@@ -61,7 +61,7 @@ def content(request: HttpRequest, place: Place, id: str) -> HttpResponse:
             raise PermissionDenied("Admins of the organization and of the workspace may read this.")
         read = request_contents.read(actor=actor_of(request), organization=place.organization, request_id=id)
         context |= {"said": log_content.said(read), "kept_until": read.expires_at}
-        return render(request, "dashboard/log.html", context)
+        return render(request, "dashboard/logs/log.html", context)
 
 
 @require_safe

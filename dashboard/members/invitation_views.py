@@ -69,7 +69,7 @@ def invite_list(request: HttpRequest, place: Place) -> HttpResponse:
         "may_edit": place.is_admin,
         **tabs(place),
     }
-    return render(request, "dashboard/invites.html", context)
+    return render(request, "dashboard/members/invites.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -79,7 +79,9 @@ def invite_people(request: HttpRequest, place: Place) -> HttpResponse:
     form = InviteForm(request.POST or None)
     if not form.is_valid():
         context = {"form": form, "mailing": mail.leaves()}
-        return render(request, "dashboard/invite_people.html", context, status=400 if form.is_bound else 200)
+        return render(
+            request, "dashboard/members/invite_people.html", context, status=400 if form.is_bound else 200
+        )
     outcomes = invitations.invite_all(
         actor=actor_of(request),
         organization=place.organization,
@@ -146,4 +148,4 @@ def _told(request: HttpRequest, outcomes: list[Outcome], role: str) -> HttpRespo
         "until": made[0].invite.expires_at if made and made[0].invite else None,
         "links": any(one.link for one in made),
     }
-    return render(request, "dashboard/invited.html", context, status=200 if made else 400)
+    return render(request, "dashboard/members/invited.html", context, status=200 if made else 400)

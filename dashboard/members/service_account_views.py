@@ -88,7 +88,7 @@ def service_accounts(request: HttpRequest, place: Place) -> HttpResponse:
         "older": f"?{urlencode({**filters, 'after': page.rows[-1].id})}" if page.has_more else "",
         **tabs(place),
     }
-    return render(request, "dashboard/service_accounts.html", context)
+    return render(request, "dashboard/members/service_accounts.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -105,7 +105,10 @@ def create(request: HttpRequest, place: Place) -> HttpResponse:
         except (InvalidRequest, Conflict) as refused:
             form.refuse(refused)
     return render(
-        request, "dashboard/service_account_new.html", {"form": form}, status=400 if form.is_bound else 200
+        request,
+        "dashboard/members/service_account_new.html",
+        {"form": form},
+        status=400 if form.is_bound else 200,
     )
 
 
@@ -183,7 +186,7 @@ def archive(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         return redirect("service_accounts")
     context = {"account": account, "form": form, "keys": _live_keys(account).count()}
     return render(
-        request, "dashboard/service_account_archive.html", context, status=400 if form.errors else 200
+        request, "dashboard/members/service_account_archive.html", context, status=400 if form.errors else 200
     )
 
 
@@ -199,7 +202,7 @@ def _page(
         "may_edit": place.is_admin and account.archived_at is None,
     }
     status = 400 if details.errors or placing.errors else 200
-    return render(request, "dashboard/service_account.html", context, status=status)
+    return render(request, "dashboard/members/service_account.html", context, status=status)
 
 
 def _details(account: ServiceAccount) -> DetailsForm:

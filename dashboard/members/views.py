@@ -99,7 +99,7 @@ def members(request: HttpRequest, place: Place) -> HttpResponse:
         "older": f"?{urlencode(older)}" if older else "",
         **tabs(place),
     }
-    return render(request, "dashboard/members.html", context)
+    return render(request, "dashboard/members/index.html", context)
 
 
 @require_safe
@@ -173,7 +173,7 @@ def _member(request: HttpRequest, place: Place, found: Membership, form: RoleFor
         "may_edit": place.is_admin,
         "last_admin": _is_last_admin(found),
     }
-    return render(request, "dashboard/member.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/members/member.html", context, status=400 if form.errors else 200)
 
 
 @fresh_sign_in
@@ -195,7 +195,7 @@ def remove_member(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         "last_admin": _is_last_admin(found),
         "is_self": found.user_id == place.user.id,
     }
-    return render(request, "dashboard/member_remove.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/members/remove.html", context, status=400 if form.errors else 200)
 
 
 def _removed(request: HttpRequest, place: Place, found: Membership, form: RemoveForm) -> bool:

@@ -24,7 +24,7 @@ from gateway.models import OperatorKey, User
 def operator_keys(request: HttpRequest, user: User) -> HttpResponse:
     now = timezone.now()
     keys = [(key, key.status_at(now)) for key in OperatorKey.objects.order_by("-created_at", "-id")]
-    return render(request, "dashboard/operator_keys.html", {"keys": keys})
+    return render(request, "dashboard/operators/keys.html", {"keys": keys})
 
 
 @sensitive_variables("secret")
@@ -43,9 +43,9 @@ def new_operator_key(request: HttpRequest, user: User) -> HttpResponse:
             form.refuse(InvalidRequest(refused.message.replace("expires_at", "expires_on", 1)))
         else:
             once.remember(request, made.id)
-            return render(request, "dashboard/operator_key_made.html", {"key": made, "secret": secret})
+            return render(request, "dashboard/operators/key_made.html", {"key": made, "secret": secret})
     context = {"form": form, "once": once.word(request)}
-    return render(request, "dashboard/new_operator_key.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/operators/new_key.html", context, status=400 if form.errors else 200)
 
 
 @require_POST

@@ -56,7 +56,7 @@ def operated_organizations(request: HttpRequest, user: User) -> HttpResponse:
         "newest_url": f"?{kept.urlencode()}" if after else "",
         "older_url": f"?{older.urlencode()}" if page.has_more else "",
     }
-    return render(request, "dashboard/operated_organizations.html", context)
+    return render(request, "dashboard/operators/organizations.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,7 +75,9 @@ def new_organization(request: HttpRequest, user: User) -> HttpResponse:
             once.remember(request, str(new.id))
             return _made(request, new, link, form.cleaned_data["admin_email"])
     context = {"form": form, "once": once.word(request)}
-    return render(request, "dashboard/new_organization.html", context, status=400 if form.errors else 200)
+    return render(
+        request, "dashboard/operators/new_organization.html", context, status=400 if form.errors else 200
+    )
 
 
 @require_safe
@@ -98,7 +100,9 @@ def edit_organization(request: HttpRequest, user: User, id: str) -> HttpResponse
             messages.success(request, "Saved. It counts from the next request on.")
             return redirect("operated_organization", id=id)
     context = {"form": form, "organization": found}
-    return render(request, "dashboard/edit_organization.html", context, status=400 if form.errors else 200)
+    return render(
+        request, "dashboard/operators/edit_organization.html", context, status=400 if form.errors else 200
+    )
 
 
 @require_POST
@@ -165,7 +169,7 @@ def _page(
         "refused": refused,
     }
     status = 400 if refused else status
-    return render(request, "dashboard/operated_organization.html", context, status=status)
+    return render(request, "dashboard/operators/organization.html", context, status=status)
 
 
 def _made(request: HttpRequest, made: Organization, link: str | None, email: Any) -> HttpResponse:
@@ -173,4 +177,4 @@ def _made(request: HttpRequest, made: Organization, link: str | None, email: Any
         messages.success(request, "The organization is there. Nobody is in it yet.")
         return redirect("operated_organization", id=made.id)
     context = {"organization": made, "link": link, "email": email}
-    return render(request, "dashboard/organization_made.html", context)
+    return render(request, "dashboard/operators/organization_made.html", context)

@@ -21,7 +21,7 @@ from gateway.models import Tier, User
 @operator_page
 def tiers(request: HttpRequest, user: User) -> HttpResponse:
     found = Tier.objects.annotate(used=Count("organizations")).order_by("name")
-    return render(request, "dashboard/tiers.html", {"tiers": found})
+    return render(request, "dashboard/operators/tiers.html", {"tiers": found})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,7 +35,9 @@ def new_tier(request: HttpRequest, user: User) -> HttpResponse:
         elif _done(request, form, name):
             messages.success(request, "The tier is there. Put organizations on it on their pages.")
             return redirect("tiers")
-    return render(request, "dashboard/tier.html", {"form": form}, status=400 if form.errors else 200)
+    return render(
+        request, "dashboard/operators/tier.html", {"form": form}, status=400 if form.errors else 200
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,7 +77,7 @@ def _page(
         "standard": found.name in actions.STANDARD,
         "refused": refused,
     }
-    return render(request, "dashboard/tier.html", context, status=400 if refused else status)
+    return render(request, "dashboard/operators/tier.html", context, status=400 if refused else status)
 
 
 def _done(request: HttpRequest, form: TierForm, name: str) -> bool:

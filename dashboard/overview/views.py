@@ -18,7 +18,7 @@ from dashboard.reports.ranges import RANGES, range_of
 @require_safe
 @member_page
 def overview(request: HttpRequest, place: Place) -> HttpResponse:
-    return render(request, "dashboard/overview.html", {**_usage(request, place), **_limits(place)})
+    return render(request, "dashboard/overview/index.html", {**_usage(request, place), **_limits(place)})
 
 
 @require_safe
@@ -27,7 +27,7 @@ def usage_region(request: HttpRequest, place: Place) -> HttpResponse:
     """The figures and charts alone, for the page that refreshes itself; opened by hand, the whole page."""
     if not wants_fragment(request):
         return overview(request)
-    return render(request, "dashboard/overview_usage.html", _usage(request, place))
+    return render(request, "dashboard/overview/usage.html", _usage(request, place))
 
 
 @require_safe
@@ -36,7 +36,7 @@ def limits_region(request: HttpRequest, place: Place) -> HttpResponse:
     """The gauges alone, as above."""
     if not wants_fragment(request):
         return overview(request)
-    return render(request, "dashboard/limits_card.html", _limits(place))
+    return render(request, "dashboard/limits/card.html", _limits(place))
 
 
 def _usage(request: HttpRequest, place: Place) -> dict[str, object]:

@@ -69,7 +69,7 @@ def playground(request: HttpRequest, place: Place) -> HttpResponse:
         ),
         "logged": logged,
     }
-    return render(request, "dashboard/playground.html", context)
+    return render(request, "dashboard/playground/index.html", context)
 
 
 @require_safe

@@ -45,9 +45,11 @@ def quickstart(request: HttpRequest, place: Place) -> HttpResponse:
         raise PermissionDenied("Your role in this organization does not make keys.")
     form = FirstKeyForm(place.membership, request.POST or None)
     if request.method == "POST" and form.is_valid() and (new := make(request, place, form)) is not None:
-        return render(request, "dashboard/quickstart.html", _page(request, place) | _with_key(*new))
+        return render(request, "dashboard/quickstart/index.html", _page(request, place) | _with_key(*new))
     context = {"form": form if place.role in MAKE_KEYS else None, "once": once.word(request)}
-    return render(request, "dashboard/quickstart.html", _page(request, place) | _waiting(place) | context)
+    return render(
+        request, "dashboard/quickstart/index.html", _page(request, place) | _waiting(place) | context
+    )
 
 
 @require_safe
@@ -55,7 +57,7 @@ def quickstart(request: HttpRequest, place: Place) -> HttpResponse:
 def first_request(request: HttpRequest, place: Place) -> HttpResponse:
     if not wants_fragment(request):
         return redirect("quickstart")
-    return render(request, "dashboard/first_request.html", _waiting(place))
+    return render(request, "dashboard/api_keys/first_request.html", _waiting(place))
 
 
 def _page(request: HttpRequest, place: Place) -> dict[str, object]:

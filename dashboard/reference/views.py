@@ -25,7 +25,7 @@ def index(request: HttpRequest, document: Source) -> HttpResponse:
         "refusals": refusals_of(document),
         "base_url": document()["servers"][0]["url"],
     }
-    return render(request, "dashboard/reference.html", context)
+    return render(request, "dashboard/reference/index.html", context)
 
 
 @require_safe
@@ -35,4 +35,4 @@ def chapter(request: HttpRequest, slug: str, document: Source) -> HttpResponse:
     found = next((one for one in chapters if one.slug == slug), None)
     if found is None:
         raise NotFound("There is no such chapter.")
-    return render(request, "dashboard/reference_chapter.html", {"chapters": chapters, "chapter": found})
+    return render(request, "dashboard/reference/chapter.html", {"chapters": chapters, "chapter": found})

@@ -15,5 +15,5 @@ from dashboard.search.hits import LONGEST, found
 @member_page
 def search(request: HttpRequest, place: Place) -> HttpResponse:
     query = request.GET.get("q", "")[:LONGEST]
-    template = "dashboard/search_hits.html" if wants_fragment(request) else "dashboard/search.html"
+    template = "dashboard/search/hits.html" if wants_fragment(request) else "dashboard/search/index.html"
     return render(request, template, {"query": query, "hits": found(place, query)})

@@ -97,4 +97,4 @@ def _form(organization: Organization, sent: object = None) -> OrganizationForm:
 
 def _shown(request: HttpRequest, form: OrganizationForm, status: int = 200) -> HttpResponse:
     context = {"form": form, "tabs": tabs(request, "organization_settings")}
-    return render(request, "dashboard/organization_settings.html", context, status=status)
+    return render(request, "dashboard/settings/organization.html", context, status=status)

@@ -26,7 +26,9 @@ def needed(request: HttpRequest, user: User) -> HttpResponse:
     place = place_of(request)
     if place is None or not place.organization.require_second_factor or has_second_factor(user):
         return redirect("security")
-    return render(request, "dashboard/second_factor_needed.html", {"organization": place.organization})
+    return render(
+        request, "dashboard/settings/second_factor_needed.html", {"organization": place.organization}
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -56,7 +58,9 @@ def authenticator(request: HttpRequest, user: User) -> HttpResponse:
         "set_up": set_up_token(user, secret),
         "tabs": tabs(request, "security"),
     }
-    return render(request, "dashboard/authenticator.html", context, status=400 if form.errors else 200)
+    return render(
+        request, "dashboard/settings/authenticator.html", context, status=400 if form.errors else 200
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +76,7 @@ def new_passkey(request: HttpRequest, user: User) -> HttpResponse:
         except InvalidRequest as refused:
             form.refuse(refused)
     context = {"form": form, "tabs": tabs(request, "security")}
-    return render(request, "dashboard/passkey.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/settings/passkey.html", context, status=400 if form.errors else 200)
 
 
 @require_POST

@@ -63,7 +63,7 @@ def security(request: HttpRequest, user: User) -> HttpResponse:
         "zone": time_zone.own(request),
         "tabs": tabs(request, "security"),
     }
-    return render(request, "dashboard/security.html", context)
+    return render(request, "dashboard/settings/security.html", context)
 
 
 @sensitive_post_parameters("password", "new")
@@ -83,7 +83,9 @@ def change_password(request: HttpRequest, user: User) -> HttpResponse:
             form.add_error("new", refused.message.removeprefix("password: ").splitlines())
     refused_at_all = bool(form.errors or now.errors) and sent is not None
     context = {"form": form, "now": now, "account": user, "tabs": tabs(request, "security")}
-    return render(request, "dashboard/change_password.html", context, status=400 if refused_at_all else 200)
+    return render(
+        request, "dashboard/settings/change_password.html", context, status=400 if refused_at_all else 200
+    )
 
 
 @require_POST
@@ -107,7 +109,7 @@ def recovery_codes(request: HttpRequest, user: User) -> HttpResponse:
     if request.method != "POST":
         return render(
             request,
-            "dashboard/renew_codes.html",
+            "dashboard/settings/renew_codes.html",
             {"factors": of_user(user), "tabs": tabs(request, "security")},
         )
     codes = second_factors.renew_codes(actor=actor_of(request), user=user)
@@ -117,7 +119,7 @@ def recovery_codes(request: HttpRequest, user: User) -> HttpResponse:
 def show_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
     shown = [grouped(code, 5).replace(" ", "-") for code in codes]
     return render(
-        request, "dashboard/recovery_codes.html", {"codes": shown, "tabs": tabs(request, "security")}
+        request, "dashboard/settings/recovery_codes.html", {"codes": shown, "tabs": tabs(request, "security")}
     )
 
 
@@ -142,7 +144,7 @@ def remove_second_factor(request: HttpRequest, user: User, id: str) -> HttpRespo
             problem = refused.message
     last = len(factors.passkeys) + (factors.app is not None) == 1
     context = {"factor": found, "problem": problem, "last": last, "tabs": tabs(request, "security")}
-    return render(request, "dashboard/remove_factor.html", context, status=400 if problem else 200)
+    return render(request, "dashboard/settings/remove_factor.html", context, status=400 if problem else 200)
 
 
 @require_POST

@@ -214,7 +214,7 @@ def remove(request: HttpRequest, place: Place) -> HttpResponse:
         sso_connections.remove(actor=actor_of(request), connection=held)
         messages.success(request, "The provider is removed.")
         return redirect("sso")
-    return render(request, "dashboard/remove_sso.html", {"tabs": tabs(request, "sso")})
+    return render(request, "dashboard/settings/remove_sso.html", {"tabs": tabs(request, "sso")})
 
 
 def _held(place: Place) -> SsoConnection:
@@ -232,7 +232,7 @@ def _initial(held: SsoConnection) -> dict[str, object]:
 
 def _form(request: HttpRequest, form: ConnectionForm, title: str) -> HttpResponse:
     context = {"form": form, "title": title, "tabs": tabs(request, "sso")}
-    return render(request, "dashboard/sso_form.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/settings/sso_form.html", context, status=400 if form.errors else 200)
 
 
 def _shown(request: HttpRequest, place: Place, form: RequireForm, status: int = 200) -> HttpResponse:
@@ -247,7 +247,7 @@ def _shown(request: HttpRequest, place: Place, form: RequireForm, status: int = 
         "ours": _ours(held) if held else [],
         "tabs": tabs(request, "sso"),
     }
-    return render(request, "dashboard/sso.html", context, status=status)
+    return render(request, "dashboard/settings/sso.html", context, status=status)
 
 
 def _ours(held: SsoConnection) -> list[tuple[str, str]]:

@@ -39,4 +39,4 @@ def settings(request: HttpRequest, user: User) -> HttpResponse:
         "zones": [(name, name.replace("_", " ")) for name in sorted(time_zone.names())],
         "tabs": tabs(request, "settings"),
     }
-    return render(request, "dashboard/settings.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/settings/index.html", context, status=400 if form.errors else 200)

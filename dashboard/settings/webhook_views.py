@@ -61,7 +61,7 @@ def webhooks(request: HttpRequest, place: Place) -> HttpResponse:
     rows = endpoints_of(place.organization).order_by("-created_at", "id")
     lines = [(row, _in_words(row)) for row in rows]
     context = {"lines": lines, "tabs": tabs(request, "webhooks")}
-    return render(request, "dashboard/webhooks.html", context)
+    return render(request, "dashboard/settings/webhooks.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -78,7 +78,7 @@ def new_webhook(request: HttpRequest, place: Place) -> HttpResponse:
         except InvalidRequest as refused:
             form.refuse(refused)
     context = {"form": form, "tabs": tabs(request, "webhooks")}
-    return render(request, "dashboard/new_webhook.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/settings/new_webhook.html", context, status=400 if form.errors else 200)
 
 
 @require_safe
@@ -91,7 +91,7 @@ def webhook(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         "deliveries": latest_deliveries(endpoint, SHOWN),
         "tabs": tabs(request, "webhooks"),
     }
-    return render(request, "dashboard/webhook.html", context)
+    return render(request, "dashboard/settings/webhook.html", context)
 
 
 @require_POST
@@ -115,7 +115,7 @@ def new_secret(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         secret = webhook_endpoints.regenerate_secret(actor=actor_of(request), endpoint=endpoint)
         return _secret(request, endpoint, secret)
     context = {"endpoint": endpoint, "tabs": tabs(request, "webhooks")}
-    return render(request, "dashboard/new_webhook_secret.html", context)
+    return render(request, "dashboard/settings/new_webhook_secret.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -128,7 +128,7 @@ def delete_webhook(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         messages.success(request, "The endpoint is deleted.")
         return redirect("webhooks")
     context = {"endpoint": endpoint, "tabs": tabs(request, "webhooks")}
-    return render(request, "dashboard/delete_webhook.html", context)
+    return render(request, "dashboard/settings/delete_webhook.html", context)
 
 
 def _in_words(endpoint: WebhookEndpoint) -> str:
@@ -138,4 +138,4 @@ def _in_words(endpoint: WebhookEndpoint) -> str:
 def _secret(request: HttpRequest, endpoint: WebhookEndpoint, secret: str) -> HttpResponse:
     """The only page that ever shows it."""
     context = {"endpoint": endpoint, "secret": secret, "tabs": tabs(request, "webhooks")}
-    return render(request, "dashboard/webhook_secret.html", context)
+    return render(request, "dashboard/settings/webhook_secret.html", context)

@@ -31,13 +31,15 @@ class ForgottenForm(Form):
 def forgotten(request: HttpRequest) -> HttpResponse:
     """The same words, after the same work, whether or not there is such an account."""
     if not mail.leaves():
-        return render(request, "dashboard/forgotten.html", {"mail_leaves": False})
+        return render(request, "dashboard/sign_in/forgotten.html", {"mail_leaves": False})
     form = ForgottenForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
-        return render(request, "dashboard/forgotten.html", {"mail_leaves": True, "form": form})
+        return render(request, "dashboard/sign_in/forgotten.html", {"mail_leaves": True, "form": form})
     if not _may_ask(request, form.cleaned_data["email"]):
         form.add_error(None, f"You asked several times. Wait {MINUTES} minutes and try again.")
-        return render(request, "dashboard/forgotten.html", {"mail_leaves": True, "form": form}, status=429)
+        return render(
+            request, "dashboard/sign_in/forgotten.html", {"mail_leaves": True, "form": form}, status=429
+        )
     passwords.ask_by_mail(
         email=form.cleaned_data["email"],
         ip_address=client_address(request),
@@ -52,15 +54,15 @@ def forgotten(request: HttpRequest) -> HttpResponse:
 def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
     user = email_addresses.find(token)
     if user is None:
-        return render(request, "dashboard/email_link_gone.html", status=404)
+        return render(request, "dashboard/sign_in/email_link_gone.html", status=404)
     if request.method != "POST":
-        return render(request, "dashboard/confirm_email.html", {"account": user})
+        return render(request, "dashboard/sign_in/confirm_email.html", {"account": user})
     try:
         email_addresses.confirm(
             token=token, ip_address=client_address(request), request_id=request_id_of(request)
         )
     except NotFound:
-        return render(request, "dashboard/email_link_gone.html", status=404)
+        return render(request, "dashboard/sign_in/email_link_gone.html", status=404)
     messages.success(request, f"{user.email} is confirmed.")
     return redirect("security" if request.user == user else "account_login")
 

@@ -35,7 +35,7 @@ class NewAccountForm(forms.Form):
 def accept_invite(request: HttpRequest, token: str) -> HttpResponse:
     invite = invites.find(token)
     if invite is None:
-        return render(request, "dashboard/invite_gone.html", status=404)
+        return render(request, "dashboard/sign_in/invite_gone.html", status=404)
     visitor = request.user if isinstance(request.user, User) else None
     has_account = visitor is not None or User.objects.filter(email__iexact=invite.email).exists()
     form = None if has_account else NewAccountForm(request.POST if request.method == "POST" else None)
@@ -51,7 +51,7 @@ def accept_invite(request: HttpRequest, token: str) -> HttpResponse:
         "problem": problem,
         "somebody_else": visitor is not None and visitor.email.lower() != invite.email.lower(),
     }
-    return render(request, "dashboard/invite.html", context, status=400 if problem else 200)
+    return render(request, "dashboard/sign_in/invite.html", context, status=400 if problem else 200)
 
 
 def _join(

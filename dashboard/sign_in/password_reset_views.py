@@ -28,7 +28,7 @@ class NewPasswordForm(forms.Form):
 def reset_password(request: HttpRequest, token: str) -> HttpResponse:
     user = passwords.find(token)
     if user is None:
-        return render(request, "dashboard/reset_gone.html", status=404)
+        return render(request, "dashboard/sign_in/reset_gone.html", status=404)
     form = NewPasswordForm(request.POST if request.method == "POST" else None)
     problem = ""
     if request.method == "POST" and form.is_valid():
@@ -37,7 +37,7 @@ def reset_password(request: HttpRequest, token: str) -> HttpResponse:
         except GatewayError as refused:
             problem = refused.message
     context = {"form": form, "problem": problem, "account": user}
-    return render(request, "dashboard/reset.html", context, status=400 if problem else 200)
+    return render(request, "dashboard/sign_in/reset.html", context, status=400 if problem else 200)
 
 
 def _set(request: HttpRequest, token: str, form: NewPasswordForm) -> HttpResponse:

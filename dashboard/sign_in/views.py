@@ -36,7 +36,7 @@ from gateway.models import User
 
 class SignIn(LoginView):
     form_class = SignInForm
-    template_name = "dashboard/sign_in.html"
+    template_name = "dashboard/sign_in/index.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return {**super().get_context_data(**kwargs), "mail_leaves": mail.leaves()}
@@ -80,7 +80,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         post_authentication(request, form.used)
         response: HttpResponse = stage.exit()
         return response
-    return _asked(request, "dashboard/second_factor.html", user, of_user(user), form)
+    return _asked(request, "dashboard/sign_in/second_factor.html", user, of_user(user), form)
 
 
 @require_POST
@@ -113,7 +113,7 @@ def reauthenticate(request: HttpRequest) -> HttpResponse:
     else:
         return _asked(
             request,
-            "dashboard/reauthenticate.html",
+            "dashboard/sign_in/reauthenticate.html",
             request.user,
             of_user(request.user),
             form,

@@ -79,7 +79,9 @@ def needed(request: HttpRequest, user: User) -> HttpResponse:
     place = place_of(request)
     if place is None or not place.organization.require_sso:
         return redirect("overview")
-    return render(request, "dashboard/sso_needed.html", {"organization": place.organization, "account": user})
+    return render(
+        request, "dashboard/single_sign_on/needed.html", {"organization": place.organization, "account": user}
+    )
 
 
 @never_cache
@@ -107,7 +109,9 @@ def saml_answer(request: HttpRequest, id: str) -> HttpResponse:
     if int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST_ANSWER:
         raise TooLarge("The provider's answer is too long.")
     if not Attempts(request).take("sso"):
-        return render(request, "dashboard/sso_failed.html", {"words": "Too many attempts."}, status=429)
+        return render(
+            request, "dashboard/single_sign_on/failed.html", {"words": "Too many attempts."}, status=429
+        )
     token = secrets.token_urlsafe(24)
     cache.set(ANSWER + token, request.POST.get("SAMLResponse", ""), ANSWER_SECONDS)
     response = redirect("sso_saml_arrival", id=id, token=token)
@@ -158,5 +162,8 @@ def _asked(request: HttpRequest, form: SsoForm, status: int = 0) -> HttpResponse
     following = (request.POST or request.GET).get("next", "")
     context: dict[str, Any] = {"form": form, "next": following if is_local(following) else ""}
     return render(
-        request, "dashboard/sso_sign_in.html", context, status=status or (400 if form.errors else 200)
+        request,
+        "dashboard/single_sign_on/sign_in.html",
+        context,
+        status=status or (400 if form.errors else 200),
     )

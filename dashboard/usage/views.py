@@ -31,11 +31,11 @@ def usage(request: HttpRequest, place: Place) -> HttpResponse:
     report = UsageReport(breakdown.read(chosen, usage_report.MEASURES))
     figures = {"selection": chosen, "report": report, "breakdown": report.breakdown, "as_of": timezone.now()}
     if wants_fragment(request):
-        return render(request, "dashboard/usage_figures.html", figures)
+        return render(request, "dashboard/usage/figures.html", figures)
     ever = has_usage(place.organization.id)
     return render(
         request,
-        "dashboard/usage.html",
+        "dashboard/usage/index.html",
         {
             **figures,
             "ever": ever,

@@ -128,7 +128,7 @@ def _members(request: HttpRequest, here: Here, form: AddForm) -> HttpResponse:
         "tab": "members",
         **here.context,
     }
-    return render(request, "dashboard/workspace_members.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/workspaces/members.html", context, status=400 if form.errors else 200)
 
 
 def _suggested(here: Here) -> list[str]:

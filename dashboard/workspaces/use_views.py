@@ -40,7 +40,7 @@ DAY = datetime.timedelta(days=1)
 def limits(request: HttpRequest, here: Here) -> HttpResponse:
     found = cards.cards(here.place.organization, here.workspace)
     context = {"cards": found, "tab": "limits", **here.context}
-    return render(request, "dashboard/workspace_limits.html", context)
+    return render(request, "dashboard/workspaces/limits.html", context)
 
 
 @require_POST
@@ -64,7 +64,7 @@ def set_limits(request: HttpRequest, here: Here, rate_limit_id: str) -> HttpResp
         card if one.id == card.id else one for one in cards.cards(here.place.organization, here.workspace)
     ]
     context = {"cards": found, "tab": "limits", **here.context}
-    return render(request, "dashboard/workspace_limits.html", context, status=400)
+    return render(request, "dashboard/workspaces/limits.html", context, status=400)
 
 
 @require_safe
@@ -83,7 +83,7 @@ def keys(request: HttpRequest, here: Here) -> HttpResponse:
         "tab": "keys",
         **here.context,
     }
-    return render(request, "dashboard/workspace_keys.html", context)
+    return render(request, "dashboard/workspaces/keys.html", context)
 
 
 @require_safe
@@ -108,7 +108,7 @@ def spend(request: HttpRequest, here: Here) -> HttpResponse:
         "tab": "spend",
         **here.context,
     }
-    return render(request, "dashboard/workspace_spend.html", context)
+    return render(request, "dashboard/workspaces/spend.html", context)
 
 
 def _names(here: Here, used: Sequence[Used]) -> dict[str, str]:

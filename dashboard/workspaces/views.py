@@ -60,7 +60,7 @@ def workspaces(request: HttpRequest, place: Place) -> HttpResponse:
         "older": f"?{urlencode({**filters, 'after': page.rows[-1].id})}" if page.has_more else "",
         "managed": set(managed_workspaces(place.membership).values_list("id", flat=True)),
     }
-    return render(request, "dashboard/workspaces.html", context)
+    return render(request, "dashboard/workspaces/index.html", context)
 
 
 def _lines(place: Place, page: IdPage[Workspace]) -> list[Line]:
@@ -87,7 +87,7 @@ def create_workspace(request: HttpRequest, place: Place) -> HttpResponse:
         except InvalidRequest as refused:
             form.refuse(refused)
     return render(
-        request, "dashboard/workspace_new.html", {"form": form}, status=400 if form.is_bound else 200
+        request, "dashboard/workspaces/new.html", {"form": form}, status=400 if form.is_bound else 200
     )
 
 
@@ -159,7 +159,7 @@ def _settings(request: HttpRequest, here: Here, **refused: Form) -> HttpResponse
         "tab": "settings",
         **here.context,
     }
-    return render(request, "dashboard/workspace.html", context, status=400 if refused else 200)
+    return render(request, "dashboard/workspaces/workspace.html", context, status=400 if refused else 200)
 
 
 class ArchiveForm(Form):
@@ -182,7 +182,7 @@ def archive_workspace(request: HttpRequest, here: Here) -> HttpResponse:
     figures = figures_of(here.place.organization, [here.workspace], now=now)[here.workspace.id]
     used = keys_used_lately(here.workspace, now=now)
     context = {"form": form, "figures": figures, "used": used, **here.context}
-    return render(request, "dashboard/workspace_archive.html", context, status=400 if form.errors else 200)
+    return render(request, "dashboard/workspaces/archive.html", context, status=400 if form.errors else 200)
 
 
 def _archived(request: HttpRequest, here: Here, form: ArchiveForm) -> bool:
