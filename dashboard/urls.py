@@ -1,5 +1,6 @@
 from django.urls import path
 
+from dashboard.api_keys import change_views as key_changes
 from dashboard.api_keys import views as api_keys
 from dashboard.audit_log import views as audit_log
 from dashboard.batches import item_views as batch_items
@@ -11,7 +12,7 @@ from dashboard.catalog import views as catalog
 from dashboard.cost import budget_views as budgets
 from dashboard.cost import views as cost
 from dashboard.design import views as design
-from dashboard.frame import preferences
+from dashboard.frame import preference_views as preferences
 from dashboard.limits import views as limits
 from dashboard.logs import views as logs
 from dashboard.members import invitation_views as invitations
@@ -109,14 +110,14 @@ urlpatterns = [
     path("members/<str:id>/remove", members.remove_member, name="remove_member"),
     path("api-keys", api_keys.api_keys, name="api_keys"),
     path("api-keys.csv", api_keys.api_keys_csv, name="api_keys_csv"),
-    path("api-keys/new", api_keys.create, name="create_api_key"),
+    path("api-keys/new", key_changes.create, name="create_api_key"),
     path("api-keys/find", api_keys.find, name="find_api_key"),
     path("api-keys/<str:id>", api_keys.api_key, name="api_key"),
     path("api-keys/<str:id>/first-request", api_keys.first_request, name="api_key_first_request"),
-    path("api-keys/<str:id>/edit", api_keys.edit, name="edit_api_key"),
-    path("api-keys/<str:id>/rotate", api_keys.rotate, name="rotate_api_key"),
-    path("api-keys/<str:id>/switch", api_keys.switch, name="switch_api_key"),
-    path("api-keys/<str:id>/archive", api_keys.archive, name="archive_api_key"),
+    path("api-keys/<str:id>/edit", key_changes.edit, name="edit_api_key"),
+    path("api-keys/<str:id>/rotate", key_changes.rotate, name="rotate_api_key"),
+    path("api-keys/<str:id>/switch", key_changes.switch, name="switch_api_key"),
+    path("api-keys/<str:id>/archive", key_changes.archive, name="archive_api_key"),
     path("batches", batches.batches, name="batches"),
     path("batches/new", new_batch.new_batch, name="new_batch"),
     path("batches/<str:id>", batches.batch, name="batch"),
@@ -236,7 +237,7 @@ urlpatterns = [
     path("search", search.search, name="search"),
     path("ui", design.ui, name="ui"),
     path("theme", preferences.choose_theme, name="choose_theme"),
-    path("time-zone", usage.choose_time_zone, name="choose_time_zone"),
+    path("time-zone", preferences.choose_time_zone, name="choose_time_zone"),
     path("shortcuts", preferences.choose_shortcuts, name="choose_shortcuts"),
     path("organization", preferences.choose_organization, name="choose_organization"),
 ]

@@ -134,7 +134,7 @@ SESSION_SAVE_EVERY_REQUEST = False  # how long sessions last: `gateway/models/se
 CSRF_COOKIE_NAME = "__Host-csrf" if _secure else "csrf"
 CSRF_COOKIE_SECURE = _secure
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "dashboard.frame.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "dashboard.frame.error_views.csrf_failure"
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_REFERRER_POLICY = (
     "same-origin"  # with `no-referrer` browsers send `Origin: null`, and no form would pass

@@ -13,7 +13,7 @@ LAZY = (
     "celery",
     "genai_prices",
     "rs_bpe",
-    "dashboard.frame.errors",
+    "dashboard.frame.error_views",
     "admin_api",
     "gateway.urls",
 )

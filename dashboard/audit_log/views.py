@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import json
-from collections.abc import Iterator
 from urllib.parse import urlencode
 
-from django import forms
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -17,57 +13,19 @@ from django.views.decorators.http import require_safe
 from admin_api import access, pages
 from admin_api.queries import audit_chain
 from admin_api.queries.audit_chain import Chain
-from admin_api.queries.audit_entries import AuditFilter, audit_entries
-from dashboard.audit_log.lines import Line, lines_of
-from dashboard.downloads.csv_export import Cell, csv_response
-from dashboard.forms.form import Form
+from admin_api.queries.audit_entries import audit_entries
+from dashboard.audit_log.files import HEADER, csv_rows
+from dashboard.audit_log.forms import AuditFilterForm
+from dashboard.audit_log.lines import lines_of
+from dashboard.downloads.csv_export import csv_response
 from dashboard.frame.fragments import wants_fragment
 from dashboard.frame.place import Reader, reader_page_for
 from gateway.models import AuditEntry, AuditLink, Membership, Organization
 
 ON_A_PAGE = 50
 LONGEST_ID = 18  # digits
-AT_ONCE = 500  # rows of a file
 MOST_NEW = 100  # that the pill counts
-HEADER = (
-    "at",
-    "id",
-    "organization_id",
-    "actor_type",
-    "actor_id",
-    "actor",
-    "action",
-    "target_type",
-    "target_id",
-    "target",
-    "details",
-    "ip_address",
-    "user_agent",
-    "request_id",
-    "hash",
-)
 reader_page = reader_page_for(Membership.Role.ADMIN)
-
-
-class AuditFilterForm(Form):
-    """Every field may be empty; days are whole, in UTC."""
-
-    actor = forms.CharField(max_length=200, required=False, label="Who")
-    action = forms.CharField(max_length=64, required=False, label="Action")
-    target = forms.CharField(max_length=200, required=False, label="On what")
-    since = forms.DateField(required=False, label="From", widget=forms.DateInput({"type": "date"}))
-    until = forms.DateField(required=False, label="Through", widget=forms.DateInput({"type": "date"}))
-
-    def wanted(self) -> AuditFilter:
-        """What is wrong is looked for as nothing."""
-        given = self.cleaned_data if self.is_valid() else {}
-        texts = {name: (given.get(name) or "").replace("\x00", "") for name in ("actor", "action", "target")}
-        since, until = given.get("since"), given.get("until")
-        return AuditFilter(
-            **texts,
-            since=_midnight(since) if since else None,
-            until=_midnight(until + datetime.timedelta(days=1)) if until else None,
-        )
 
 
 @require_safe
@@ -154,42 +112,7 @@ def verify_audit_log(request: HttpRequest, reader: Reader) -> HttpResponse:
 def audit_log_csv(request: HttpRequest, reader: Reader) -> StreamingHttpResponse:
     """What the page's filters leave, all of it."""
     rows = audit_entries(_scope(request, reader), AuditFilterForm(request.GET).wanted())
-    return csv_response(request, "audit-log", HEADER, _csv_rows(rows))
-
-
-def _csv_rows(rows: QuerySet[AuditEntry]) -> Iterator[list[Cell]]:
-    """The newest first, some hundred at a time, so that nobody holds a statement open for a slow reader."""
-    last: int | None = None
-    while True:
-        left = rows if last is None else rows.filter(pk__lt=last)
-        entries = list(left.order_by("-pk")[:AT_ONCE])
-        if not entries:
-            return
-        links = AuditLink.objects.in_bulk([entry.pk for entry in entries])
-        for line in lines_of(entries):
-            yield _csv_row(line, links.get(line.entry.pk))
-        last = entries[-1].pk
-
-
-def _csv_row(line: Line, link: AuditLink | None) -> list[Cell]:
-    entry = line.entry
-    return [
-        entry.at,
-        entry.pk,
-        str(entry.organization_id or ""),
-        entry.actor_type,
-        entry.actor_id,
-        line.actor,
-        entry.action,
-        entry.target_type,
-        entry.target_id,
-        line.target,
-        json.dumps(entry.details, ensure_ascii=False),
-        entry.ip_address,
-        entry.user_agent,
-        entry.request_id,
-        bytes(link.hash).hex() if link else "",
-    ]
+    return csv_response(request, "audit-log", HEADER, csv_rows(rows))
 
 
 def _scope(request: HttpRequest, reader: Reader) -> Organization | None:
@@ -227,10 +150,6 @@ def _address(request: HttpRequest, **changes: object) -> str:
     changes.pop("to", None)
     query = _query(request, **changes)
     return f"?{query}" if query else "?"
-
-
-def _midnight(day: datetime.date) -> datetime.datetime:
-    return datetime.datetime.combine(day, datetime.time(), datetime.UTC)
 
 
 def _is_id(text: str) -> bool:

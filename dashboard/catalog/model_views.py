@@ -15,7 +15,8 @@ from admin_api import access
 from admin_api.actions import models
 from admin_api.catalog import RouteTo
 from dashboard.catalog import lines as shown
-from dashboard.catalog.forms import ModelForm, PriceForm, RouteFormSet
+from dashboard.catalog.model_forms import ModelForm, RouteFormSet
+from dashboard.catalog.price_forms import PriceForm
 from dashboard.catalog.views import model_page
 from dashboard.forms.form import Form
 from dashboard.forms.fresh_sign_in import fresh_sign_in

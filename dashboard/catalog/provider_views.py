@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from admin_api import access
 from admin_api.actions import provider_checks, providers
 from dashboard.catalog import lines as shown
-from dashboard.catalog.forms import ProviderForm, ProviderKeyForm
+from dashboard.catalog.provider_forms import ProviderForm, ProviderKeyForm
 from dashboard.forms.fresh_sign_in import fresh_sign_in
 from dashboard.frame.fragments import wants_fragment
 from dashboard.frame.place import actor_of, operator_page

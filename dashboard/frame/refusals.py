@@ -8,7 +8,7 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.utils.deprecation import MiddlewareMixin
 
-from dashboard.frame import errors
+from dashboard.frame import error_views
 from gateway.errors import GatewayError, NotFound, PermissionDenied
 
 log = structlog.get_logger(__name__)
@@ -18,12 +18,12 @@ class RefusalMiddleware(MiddlewareMixin):
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Other exceptions go their way and end as 500."""
         if isinstance(exception, NotFound):
-            return errors.not_found(request, exception)
+            return error_views.not_found(request, exception)
         if isinstance(exception, PermissionDenied):
-            return errors.forbidden(request, exception)
+            return error_views.forbidden(request, exception)
         if isinstance(exception, GatewayError) and exception.status < 500:
-            return errors.bad_request(request, exception)
+            return error_views.bad_request(request, exception)
         if isinstance(exception, (OperationalError, redis.RedisError)):
             log.error("store_away", error=repr(exception))
-            return errors.unavailable(request, exception)
+            return error_views.unavailable(request, exception)
         return None

@@ -18,7 +18,7 @@ from dashboard.frame.place import Place, actor_of, member_page_for
 from dashboard.frame.role_words import GRANTED, ROLES, WHO_MAKES_ADMINS
 from dashboard.members import invitations
 from dashboard.members.invitations import MOST, Outcome
-from dashboard.members.views import ADMIN, READERS, tabs
+from dashboard.members.tabs import ADMIN, READERS, tabs
 from gateway.errors import InvalidRequest
 from gateway.models import Invite, Membership
 

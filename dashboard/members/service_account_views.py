@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
@@ -19,51 +18,16 @@ from admin_api.pages import IdPage
 from admin_api.queries import service_accounts as queries
 from admin_api.queries.api_keys import keys_for
 from admin_api.queries.workspaces import workspaces
-from admin_api.roles import WorkspaceRole
 from dashboard.forms.form import Form
 from dashboard.forms.fresh_sign_in import fresh_sign_in
 from dashboard.forms.typed_name import TypedName
 from dashboard.frame.place import Place, actor_of, member_page_for
-from dashboard.frame.role_words import GRANTED_IN_WORKSPACE
-from dashboard.members.views import ADMIN, READERS, tabs
+from dashboard.members.service_account_forms import DetailsForm, NewForm, PlaceForm
+from dashboard.members.tabs import ADMIN, READERS, tabs
 from gateway.errors import Conflict, InvalidRequest
 from gateway.models import ApiKey, ServiceAccount, Workspace
 
 ON_A_PAGE = 50
-ROLES = [
-    (str(ServiceAccount.Role.DEVELOPER), "Developer"),
-    (str(ServiceAccount.Role.ADMIN), "Admin"),
-]
-
-
-class DetailsForm(Form):
-    description = forms.CharField(
-        label="Description", required=False, max_length=1000, widget=forms.Textarea({"rows": 2})
-    )
-    organization_role = forms.ChoiceField(label="Role in the organization", choices=ROLES)
-
-
-class NewForm(DetailsForm):
-    name = forms.CharField(
-        label="Name",
-        max_length=64,
-        widget=forms.TextInput({"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
-        help_text="Lowercase letters, digits and hyphens, such as deploy-bot. It cannot be changed.",
-    )
-    field_order = ("name", "description", "organization_role")
-
-
-class PlaceForm(Form):
-    """`workspace_id` is one of the organization's live ones."""
-
-    workspace_id = forms.ChoiceField(label="Workspace")
-    role = forms.ChoiceField(
-        label="Role there", choices=GRANTED_IN_WORKSPACE, initial=WorkspaceRole.DEVELOPER
-    )
-
-    def __init__(self, live: list[Workspace], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["workspace_id"].choices = [(one.id, one.name) for one in live]
 
 
 @require_safe

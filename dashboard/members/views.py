@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,69 +16,21 @@ from admin_api.actions import memberships
 from admin_api.pages import IdPage
 from admin_api.queries import members as queries
 from admin_api.queries.api_keys import api_keys, keys_for
-from admin_api.queries.invites import invites
 from admin_api.queries.service_accounts import service_accounts
 from admin_api.queries.workspace_roles import roles_held
 from dashboard.downloads.csv_export import Cell, csv_response
-from dashboard.forms.form import Form
 from dashboard.forms.fresh_sign_in import fresh_sign_in
-from dashboard.forms.typed_name import TypedName
 from dashboard.frame.place import Place, actor_of, member_page_for
-from dashboard.frame.role_words import GRANTED, ROLES, WHO_MAKES_ADMINS
+from dashboard.frame.role_words import ROLES
 from dashboard.members import lines
+from dashboard.members.forms import HAND_OVER, FilterForm, RemoveForm, RoleForm
+from dashboard.members.tabs import ADMIN, READERS, tabs
 from gateway.errors import InvalidRequest
 from gateway.models import ApiKey, Membership, ServiceAccount
 
 ON_A_PAGE = 50
 IN_A_FILE = 500  # that are read at once
 MOST_KEYS = 200  # that are listed before somebody is removed
-MOST_HEIRS = 500
-ADMIN, READERS = Membership.Role.ADMIN, (Membership.Role.ADMIN, Membership.Role.DEVELOPER)
-ARCHIVE, HAND_OVER = "archive", "hand_over"
-
-
-class FilterForm(Form):
-    """Of the list; what is not understood filters nothing."""
-
-    q = forms.CharField(label="Name or email", required=False, max_length=200)
-    role = forms.ChoiceField(label="Role", required=False, choices=[("", "All roles"), *ROLES.items()])
-
-
-class RoleForm(Form):
-    role = forms.ChoiceField(label="Role", choices=GRANTED, help_text=WHO_MAKES_ADMINS)
-
-
-class RemoveForm(Form):
-    """`keys` is there where the member has keys, `typed` is their address."""
-
-    keys = forms.ChoiceField(
-        label="What becomes of these keys",
-        choices=[
-            (ARCHIVE, "Archive them: they stop working now"),
-            (HAND_OVER, "Hand them over: they go on working, for somebody else"),
-        ],
-        widget=forms.RadioSelect,
-        initial=ARCHIVE,
-    )
-    keys_to = forms.ChoiceField(
-        label="Hand over to",
-        required=False,
-        help_text="The secrets stay the same. Whoever has left may still know them: rotate the keys afterwards.",
-    )
-
-    def __init__(self, *args: Any, member: Membership, has_keys: bool, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if has_keys:
-            self.fields["keys_to"].choices = [("", "Nobody"), *_heirs(member)]
-        else:
-            del self.fields["keys"], self.fields["keys_to"]
-        self.fields["typed"] = TypedName(member.user.email)
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        if given.get("keys") == HAND_OVER and not given.get("keys_to"):
-            self.add_error("keys_to", "Choose who gets them.")
-        return given
 
 
 @require_safe
@@ -133,11 +83,6 @@ def _cells(place: Place, filters: Mapping[str, str]) -> Iterator[Sequence[Cell]]
         if not page.has_more:
             return
         after = page.rows[-1].user_id
-
-
-def tabs(place: Place) -> dict[str, object]:
-    """What the tabs of these pages show beside their names."""
-    return {"pending": invites(place.organization, statuses=["pending"]).count()}
 
 
 @require_safe
@@ -207,17 +152,6 @@ def _removed(request: HttpRequest, place: Place, found: Membership, form: Remove
         form.refuse(refused)
         return False
     return True
-
-
-def _heirs(member: Membership) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Other members and live service accounts, as the groups of a select."""
-    others = queries.members(member.organization).exclude(pk=member.pk).order_by("user__email")[:MOST_HEIRS]
-    accounts = service_accounts(member.organization, include_archived=False).order_by("name")[:MOST_HEIRS]
-    groups = [
-        ("Members", [(one.user_id, one.user.email) for one in others]),
-        ("Service accounts", [(one.id, one.name) for one in accounts]),
-    ]
-    return [group for group in groups if group[1]]
 
 
 def _heir(place: Place, id: str) -> Membership | ServiceAccount:

@@ -12,8 +12,9 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_safe
 
+from dashboard.api_keys.change_views import make
 from dashboard.api_keys.forms import FirstKeyForm
-from dashboard.api_keys.views import make, waiting_for
+from dashboard.api_keys.views import waiting_for
 from dashboard.forms import once
 from dashboard.frame import snippets
 from dashboard.frame.fragments import wants_fragment

@@ -1,19 +1,17 @@
-"""Usage: tokens, requests and tools of any time, told apart and filtered; its file; and the reader's time zone."""
+"""Usage: tokens, requests and tools of any time, told apart and filtered; and its file."""
 
 from __future__ import annotations
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from admin_api.queries.spend_summaries import spend_summaries
 from dashboard.downloads.csv_export import csv_response
-from dashboard.frame import snippets, time_zone
+from dashboard.frame import snippets
 from dashboard.frame.fragments import wants_fragment
-from dashboard.frame.local_path import local_or_home
 from dashboard.frame.place import Place, member_page
 from dashboard.reports import breakdown, group_names
 from dashboard.reports.budgets import of_member
@@ -56,15 +54,3 @@ def usage_file(request: HttpRequest, place: Place) -> HttpResponse:
 
 def _selection(request: HttpRequest, place: Place) -> Selection:
     return selection(request, place, reverse("usage"), usage_report.GROUPINGS, usage_report.SORTS)
-
-
-@require_POST
-def choose_time_zone(request: HttpRequest) -> HttpResponse:
-    name = request.POST.get("time_zone", "").strip()
-    response = redirect(local_or_home(request.POST.get("next", "")))
-    zone = time_zone.zone_of(name)
-    if zone is None:
-        messages.error(request, "There is no time zone of that name. An example of one: Europe/Berlin.")
-    else:
-        time_zone.remember(response, str(zone))
-    return response

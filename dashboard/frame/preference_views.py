@@ -1,13 +1,14 @@
-"""What a person chooses for themselves in the frame: theme, shortcuts, organization. All by POST, all lead back."""
+"""What a person chooses in the frame: theme, shortcuts, time zone, organization. All by POST, all lead back."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from admin_api import access
-from dashboard.frame import shortcuts, theme
+from dashboard.frame import shortcuts, theme, time_zone
 from dashboard.frame.local_path import local_or_home
 from dashboard.frame.place import SESSION_KEY, to_sign_in
 from gateway.models import User
@@ -27,6 +28,18 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
 def choose_shortcuts(request: HttpRequest) -> HttpResponse:
     response = redirect(local_or_home(request.POST.get("next", "")))
     shortcuts.remember(response, request.POST.get("shortcuts") == "on")
+    return response
+
+
+@require_POST
+def choose_time_zone(request: HttpRequest) -> HttpResponse:
+    name = request.POST.get("time_zone", "").strip()
+    response = redirect(local_or_home(request.POST.get("next", "")))
+    zone = time_zone.zone_of(name)
+    if zone is None:
+        messages.error(request, "There is no time zone of that name. An example of one: Europe/Berlin.")
+    else:
+        time_zone.remember(response, str(zone))
     return response
 
 
