@@ -7,4 +7,4 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
 
     def ready(self) -> None:
-        import_module("dashboard.sessions")  # listens to who signs in
+        import_module("dashboard.sign_in.sessions")  # listens to who signs in

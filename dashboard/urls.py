@@ -1,47 +1,46 @@
 from django.urls import path
 
-from dashboard.views import (
-    api_keys,
-    audit_log,
-    batch_items,
-    batches,
-    budgets,
-    catalog,
-    cost,
-    design,
-    forgotten,
-    invitations,
-    invites,
-    limits,
-    logs,
-    members,
-    new_batch,
-    operate_models,
-    operate_organizations,
-    operate_providers,
-    operate_tiers,
-    operator_keys,
-    organization_settings,
-    overview,
-    password_reset,
-    playground,
-    playground_permit,
-    preferences,
-    quickstart,
-    search,
-    second_factors,
-    security,
-    service_accounts,
-    settings,
-    sign_in,
-    sso,
-    sso_settings,
-    usage,
-    webhooks,
-    workspace_members,
-    workspace_use,
-    workspaces,
-)
+from dashboard.api_keys import change_views as key_changes
+from dashboard.api_keys import views as api_keys
+from dashboard.audit_log import views as audit_log
+from dashboard.batches import item_views as batch_items
+from dashboard.batches import start_views as new_batch
+from dashboard.batches import views as batches
+from dashboard.catalog import model_views as operate_models
+from dashboard.catalog import provider_views as operate_providers
+from dashboard.catalog import views as catalog
+from dashboard.cost import budget_views as budgets
+from dashboard.cost import views as cost
+from dashboard.design import views as design
+from dashboard.frame import preference_views as preferences
+from dashboard.limits import views as limits
+from dashboard.logs import views as logs
+from dashboard.members import invitation_views as invitations
+from dashboard.members import service_account_views as service_accounts
+from dashboard.members import views as members
+from dashboard.operators import key_views as operator_keys
+from dashboard.operators import organization_views as operate_organizations
+from dashboard.operators import tier_views as operate_tiers
+from dashboard.overview import views as overview
+from dashboard.playground import permit_views as playground_permit
+from dashboard.playground import views as playground
+from dashboard.quickstart import views as quickstart
+from dashboard.search import views as search
+from dashboard.settings import organization_views as organization_settings
+from dashboard.settings import second_factor_views as second_factors
+from dashboard.settings import security_views as security
+from dashboard.settings import sso_views as sso_settings
+from dashboard.settings import views as settings
+from dashboard.settings import webhook_views as webhooks
+from dashboard.sign_in import forgotten_views as forgotten
+from dashboard.sign_in import invite_views as invites
+from dashboard.sign_in import password_reset_views as password_reset
+from dashboard.sign_in import views as sign_in
+from dashboard.single_sign_on import views as sso
+from dashboard.usage import views as usage
+from dashboard.workspaces import member_views as workspace_members
+from dashboard.workspaces import use_views as workspace_use
+from dashboard.workspaces import views as workspaces
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -111,14 +110,14 @@ urlpatterns = [
     path("members/<str:id>/remove", members.remove_member, name="remove_member"),
     path("api-keys", api_keys.api_keys, name="api_keys"),
     path("api-keys.csv", api_keys.api_keys_csv, name="api_keys_csv"),
-    path("api-keys/new", api_keys.create, name="create_api_key"),
+    path("api-keys/new", key_changes.create, name="create_api_key"),
     path("api-keys/find", api_keys.find, name="find_api_key"),
     path("api-keys/<str:id>", api_keys.api_key, name="api_key"),
     path("api-keys/<str:id>/first-request", api_keys.first_request, name="api_key_first_request"),
-    path("api-keys/<str:id>/edit", api_keys.edit, name="edit_api_key"),
-    path("api-keys/<str:id>/rotate", api_keys.rotate, name="rotate_api_key"),
-    path("api-keys/<str:id>/switch", api_keys.switch, name="switch_api_key"),
-    path("api-keys/<str:id>/archive", api_keys.archive, name="archive_api_key"),
+    path("api-keys/<str:id>/edit", key_changes.edit, name="edit_api_key"),
+    path("api-keys/<str:id>/rotate", key_changes.rotate, name="rotate_api_key"),
+    path("api-keys/<str:id>/switch", key_changes.switch, name="switch_api_key"),
+    path("api-keys/<str:id>/archive", key_changes.archive, name="archive_api_key"),
     path("batches", batches.batches, name="batches"),
     path("batches/new", new_batch.new_batch, name="new_batch"),
     path("batches/<str:id>", batches.batch, name="batch"),
@@ -238,7 +237,7 @@ urlpatterns = [
     path("search", search.search, name="search"),
     path("ui", design.ui, name="ui"),
     path("theme", preferences.choose_theme, name="choose_theme"),
-    path("time-zone", usage.choose_time_zone, name="choose_time_zone"),
+    path("time-zone", preferences.choose_time_zone, name="choose_time_zone"),
     path("shortcuts", preferences.choose_shortcuts, name="choose_shortcuts"),
     path("organization", preferences.choose_organization, name="choose_organization"),
 ]

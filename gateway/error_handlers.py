@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from admin_api.envelope import refusal
-from dashboard.views import errors as pages
+from dashboard.frame import error_views as pages
 from gateway.errors import InternalError
 
 

@@ -46,19 +46,19 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "gateway.request_ids.request_ids",
     "django.middleware.security.SecurityMiddleware",
-    "dashboard.compression.CompressionMiddleware",
-    "dashboard.static_files.StaticFilesMiddleware",
+    "dashboard.frame.compression.CompressionMiddleware",
+    "dashboard.frame.static_files.StaticFilesMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "dashboard.sessions.SeenMiddleware",
-    "dashboard.known_devices.KnownDeviceMiddleware",
+    "dashboard.sign_in.sessions.SeenMiddleware",
+    "dashboard.sign_in.known_devices.KnownDeviceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "dashboard.refusals.RefusalMiddleware",
+    "dashboard.frame.refusals.RefusalMiddleware",
 ]
 
 TEMPLATES = [
@@ -77,7 +77,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "dashboard.frame.frame",
+                "dashboard.frame.context_processors.frame",
             ],
         },
     }
@@ -134,7 +134,7 @@ SESSION_SAVE_EVERY_REQUEST = False  # how long sessions last: `gateway/models/se
 CSRF_COOKIE_NAME = "__Host-csrf" if _secure else "csrf"
 CSRF_COOKIE_SECURE = _secure
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "dashboard.frame.error_views.csrf_failure"
 SECURE_HSTS_SECONDS = 31_536_000 if _secure else 0
 SECURE_REFERRER_POLICY = (
     "same-origin"  # with `no-referrer` browsers send `Origin: null`, and no form would pass
@@ -165,7 +165,7 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_ADAPTER = "dashboard.sign_in.ClosedSignUp"
+ACCOUNT_ADAPTER = "dashboard.sign_in.adapter.ClosedSignUp"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/15m/key,10/15m/ip"}
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 15 * 60  # how old a sign-in may be where harm can be done
@@ -173,7 +173,7 @@ ACCOUNT_SESSION_REMEMBER = True  # as long as any session, without asking
 SOCIALACCOUNT_ADAPTER = "dashboard.single_sign_on.adapter.SingleSignOn"
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
-MFA_ADAPTER = "dashboard.second_factor.SecondFactors"
+MFA_ADAPTER = "dashboard.sign_in.second_factor.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_TOLERANCE = 1  # periods of 30 seconds before and after, for clocks that are not exact
 MFA_RECOVERY_CODE_DIGITS = 10
@@ -183,7 +183,7 @@ STATICFILES_DIRS = [BASE_DIR / "dashboard" / "static"]
 STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]  # and no library's own files
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "dashboard.static_files.HashedStaticFiles"},
+    "staticfiles": {"BACKEND": "dashboard.frame.static_files.HashedStaticFiles"},
 }
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = (

@@ -7,7 +7,7 @@ from django.urls import include, path, re_path
 
 from admin_api.openapi.document import document
 from admin_api.views.openapi import openapi
-from dashboard.views import reference
+from dashboard.reference import views as reference
 
 urlpatterns = [
     re_path(r"^v1/(?:v1/)?organizations/", include("admin_api.urls")),

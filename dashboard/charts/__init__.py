@@ -1,0 +1,1 @@
+"""Drawings as figures of an SVG: pure, from values."""

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from dashboard import figures
+from dashboard.frame import figures
 
 MINUTES = 60
 HEIGHT = 24

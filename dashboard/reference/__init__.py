@@ -1,0 +1,1 @@
+"""The API's reference: the OpenAPI document as pages."""

@@ -1,0 +1,1 @@
+"""How somebody comes in through the identity provider of an organization."""

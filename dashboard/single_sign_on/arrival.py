@@ -17,9 +17,9 @@ from admin_api.actions import sso_connections, sso_members
 from admin_api.actions.sso_members import Identity
 from admin_api.actor import Actor
 from admin_api.session_proofs import THROUGH_PROVIDER
-from dashboard.client_address import client_address
-from dashboard.local_path import local_or_home
-from dashboard.place import SESSION_KEY, actor_of, place_of
+from dashboard.frame.client_address import client_address
+from dashboard.frame.local_path import local_or_home
+from dashboard.frame.place import SESSION_KEY, actor_of, place_of
 from dashboard.single_sign_on.saml import SamlError
 from gateway.errors import PermissionDenied
 from gateway.models import SsoConnection, User
@@ -78,7 +78,7 @@ def _result(
     request: HttpRequest, connection: SsoConnection, identity: Identity | None, words: str, *, accepted: bool
 ) -> HttpResponse:
     context = {"connection": connection, "identity": identity, "words": words, "accepted": accepted}
-    return render(request, "dashboard/sso_test.html", context, status=200 if accepted else 403)
+    return render(request, "dashboard/single_sign_on/test.html", context, status=200 if accepted else 403)
 
 
 def _signed_in(
@@ -104,7 +104,7 @@ def _refused(request: HttpRequest, connection: SsoConnection, words: str, reason
     """`reason` is for the audit log; empty where anybody at all may have called."""
     if reason:
         sso_members.note_refusal(actor=_visitor(request), connection=connection, reason=reason[:LONGEST])
-    return render(request, "dashboard/sso_failed.html", {"words": words}, status=403)
+    return render(request, "dashboard/single_sign_on/failed.html", {"words": words}, status=403)
 
 
 def _visitor(request: HttpRequest) -> Actor:

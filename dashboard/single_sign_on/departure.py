@@ -46,4 +46,4 @@ def depart(
         ) from None
     address = answer["location"]
     context = {"address": address, "host": urlsplit(address).netloc, "organization": connection.organization}
-    return render(request, "dashboard/sso_leaving.html", context)
+    return render(request, "dashboard/single_sign_on/leaving.html", context)

@@ -1,10 +1,10 @@
-"""Filters that write numbers; see `dashboard/figures.py`."""
+"""Filters that write numbers; see `dashboard/frame/figures.py`."""
 
 from __future__ import annotations
 
 from django import template
 
-from dashboard import figures
+from dashboard.frame import figures
 
 register = template.Library()
 register.filter("count", figures.count)

@@ -16,7 +16,7 @@ from admin_api import audit
 from admin_api.actions import api_keys, memberships, models, organizations, providers
 from admin_api.actor import SYSTEM, Actor
 from admin_api.catalog import RouteTo
-from dashboard.audit_lines import changes_of, words_of
+from dashboard.audit_log.lines import changes_of, words_of
 from gateway.models import AuditEntry, Organization
 from tests.admin_api.test_audit_chain import behind_its_back, commit
 from tests.dashboard.test_pages import as_

@@ -18,9 +18,10 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from dashboard import batch_streams, onlookers
-from dashboard.batch_streams import END, BatchStreams
-from dashboard.onlookers import AGAIN, KEEP_ALIVE, NO_ROOM
+from dashboard.batches import streams as batch_streams
+from dashboard.batches.streams import END, BatchStreams
+from dashboard.frame import onlookers
+from dashboard.frame.onlookers import AGAIN, KEEP_ALIVE, NO_ROOM
 from gateway import ending
 from gateway.models import MessageBatch
 from tests.dashboard.conftest import Site, running, wait_until_ready

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from admin_api.queries import batch_items as queries
-from dashboard.batch_progress import shown
+from dashboard.batches.progress import shown
 from gateway.batch_states import ItemState
 from gateway.models import ApiKey, AuditEntry, BatchItem, MessageBatch, UsageMinute
 from tests.batches.rows import DAY, batch_of

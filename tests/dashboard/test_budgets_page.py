@@ -15,7 +15,7 @@ from admin_api.actions import api_keys, spend_limits
 from admin_api.actions.api_keys import Cap
 from admin_api.actor import SYSTEM
 from admin_api.queries.budgets import budgets
-from dashboard.budgets import MOST
+from dashboard.reports.budgets import MOST
 from gateway.models import ApiKey, AuditEntry, Organization, SpendAlert, SpendLimit, SpendLimitIncreaseRequest
 from gateway.models.spend_limits import Period
 from tests.admin_api.spending import spent

@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from django.test import RequestFactory
 
-from dashboard.client_address import client_address
+from dashboard.frame.client_address import client_address
 
 
 @pytest.mark.parametrize(

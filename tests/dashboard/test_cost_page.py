@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from admin_api.queries.recent_spend import recent_spend
 from admin_api.queries.sums import Question
-from dashboard import figures
-from dashboard.price_lines import PriceLine, price_lines
+from dashboard.cost.price_lines import PriceLine, price_lines
+from dashboard.frame import figures
 from gateway.models import UsageEvent
 from gateway.token_usage import TokenUsage
 from tests.admin_api.report import COST, DAY, HOUR, MINUTE, MONDAY, TODAY, Office, office

@@ -14,8 +14,8 @@ import pytest
 from django.core.handlers.asgi import ASGIRequest
 from django.test import RequestFactory
 
-from dashboard import download
-from dashboard.csv_export import Cell, cell, csv_lines, csv_response
+from dashboard.downloads import download
+from dashboard.downloads.csv_export import Cell, cell, csv_lines, csv_response
 
 IST = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import figures
 from dashboard.charts.marks import marks
 from dashboard.charts.scale import ceiling
+from dashboard.frame import figures
 
 
 @pytest.mark.parametrize(

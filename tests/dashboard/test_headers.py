@@ -11,7 +11,8 @@ from django.test import Client
 
 from tests.people import Cast
 
-TEMPLATES = sorted((settings.BASE_DIR / "dashboard" / "templates").rglob("*.html"))
+ROOT = settings.BASE_DIR / "dashboard" / "templates"
+TEMPLATES = sorted(ROOT.rglob("*.html"))
 POLICY = {
     "default-src 'none'",
     "script-src 'self'",
@@ -52,7 +53,7 @@ def test_every_page_has_the_strict_headers_and_is_not_stored(client: Client, peo
         assert "no-store" in answer["cache-control"]
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=[path.name for path in TEMPLATES])
+@pytest.mark.parametrize("template", TEMPLATES, ids=[str(path.relative_to(ROOT)) for path in TEMPLATES])
 def test_nothing_is_inline(template: Path) -> None:
     text = re.sub(r"{%.*?%}", "", template.read_text())  # `{% if one == other %}` is no handler
     assert [what for what, pattern in INLINE.items() if re.search(pattern, text)] == []

@@ -12,7 +12,7 @@ from django.utils import timezone
 from admin_api.actions import workspaces
 from admin_api.actions.request_contents import Content
 from admin_api.actor import SYSTEM
-from dashboard.log_content import said
+from dashboard.logs.content import said
 from gateway.models import AuditEntry, RequestContent, WorkspaceMember
 from tests.admin_api.refused import refused
 from tests.contents import kept

@@ -19,9 +19,9 @@ from admin_api.queries.log_entries import Entry
 from admin_api.queries.log_sight import Sight
 from admin_api.queries.log_tail import Newest, Taste
 from admin_api.queries.request_log import Wanted
-from dashboard import onlookers
-from dashboard.log_streams import LogStreams
-from dashboard.onlookers import AGAIN, KEEP_ALIVE, NO_ROOM
+from dashboard.frame import onlookers
+from dashboard.frame.onlookers import AGAIN, KEEP_ALIVE, NO_ROOM
+from dashboard.logs.streams import LogStreams
 from gateway import ending
 
 ACME, UMBRELLA = uuid.uuid4(), uuid.uuid4()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from admin_api.queries import log_walk, request_log
 from admin_api.queries.log_sight import sight_of
 from admin_api.queries.log_tail import newest, taste_of
-from dashboard.log_filters import wanted_of
+from dashboard.logs.filters import wanted_of
 from gateway.models import Membership
 from tests.admin_api.refused import refused
 from tests.dashboard.logged import key_of, logged

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from admin_api.actions import api_keys, invites, memberships, service_accounts, workspace_members, workspaces
 from admin_api.actor import SYSTEM
-from dashboard.invitations import addresses_in
+from dashboard.members.invitations import addresses_in
 from gateway.email_url import settings_of
 from gateway.models import ApiKey, ApiKeyUse, AuditEntry, Invite, Mail, Membership, User
 from tests.admin_api.spending import spent

@@ -14,7 +14,7 @@ from django.utils import timezone
 from admin_api.actions import models, organizations, workspaces
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
-from dashboard import batch_hints
+from dashboard.batches import hints
 from gateway.batch_states import ItemState
 from gateway.models import ApiKey, AuditEntry, BatchItem, MessageBatch, Workspace, WorkspaceMember
 from tests.batches.rows import batch_of
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How often workers were told: there are none in these tests, and no broker."""
     calls: list[str] = []
-    monkeypatch.setattr(batch_hints, "tell", lambda: calls.append("told"))
+    monkeypatch.setattr(hints, "tell", lambda: calls.append("told"))
     return calls
 
 

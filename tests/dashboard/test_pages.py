@@ -19,7 +19,8 @@ from msgspec import UNSET
 from admin_api.actions import memberships, model_groups, models
 from admin_api.actor import SYSTEM
 from admin_api.catalog import Rates, RouteTo
-from dashboard import live_limits, usage
+from dashboard.limits import live
+from dashboard.overview import usage
 from gateway.limit_pools import DEFAULT
 from gateway.models import ApiKey, Organization, UsageDay, UsageHour, UsageMinute
 from gateway.models.users import Membership
@@ -264,7 +265,7 @@ def test_a_fragment_is_the_part_alone_and_its_address_a_whole_page(client: Clien
 def test_gauges_show_each_limit_of_the_organization(client: Client, people: Cast) -> None:
     people.acme.limits = {"input_tokens_per_minute": 1000, "tokens_per_minute": None}
     people.acme.save()
-    shown = live_limits.read(people.acme, timezone.now())
+    shown = live.read(people.acme, timezone.now())
     assert [(one.label, one.limit, one.used_percent) for one in shown.meters] == [
         ("Requests per minute", "200", 0),
         ("Input tokens per minute", "1,000", 0),
@@ -276,7 +277,7 @@ def test_held_leases_fill_the_gauge(client: Client, people: Cast, valkey: redis.
     soon = (timezone.now().timestamp() + 60) * 1000
     held = state_key(people.acme.id, DEFAULT, "organization", str(people.acme.id)) + PLACES
     valkey.zadd(held, {f"lease{n}": soon for n in range(39)})
-    meter = live_limits.read(people.acme, timezone.now()).meters[-1]
+    meter = live.read(people.acme, timezone.now()).meters[-1]
     assert (meter.used, meter.used_percent, meter.state) == ("39", 98, "full")
     assert meter.note == "Nearly used up. 1 more may start"
 
@@ -285,12 +286,12 @@ def test_a_group_of_models_has_gauges_while_it_is_used(
     client: Client, people: Cast, valkey: redis.Redis
 ) -> None:
     model_groups.upsert(actor=SYSTEM, name="opus", display_name="Claude Opus")
-    calm = [meter.label for meter in live_limits.read(people.acme, timezone.now()).meters]
+    calm = [meter.label for meter in live.read(people.acme, timezone.now()).meters]
     soon = (timezone.now().timestamp() + 60) * 1000
     held = state_key(people.acme.id, "opus", "organization", str(people.acme.id)) + PLACES
     valkey.zadd(held, {f"lease{n}": soon for n in range(4)})
 
-    busy = [meter.label for meter in live_limits.read(people.acme, timezone.now()).meters]
+    busy = [meter.label for meter in live.read(people.acme, timezone.now()).meters]
 
     assert busy == [*calm, *[f"Claude Opus: {label}" for label in calm]]
 

@@ -17,7 +17,7 @@ from admin_api.actions import models, playground_keys, providers, workspace_memb
 from admin_api.actor import SYSTEM
 from admin_api.catalog import RouteTo
 from admin_api.vault import vault
-from dashboard.playground_requests import as_content
+from dashboard.playground.requests import as_content
 from gateway.contents.sealed import seal
 from gateway.errors import InvalidRequest
 from gateway.models import (

@@ -11,7 +11,7 @@ from django.test import Client
 
 from admin_api.actions import organizations
 from admin_api.actor import SYSTEM
-from dashboard import snippets
+from dashboard.frame import snippets
 from gateway import credentials
 from gateway.models import ApiKey, Membership, Organization, Tier
 from tests.dashboard.test_pages import as_, used

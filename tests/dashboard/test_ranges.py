@@ -6,7 +6,7 @@ import zoneinfo
 
 import pytest
 
-from dashboard.ranges import range_of, window
+from dashboard.reports.ranges import range_of, window
 
 NOW = datetime.datetime(2026, 3, 1, 17, 42, 9, tzinfo=datetime.UTC)
 

@@ -19,7 +19,7 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
 
-from dashboard.throttle import PasswordAttempt
+from dashboard.sign_in.throttle import PasswordAttempt
 from gateway.models import User
 from tests.people import PASSWORD, Cast
 

@@ -1,0 +1,1 @@
+"""The page API keys: the list, one key, and all that is done with it."""

@@ -1,0 +1,1 @@
+"""The page Cost: dollars of any time with their prices, and budgets."""

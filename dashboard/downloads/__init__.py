@@ -1,0 +1,1 @@
+"""Files that pages hand out, made while they are sent."""

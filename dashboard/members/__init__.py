@@ -1,0 +1,1 @@
+"""The page Members: people, invitations and service accounts."""

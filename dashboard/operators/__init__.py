@@ -1,0 +1,1 @@
+"""The pages of who runs the installation: Organizations, Tiers and Operator keys."""

@@ -1,0 +1,1 @@
+"""The page Quickstart: a first key and a first request."""

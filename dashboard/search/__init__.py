@@ -1,0 +1,1 @@
+"""What a few letters find, in the palette and as a page."""

@@ -1,0 +1,1 @@
+"""How somebody comes in: password, second factor, invitation or a new password; and how long they stay."""

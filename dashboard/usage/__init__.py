@@ -1,0 +1,1 @@
+"""The page Usage: tokens, requests and tools of any time."""
