@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up logs test test-agents chaos soak scale fuzz lint format bench bench-batches lock css browser
+.PHONY: help up logs test test-long test-agents chaos soak scale fuzz lint format bench bench-batches lock css browser
 
 PYTHON ?= python3
 RUN := .venv/bin/python
@@ -26,8 +26,11 @@ up: .venv/.installed ## Run the gateway: PostgreSQL, Valkey, web, worker, beat, 
 logs: ## Follow the logs of a running gateway
 	@exec tail -n 20 -F "$$DATA_DIR"/logs/*.log
 
-test: .venv/.installed-dev browser ## Run every test, with all that it needs
-	@exec $(RUN) -m pytest $(or $(TESTS),-n 2 --dist loadfile)
+test: .venv/.installed-dev browser ## Run every test but the long ones, with all that they need
+	@exec $(RUN) -m pytest $(or $(TESTS),-n 2 --dist loadfile -m "not long")
+
+test-long: .venv/.installed-dev browser ## Run those that kill and freeze a whole gateway, and small benchmarks
+	@exec $(RUN) -m pytest $(or $(TESTS),-n 2 --dist loadfile -m long)
 
 test-agents: .venv/.installed-dev .agents/.installed ## Run Claude Code and Codex against the gateway (650 MB from npm)
 	@exec env AGENT_TESTS=1 $(RUN) -m pytest -m agents $(or $(TESTS),tests/agents)
@@ -99,7 +102,8 @@ css: .venv/.installed-dev ## Build the dashboard's style sheet
 
 browser: # only what is missing: a Node.js from elsewhere and Debian's npm exclude each other
 	@missing=; \
-	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null \
+		|| missing="$$missing chromium-headless-shell"; \
 	command -v npm >/dev/null || missing="$$missing nodejs npm"; \
 	test -d /usr/share/fonts/truetype/dejavu || missing="$$missing fonts-dejavu-core"; \
 	if test "$$(id -u)" = 0; then \
