@@ -6,6 +6,7 @@ the first test that needs them. Tests of pure code start nothing.
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import shutil
@@ -75,6 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
     (SCRATCH / "data").mkdir(mode=0o700, exist_ok=True)
     assert settings.DATABASES  # read now, so that pytest-django, whose turn is next, sets Django up
     _keep_what_is_compiled()
+    gc.disable()  # until all tests are collected
     _hash_passwords_at_once()
     _give_examples_time()
     # An ended test run ends its servers too: fixtures are finished on SystemExit.
@@ -118,6 +120,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("chaos"):
             item.add_marker(skipped)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector need not look at it again, nor while it comes to be."""
+    gc.freeze()
+    gc.enable()
 
 
 def _only_distributes(config: pytest.Config) -> bool:
