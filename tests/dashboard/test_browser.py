@@ -394,12 +394,14 @@ def test_a_session_that_ended_leaves_a_word_and_a_way(batch: tuple[Page, Change]
     page, change = batch
     page.route("**/events", lambda route: route.fulfill(status=503))
     page.clock.install()
-    page.reload()
+    with page.expect_response("**/events"):
+        page.reload()
     stopped = page.get_by_text("Live figures have stopped.")
-    for _ in range(3):
+    for _ in range(2):
+        page.wait_for_timeout(300)  # the page hears that it was refused
         expect(stopped).to_be_hidden()
-        page.wait_for_timeout(300)
-        page.clock.fast_forward(11_000)
+        with page.expect_response("**/events"):
+            page.clock.fast_forward(11_000)
 
     expect(stopped).to_be_visible()
     page.unroute("**/events")
