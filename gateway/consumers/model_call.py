@@ -64,15 +64,16 @@ class ModelCallConsumer(GatewayConsumer):
 
     async def _serve_recorded(self, call: Call) -> None:
         """With what is asked and answered kept, since an admin of the workspace wants it."""
-        recording = _recording(call)
+        recording = _recording(call, self.scope["headers"])
         try:
             await self._serve(call, recording)
         except GatewayError as error:
             recording.status, told = self.told(error)
             recording.add(told)
-            raise
+            await self.refuse(error)
         finally:
             recording.status = recording.status or self.status or CLIENT_CLOSED
+            recording.answered = self.head
             self.plane.contents.keep(recording)
 
     async def _serve(self, call: Call, recording: Recording | None = None) -> None:
@@ -161,7 +162,7 @@ class ModelCallConsumer(GatewayConsumer):
             stream.close()
 
 
-def _recording(call: Call) -> Recording:
+def _recording(call: Call, headers: list[tuple[bytes, bytes]]) -> Recording:
     return Recording(
         request_id=call.request_id,
         organization_id=call.principal.organization_id,
@@ -169,6 +170,7 @@ def _recording(call: Call) -> Recording:
         api_key_id=call.principal.key_id,
         endpoint=call.endpoint,
         streamed=call.stream,
+        headers=headers,
         request=call.body.raw,
         days=call.workspace.content_days,
     )

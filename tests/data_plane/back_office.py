@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import django
+import msgspec
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django.setup()
@@ -135,13 +136,15 @@ def content(*, organization: str, request_id: str) -> dict[str, Any]:
     except NotFound:
         return {}
     told = dataclasses.asdict(found) | {"expires_at": found.expires_at.isoformat()}
-    return told | {"request": found.request.decode(), "response": found.response.decode()}
+    bodies = {"request": found.request.decode(), "response": found.response.decode()}
+    return told | bodies | {"headers": msgspec.to_builtins(found.headers)}
 
 
 def stored(*, request_id: str) -> dict[str, Any]:
     """The columns as they lie in the database."""
     row = RequestContent.objects.get(request_id=request_id)
     return {
+        "headers": bytes(row.headers).decode("latin-1"),
         "request": bytes(row.request).decode("latin-1"),
         "response": bytes(row.response).decode("latin-1"),
     }
