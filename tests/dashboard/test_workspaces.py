@@ -258,6 +258,7 @@ def test_tags_are_what_the_form_holds(client: Client, people: Cast) -> None:
 
 WRONG = [
     ("tags", {"tags": ": nameless"}, "A tag has a name"),
+    ("tags", {"tags": "team=search"}, "with a colon between"),
     ("tags", {"tags": "anthropic_x: y"}, "A tag has a name"),
     ("tags", {"tags": "k: " + "v" * 257}, "A tag has a name"),
     ("name", {"name": "Taken"}, "A workspace named"),
