@@ -229,8 +229,6 @@ OF_ORGANIZATIONS = (
     "limits",
     "api-keys",
     "batches",
-    "limits",
-    "batches",
     "playground",
     "quickstart",
     "quickstart/first-request",
