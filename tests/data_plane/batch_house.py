@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.data_plane.house import PROJECT, SCRIPTED, House, Tenant, body
-from tests.data_plane.stored_batches import database
 from tests.upstream import Received
 
 BATCHES = "/v1/messages/batches"
@@ -61,8 +60,7 @@ class Made:
 
     def expire(self) -> None:
         """Its day is over now."""
-        with database(self.house) as connection:
-            connection.execute("UPDATE message_batch SET expires_at = now() WHERE id = %s", [self.id])
+        self.house.database.execute("UPDATE message_batch SET expires_at = now() WHERE id = %s", [self.id])
 
     def results(self) -> list[dict[str, Any]]:
         answer = self.house.get(f"{BATCHES}/{self.id}/results", key=self.tenant.key)
@@ -73,8 +71,7 @@ class Made:
         return Counter(result["result"]["type"] for result in self.results())
 
     def _row(self, query: str) -> dict[str, Any]:
-        with database(self.house) as connection:
-            return connection.execute(query.encode(), [self.id]).fetchall()[0]
+        return self.house.database.execute(query.encode(), [self.id]).fetchall()[0]
 
 
 def make(house: House, tenant: Tenant, params: Sequence[dict[str, Any]]) -> Made:

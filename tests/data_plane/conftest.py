@@ -35,6 +35,7 @@ def house(postgres_server: Postgres) -> Iterator[House]:
         gateway = Gateway(environment, folder / "gateway.log")
         stack.callback(gateway.close)
         house = House(gateway, upstream, office, valkey, environment)
+        stack.callback(house.close)
         house.furnish()
         gateway.wait_until_ready()
         yield house

@@ -11,7 +11,6 @@ from psycopg.types.json import Jsonb
 
 from tests.data_plane.batch_house import BATCHES, all_ended, batch_worker, make, marks, others, told
 from tests.data_plane.house import SCRIPTED, THINKING, House, Tenant, body
-from tests.data_plane.stored_batches import database
 from tests.upstream import Received, Script, error, reply
 
 
@@ -26,10 +25,9 @@ def working(house: House, worker: None) -> Iterator[None]:
     """A runner that knows nothing of earlier tests."""
     yield
     deadline = time.monotonic() + 10
-    with database(house) as connection:
-        while connection.execute("SELECT id FROM message_batch_runner").fetchall():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    while house.database.execute("SELECT id FROM message_batch_runner").fetchall():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_what_always_fails_is_tried_three_times_and_holds_up_nobody(house: House, working: None) -> None:
@@ -137,7 +135,6 @@ def test_a_workspace_at_its_limit_does_not_hold_up_the_rest_of_its_organization(
 
 
 def _limit_batches(house: House, workspace: str, limits: dict[str, int]) -> None:
-    with database(house) as connection:
-        query = "UPDATE gateway_workspace SET group_limits = %s WHERE id = %s"
-        connection.execute(query, [Jsonb({"batch": limits}), workspace])
+    query = "UPDATE gateway_workspace SET group_limits = %s WHERE id = %s"
+    house.database.execute(query, [Jsonb({"batch": limits}), workspace])
     house.settle_in()
