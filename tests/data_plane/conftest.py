@@ -14,6 +14,7 @@ import redis
 
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import wheel_binary
+from tests.data_plane.batch_house import Nursery
 from tests.data_plane.house import BackOffice, Gateway, House, environment_of
 from tests.migrated import new_database
 from tests.upstream import Upstream
@@ -57,6 +58,13 @@ def guarded(house: House, tmp_path: Path) -> Iterator[Gateway]:
         yield gateway
     finally:
         gateway.close()
+
+
+@pytest.fixture(scope="package")
+def nursery(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    made = Nursery(house, tmp_path_factory.mktemp("nursery"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
