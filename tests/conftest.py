@@ -6,6 +6,7 @@ the first test that needs them. Tests of pure code start nothing.
 
 from __future__ import annotations
 
+import datetime
 import os
 import secrets
 import shutil
@@ -18,7 +19,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 import redis
+from cryptography import x509
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test.utils import setup_databases, teardown_databases
@@ -71,6 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "GATEWAY_SIMULATOR": "true",
         "GATEWAY_SIMULATOR_DELAY_MS": "0",
         "DATA_DIR": str(SCRATCH / "data"),
+        "SSL_CERT_FILE": str(_one_authority()),
     }
     (SCRATCH / "data").mkdir(mode=0o700, exist_ok=True)
     assert settings.DATABASES  # read now, so that pytest-django, whose turn is next, sets Django up
@@ -85,6 +91,25 @@ def _keep_what_is_compiled() -> None:
     """Hundreds of servers and commands start from the same files, and need half a second more where none keeps any."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def _one_authority() -> Path:
+    """The one whom the clients of tests trust, and nobody has been certified by it.
+
+    Each client reads all authorities when it is made, and the 140 of this world take 40 ms: longer than most tests.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Nobody")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = SCRATCH / "authorities.pem"
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return file
 
 
 def _hash_passwords_at_once() -> None:
