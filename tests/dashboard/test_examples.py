@@ -48,7 +48,7 @@ def test_the_example_of_a_batch_waits_for_its_results(site: Site, tmp_path: Path
 
 def _run_batches(site: Site, folder: Path) -> None:
     """Until that one has ended; the stage's own batches have no items to run."""
-    code = "from gateway.batches.tasks import run_batches; run_batches()"
+    code = "from gateway.batches import tasks; tasks.LINGER_SECONDS = 0; tasks.run_batches()"
     environment = {**site.environment, "DATA_DIR": str(folder)}
     with psycopg.connect(site.database_url, autocommit=True) as database:
         _wait_for_its_items(database)
