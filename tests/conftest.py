@@ -6,6 +6,7 @@ the first test that needs them. Tests of pure code start nothing.
 
 from __future__ import annotations
 
+import datetime
 import gc
 import os
 import secrets
@@ -19,7 +20,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 import redis
+from cryptography import x509
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test.utils import setup_databases, teardown_databases
@@ -53,7 +58,7 @@ POSTGRES = Postgres(
 VALKEY = Valkey(
     data=SCRATCH / "valkey", sockets=SCRATCH, binary=wheel_binary(), settings={"appendonly": "no"}
 )
-LONG = {"outages", "chaos", "benchmarks"}  # folders of tests
+LONG = "outages"  # a folder of tests
 OURS = ("GATEWAY_", "UPSTREAM_", "ANTHROPIC_", "OPENAI_", "DJANGO_")
 
 
@@ -72,6 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "GATEWAY_SIMULATOR": "true",
         "GATEWAY_SIMULATOR_DELAY_MS": "0",
         "DATA_DIR": str(SCRATCH / "data"),
+        "SSL_CERT_FILE": str(_one_authority()),
     }
     (SCRATCH / "data").mkdir(mode=0o700, exist_ok=True)
     assert settings.DATABASES  # read now, so that pytest-django, whose turn is next, sets Django up
@@ -87,6 +93,25 @@ def _keep_what_is_compiled() -> None:
     """Hundreds of servers and commands start from the same files, and need half a second more where none keeps any."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
+
+
+def _one_authority() -> Path:
+    """The one whom the clients of tests trust, and nobody has been certified by it.
+
+    Each client reads all authorities when it is made, and the 140 of this world take 40 ms: longer than most tests.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Nobody")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = SCRATCH / "authorities.pem"
+    file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return file
 
 
 def _hash_passwords_at_once() -> None:
@@ -110,9 +135,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole folders are long; endurance runs take many minutes and stay out of `make test-long` too."""
+    """A whole folder is long; endurance runs take many minutes and stay out of `make test-long` too."""
     for item in items:
-        if LONG.intersection(item.path.parts):
+        if LONG in item.path.parts:
             item.add_marker("long")
     if os.environ.get("CHAOS_TESTS"):
         return

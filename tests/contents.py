@@ -8,10 +8,12 @@ import uuid
 from django.utils import timezone
 
 from admin_api.vault import vault
+from gateway.contents.headers import encode
 from gateway.contents.sealed import seal
 from gateway.models import RequestContent, Workspace
 
 DAY = datetime.timedelta(days=1)
+SEALED = ("headers", "request", "response")
 
 
 def kept(
@@ -28,8 +30,9 @@ def kept(
         "endpoint": "messages",
         "status": 200,
         "streamed": False,
+        "headers": encode([(b"user-agent", b"curl/8")], [(b"request-id", b"req_1")]),
         "request": b"asked",
         "response": b"answered",
     } | changed
-    sealed = {name: seal(vault(), bytes(told[name])) for name in ("request", "response")}  # type: ignore[call-overload]
+    sealed = {name: seal(vault(), bytes(told[name])) for name in SEALED}  # type: ignore[call-overload]
     return RequestContent.objects.create(**(told | sealed))

@@ -115,9 +115,10 @@ def _contents_after(after: tuple[uuid.UUID, str] | None) -> list[RequestContent]
 
 def _renewed_content(vault: Vault, row: RequestContent) -> bool:
     """Whether there was anything to change. Raises `InvalidToken`."""
-    sealed = (vault.resealed(row.request), vault.resealed(row.response))
-    if sealed == (None, None):
-        return False
-    kept = RequestContent.objects.filter(organization_id=row.organization_id, request_id=row.request_id)
-    kept.update(request=sealed[0] or row.request, response=sealed[1] or row.response)
-    return True
+    held = {"headers": row.headers, "request": row.request, "response": row.response}
+    renewed = {name: vault.resealed(sealed) for name, sealed in held.items() if sealed is not None}
+    changed = {name: sealed for name, sealed in renewed.items() if sealed is not None}
+    if changed:
+        kept = RequestContent.objects.filter(organization_id=row.organization_id, request_id=row.request_id)
+        kept.update(**changed)
+    return bool(changed)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from admin_api import audit
 from admin_api.actor import Actor
 from admin_api.vault import vault
+from gateway.contents.headers import Both, decode
 from gateway.contents.sealed import unseal
 from gateway.errors import NotFound
 from gateway.models import Organization, RequestContent
@@ -19,8 +20,12 @@ from gateway.models import Organization, RequestContent
 
 @dataclasses.dataclass(frozen=True)
 class Content:
-    """As the client sent it and as it was answered; `streamed` answers are events. `cut`: not to the end."""
+    """As the client sent it and as it was answered; `streamed` answers are events. `cut`: not to the end.
 
+    `headers` are those of both, without secrets; None where they were not kept.
+    """
+
+    headers: Both | None
     request: bytes
     response: bytes
     endpoint: str
@@ -39,6 +44,7 @@ def read(*, actor: Actor, organization: Organization, request_id: str) -> Conten
         raise NotFound("The content of this request is not kept.")
     opened = vault()
     try:
+        headers = None if row.headers is None else decode(unseal(opened, row.headers))
         request, response = unseal(opened, row.request), unseal(opened, row.response)
     except InvalidToken:
         raise NotFound("The content of this request is encrypted with a key that is gone.") from None
@@ -50,4 +56,6 @@ def read(*, actor: Actor, organization: Organization, request_id: str) -> Conten
         organization_id=organization.id,
         details={"workspace_id": row.workspace_id},
     )
-    return Content(request, response, row.endpoint, row.status, row.streamed, row.cut, row.expires_at)
+    return Content(
+        headers, request, response, row.endpoint, row.status, row.streamed, row.cut, row.expires_at
+    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from admin_api.queries.spend_standings import spent
+from admin_api.queries.spend_standings import fullest, spent
 from gateway.models import Organization, SpendAlert, SpendLimit
 from gateway.models.spend_limits import Period
 
@@ -39,8 +39,24 @@ def budgets(organization: Organization, now: datetime.datetime) -> list[Budget]:
     """The organization's own first, then workspaces', members' and keys', each by name. Three queries."""
     limits = list(budget_limits(organization))
     used = spent(organization, now) if limits else {}
-    told = _told(organization, now) if limits else {}
-    found = [
+    return sorted(_stood(organization, limits, used, now), key=_place)
+
+
+def fullest_budgets(organization: Organization, now: datetime.datetime, most: int) -> list[Budget]:
+    """As many as `most` of which most is used, the fullest first; those without an amount are none of them."""
+    used = fullest(organization, now, most)
+    limits = budget_limits(organization).in_bulk(list(used))
+    return _stood(organization, [limits[id] for id in used if id in limits], used, now)
+
+
+def _stood(
+    organization: Organization,
+    limits: Sequence[SpendLimit],
+    used: Mapping[str, Decimal],
+    now: datetime.datetime,
+) -> list[Budget]:
+    told = _told(organization, limits, now) if limits else {}
+    return [
         budget(
             limit,
             now,
@@ -49,7 +65,6 @@ def budgets(organization: Organization, now: datetime.datetime) -> list[Budget]:
         )
         for limit in limits
     ]
-    return sorted(found, key=_place)
 
 
 def budget(
@@ -61,11 +76,16 @@ def budget(
 
 
 def _told(
-    organization: Organization, now: datetime.datetime
+    organization: Organization, limits: Sequence[SpendLimit], now: datetime.datetime
 ) -> dict[tuple[str, datetime.datetime], set[int]]:
     """By limit and window: a day's window may begin with the week's."""
     starts = {period.start(now) for period in map(Period, Period.values)}
-    rows = SpendAlert.objects.filter(organization=organization, window_start__in=starts, rearmed_at=None)
+    rows = SpendAlert.objects.filter(
+        organization=organization,
+        limit_id__in=[limit.id for limit in limits],
+        window_start__in=starts,
+        rearmed_at=None,
+    )
     found: dict[tuple[str, datetime.datetime], set[int]] = defaultdict(set)
     for id, threshold, start in rows.values_list("limit_id", "threshold", "window_start"):
         found[id, start].add(threshold)

@@ -103,6 +103,8 @@ SELECT s.organization_id::text, s.limit_id, s.scope, s.scope_id, s.period, s.sta
 
 _SPENT = "SELECT limit_id, spent FROM standing WHERE organization_id = %(only)s"
 
+_FULLEST = _SPENT + " ORDER BY spent / amount DESC, limit_id LIMIT %(most)s"
+
 _REARM = """
 UPDATE gateway_spendalert a SET rearmed_at = %(now)s
   FROM standing s
@@ -133,6 +135,14 @@ def spent(organization: Organization, now: datetime.datetime) -> dict[str, Decim
     """US dollars in the window that `now` lies in, by the id of the limit, for those of more than nothing."""
     with connection.cursor() as cursor:
         cursor.execute(_STANDINGS + _SPENT, _windows(now) | {"only": organization.pk})
+        rows = cursor.fetchall()
+    return {limit_id: Decimal(sum) for limit_id, sum in rows}
+
+
+def fullest(organization: Organization, now: datetime.datetime, most: int) -> dict[str, Decimal]:
+    """As `spent`, of as many as `most` of which the largest part is used, the fullest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_STANDINGS + _FULLEST, _windows(now) | {"only": organization.pk, "most": most})
         rows = cursor.fetchall()
     return {limit_id: Decimal(sum) for limit_id, sum in rows}
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from admin_api.queries.budgets import budgets
+from admin_api.queries.budgets import budget_limits, budgets, fullest_budgets
 from admin_api.queries.recent_spend import recent_spend
 from admin_api.queries.spend_limit_increase_requests import Status, increase_requests, petitions
 from dashboard.cost import report as cost_report
@@ -18,7 +20,7 @@ from dashboard.downloads.csv_export import csv_response
 from dashboard.frame.fragments import wants_fragment
 from dashboard.frame.place import Place, member_page_for
 from dashboard.reports import breakdown, group_names
-from dashboard.reports.budgets import line, nearest
+from dashboard.reports.budgets import MOST, line
 from dashboard.reports.selection import Selection, selection
 from gateway.metering.reports import has_usage
 from gateway.models import Membership
@@ -46,7 +48,6 @@ def cost(request: HttpRequest, place: Place) -> HttpResponse:
     }
     if wants_fragment(request):
         return render(request, "dashboard/cost/figures.html", figures)
-    held = budgets(place.organization, now)
     return render(
         request,
         "dashboard/cost/index.html",
@@ -54,10 +55,7 @@ def cost(request: HttpRequest, place: Place) -> HttpResponse:
             **figures,
             "ever": has_usage(place.organization.id),
             "filters": group_names.filters(chosen),
-            "budgets": [
-                line(one) for one in (held if request.GET.get("budgets") == "all" else nearest(held))
-            ],
-            "all_budgets": len(held),
+            **_budgets(place, now, every=request.GET.get("budgets") == "all"),
             "petitions": _petitions(place),
             "may_write": place.role in WRITE,
         },
@@ -74,6 +72,14 @@ def cost_file(request: HttpRequest, place: Place) -> HttpResponse:
 
 def _selection(request: HttpRequest, place: Place) -> Selection:
     return selection(request, place, reverse("cost"), cost_report.GROUPINGS, cost_report.SORTS)
+
+
+def _budgets(place: Place, now: datetime.datetime, *, every: bool) -> dict[str, object]:
+    """Those of which most is used, where there are many and not `every` one was asked for."""
+    number = budget_limits(place.organization).count()
+    few = number <= MOST or every
+    held = budgets(place.organization, now) if few else fullest_budgets(place.organization, now, MOST)
+    return {"budgets": [line(one) for one in held], "all_budgets": number}
 
 
 def _petitions(place: Place) -> list[object]:

@@ -13,6 +13,7 @@ from admin_api import access
 from admin_api.actions.request_contents import Content
 from admin_api.queries.request_contents import is_kept, may_read
 from dashboard.frame.place import Place
+from gateway.contents.headers import Headers
 from gateway.errors import NotFound
 from gateway.protocol.anthropic.fold import StreamedFailure, message_of
 from gateway.protocol.anthropic.relay import MalformedStream
@@ -38,9 +39,12 @@ class Turn:
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """`turns` is empty where the bodies make no conversation; `asked` and `answered` are the bodies."""
+    """`turns` is empty where the bodies make no conversation; `asked` and `answered` are the bodies, and `head` and
+    `answers_head` the headers of each as lines, empty where they are not known."""
 
     turns: list[Turn]
+    head: str
+    answers_head: str
     asked: str
     answered: str
     cut: bool
@@ -57,6 +61,8 @@ def said(content: Content) -> Said:
     answered = content.response.decode(errors="replace")
     return Said(
         _turns(content) if content.endpoint == MESSAGES else [],
+        _lines(content.headers.asked) if content.headers else "",
+        _lines(content.headers.answered) if content.headers else "",
         _shortened(_indented(content.request.decode(errors="replace"))),
         _shortened(answered if content.streamed else _indented(answered)),
         content.cut,
@@ -108,6 +114,10 @@ def _part(block: dict[str, Any]) -> Part:
         name: value for name, value in block.items() if name not in ("type", "signature", "cache_control")
     }
     return Part(kind, _shortened(json.dumps(rest, indent=2, ensure_ascii=False)))
+
+
+def _lines(headers: Headers) -> str:
+    return _shortened("\n".join(f"{name}: {value}" for name, value in headers))
 
 
 def _indented(text: str) -> str:

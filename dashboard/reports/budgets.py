@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 
 from admin_api.queries.budgets import Budget
@@ -51,15 +51,6 @@ class Line:
     def words(self) -> str:
         """How it is called in a sentence."""
         return f"{self.budget.name}, {self.period}"
-
-
-def nearest(budgets: Sequence[Budget]) -> Sequence[Budget]:
-    """All where there are few, else those of which most is used, the fullest first."""
-    return budgets if len(budgets) <= MOST else sorted(budgets, key=_share, reverse=True)[:MOST]
-
-
-def _share(budget: Budget) -> Decimal:
-    return budget.spent / budget.limit.amount if budget.limit.amount else Decimal(0)
 
 
 def line(budget: Budget) -> Line:

@@ -53,6 +53,7 @@ class GatewayConsumer(AsyncHttpConsumer):
         self.request_id = new_request_id()
         self.organization_id: str | None = None
         self.status = 0
+        self.head: list[tuple[bytes, bytes]] = []  # of the answer, once it has begun
         self._interrupting = False
         self._client_left = False
         self._task: asyncio.Task[Any] | None = None
@@ -147,7 +148,7 @@ class GatewayConsumer(AsyncHttpConsumer):
 
     async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """The head of the answer, with the ids that every answer carries."""
-        self.status = status
+        self.status, self.head = status, headers
         headers.append((b"request-id", self.request_id.encode()))
         if self.organization_id is not None:
             headers.append((b"anthropic-organization-id", self.organization_id.encode()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
@@ -64,15 +65,16 @@ class ModelCallConsumer(GatewayConsumer):
 
     async def _serve_recorded(self, call: Call) -> None:
         """With what is asked and answered kept, since an admin of the workspace wants it."""
-        recording = _recording(call)
+        recording = _recording(call, self.scope["headers"])
         try:
             await self._serve(call, recording)
         except GatewayError as error:
             recording.status, told = self.told(error)
             recording.add(told)
-            raise
+            await self.refuse(error)
         finally:
             recording.status = recording.status or self.status or CLIENT_CLOSED
+            recording.answered = self.head
             self.plane.contents.keep(recording)
 
     async def _serve(self, call: Call, recording: Recording | None = None) -> None:
@@ -114,6 +116,7 @@ class ModelCallConsumer(GatewayConsumer):
             session_id=session_of(self.headers) or asked.conversation,
             inference_geo="" if geography is None else inference_geo(asked.body, geography),
             address=self.address,
+            checked=time.perf_counter(),
         )
 
     async def caller(self) -> tuple[Principal, Workspace]:
@@ -161,7 +164,7 @@ class ModelCallConsumer(GatewayConsumer):
             stream.close()
 
 
-def _recording(call: Call) -> Recording:
+def _recording(call: Call, headers: list[tuple[bytes, bytes]]) -> Recording:
     return Recording(
         request_id=call.request_id,
         organization_id=call.principal.organization_id,
@@ -169,6 +172,7 @@ def _recording(call: Call) -> Recording:
         api_key_id=call.principal.key_id,
         endpoint=call.endpoint,
         streamed=call.stream,
+        headers=headers,
         request=call.body.raw,
         days=call.workspace.content_days,
     )

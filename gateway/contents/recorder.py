@@ -16,6 +16,7 @@ import psycopg
 import structlog
 
 from gateway import metrics
+from gateway.contents.headers import encode
 from gateway.contents.recording import Recording
 from gateway.contents.sealed import seal
 from gateway.encryption import Vault
@@ -29,8 +30,8 @@ LAST_SECONDS = 2.0  # for what waits when the process stops
 
 INSERT: LiteralString = """
 INSERT INTO request_content (organization_id, request_id, workspace_id, api_key_id, at, expires_at, endpoint, status,
-                             streamed, cut, request, response)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+                             streamed, cut, headers, request, response)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 
 
@@ -102,6 +103,7 @@ class Recorder:
 
 
 def _row(vault: Vault, one: Recording) -> tuple[object, ...]:
+    headers = seal(vault, encode(one.headers, one.answered))
     request, response = seal(vault, one.request), seal(vault, one.response)
     return (
         one.organization_id,
@@ -114,6 +116,7 @@ def _row(vault: Vault, one: Recording) -> tuple[object, ...]:
         one.status,
         one.streamed,
         one.cut,
+        headers,
         request,
         response,
     )

@@ -11,7 +11,10 @@ MOST_RESPONSE = 4 * 1024 * 1024  # bytes; what comes after them is left out
 
 @dataclasses.dataclass
 class Recording:
-    """What the client sent, and what it is answered: `add` each piece. Kept for `days` after `at`."""
+    """What the client sent, and what it is answered: `add` each piece. Kept for `days` after `at`.
+
+    `headers` are those of the request, `answered` those of its answer, whole: secrets stay behind when they are stored.
+    """
 
     request_id: str
     organization_id: uuid.UUID
@@ -19,11 +22,13 @@ class Recording:
     api_key_id: str
     endpoint: str
     streamed: bool
+    headers: list[tuple[bytes, bytes]]
     request: bytes
     days: int
     at: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
     status: int = 0
     cut: bool = False
+    answered: list[tuple[bytes, bytes]] = dataclasses.field(default_factory=list)
     pieces: list[bytes] = dataclasses.field(default_factory=list)
     length: int = 0
 

@@ -6,7 +6,8 @@ from django.db import models
 
 
 class RequestContent(models.Model):
-    """One request. `request` and `response` are sealed by `gateway/contents/sealed.py`; tenant ids are plain columns.
+    """One request. `request` and `response` are sealed by `gateway/contents/sealed.py`, and so are the `headers` of
+    both, which rows of before do not have; tenant ids are plain columns.
 
     `streamed` says that the answer is a stream of events; `cut` that the end of a long answer was left out.
     """
@@ -22,6 +23,7 @@ class RequestContent(models.Model):
     status = models.SmallIntegerField()
     streamed = models.BooleanField()
     cut = models.BooleanField(default=False)
+    headers = models.BinaryField(null=True)
     request = models.BinaryField()
     response = models.BinaryField()
 

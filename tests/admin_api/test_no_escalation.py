@@ -30,7 +30,7 @@ from gateway.models import ApiKey, Invite, Membership, Organization, User, Works
 from tests.people import PASSWORD, Cast, cast
 
 ROOT = "/v1/organizations"
-RUNS = 2000 if os.environ.get("LONG_TESTS") else 40
+RUNS = 2000 if os.environ.get("LONG_TESTS") else 20
 NAMES = ["ada", "dev", "bill", "uma", "mallory", "olga", "new@example.com"]
 ROLES = ["user", "billing", "developer", "admin", "admin", "owner", "managed"]
 WORKSPACE_ROLES = [

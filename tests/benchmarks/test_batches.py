@@ -15,6 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_small_batch_tells_every_figure_and_every_item_is_in_the_ledger(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
 

@@ -16,6 +16,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_short_benchmark_tells_every_figure_and_every_answer_is_in_the_ledger(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
 

@@ -15,6 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_small_month_is_told_on_every_page(tmp_path: Path) -> None:
     file = tmp_path / "timings.json"
 

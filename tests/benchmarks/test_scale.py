@@ -20,7 +20,7 @@ def test_a_small_ledger_takes_new_events_and_answers_on_every_page(tmp_path: Pat
 
     run = subprocess.run(
         [
-            *(sys.executable, "-m", "benchmarks.scale", "--rows", "50000", "--days", "10"),
+            *(sys.executable, "-m", "benchmarks.scale", "--rows", "20000", "--days", "10"),
             *("--sent", "2000", "--times", "1", "--output", str(file)),
         ],
         cwd=PROJECT,
@@ -32,7 +32,7 @@ def test_a_small_ledger_takes_new_events_and_answers_on_every_page(tmp_path: Pat
 
     assert run.returncode == 0, run.stdout + run.stderr
     scale = msgspec.json.decode(file.read_bytes(), type=Scale)
-    assert scale.rows["usage_event"] == 50_000
+    assert scale.rows["usage_event"] == 20_000
     assert (scale.ingest.events, scale.ingest.recorded) == (2000, 2000)
     assert sum(one.name.startswith("page") for one in scale.timings) == len(RANGES) + len(PAGES)
     assert all(one.fault is None for one in scale.timings)

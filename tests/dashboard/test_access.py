@@ -154,7 +154,7 @@ GET = {
     "logs.csv": {**MEMBERS, "bill": 403},
     "logs.json": {**MEMBERS, "bill": 403},
     "logs/events": {**MEMBERS, "bill": 403},
-    "logs/<str:id>/content": POST_ONLY,
+    "logs/<str:id>/content": {**LED_AWAY, "bill": 403, "olga": 200},
     "logs/<str:id>": {**NO_SUCH_LINK, "anonymous": 302, "olga": 200, "bill": 403},
     "quickstart": MEMBERS,
     "quickstart/first-request": {**dict.fromkeys(ROLES, 302), "olga": 200},

@@ -286,7 +286,8 @@ CHANGES = {
         {"period": "monthly", "new": "pending"},
         ["period: monthly", "pending"],
     ),
-    "spend_limit.removed": ({"old": "5"}, ["old: 5"]),
+    "spend_limit.set": ({"old": None, "new": "123450"}, ["$1,234.50"]),
+    "spend_limit.removed": ({"old": "5"}, ["old: $0.05"]),
 }
 
 

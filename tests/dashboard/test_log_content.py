@@ -13,6 +13,7 @@ from admin_api.actions import workspaces
 from admin_api.actions.request_contents import Content
 from admin_api.actor import SYSTEM
 from dashboard.logs.content import said
+from gateway.contents.headers import Both
 from gateway.models import AuditEntry, RequestContent, WorkspaceMember
 from tests.admin_api.refused import refused
 from tests.contents import kept
@@ -46,6 +47,7 @@ ANSWERED = {
 
 def content(asked: object = ASKED, answered: object = ANSWERED) -> Content:
     return Content(
+        headers=None,
         request=json.dumps(asked).encode(),
         response=json.dumps(answered).encode(),
         endpoint="messages",
@@ -71,6 +73,15 @@ def test_a_message_is_told_as_a_conversation() -> None:
             ],
         ),
     ]
+
+
+def test_headers_are_told_as_lines() -> None:
+    both = Both([("anthropic-beta", ATTACK), ("x-api-key", "[removed]")], [("request-id", "req_1")])
+    told = said(dataclasses.replace(content(), headers=both))
+
+    assert told.head == f"anthropic-beta: {ATTACK}\nx-api-key: [removed]"
+    assert told.answers_head == "request-id: req_1"
+    assert (said(content()).head, said(content()).answers_head) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -121,8 +132,18 @@ def test_an_admin_reads_it_after_asking_and_that_is_written_down(
 
     page = ada.post(f"/logs/{row.request_id}/content").content.decode()
 
+    assert "user-agent: curl/8" in page and "request-id: req_1" in page
     assert "Be brief." in page and "&lt;script&gt;alert(1)" in page and ATTACK not in page
     assert AuditEntry.objects.get(action="request_content.read").actor_id == people.ada.id
+
+
+def test_the_address_of_what_was_read_leads_to_the_request(
+    client: Client, people: Cast, row: RequestContent
+) -> None:
+    opened = as_(client, people.ada).get(f"/logs/{row.request_id}/content")
+
+    assert opened["location"] == f"/logs/{row.request_id}"
+    assert not AuditEntry.objects.filter(action="request_content.read").exists()
 
 
 @pytest.mark.parametrize(("role", "status"), [("workspace_developer", 403), ("workspace_admin", 200)])

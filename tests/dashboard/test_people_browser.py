@@ -29,7 +29,7 @@ def test_who_is_invited_joins_by_the_link_and_is_removed_again(
     page.get_by_role("link", name="Invite members").click()
     page.get_by_label("Email addresses").fill("joan@example.com\nnot an address@")
     page.get_by_label("Role").select_option("developer")
-    page.get_by_role("button", name="Send invites").click()
+    page.get_by_role("button", name="Make links").click()
     link = page.locator("#link-1").inner_text()
     expect(page.locator("textarea")).to_have_value("address@")
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import django
+import msgspec
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway.settings")
 django.setup()
@@ -42,7 +43,7 @@ from gateway import credentials  # noqa: E402
 from gateway.directory import publish  # noqa: E402
 from gateway.errors import NotFound  # noqa: E402
 from gateway.metering import reports  # noqa: E402
-from gateway.models import ApiKey, Organization, RequestContent, Tier, Workspace  # noqa: E402
+from gateway.models import ApiKey, Organization, Provider, RequestContent, Tier, Workspace  # noqa: E402
 from gateway.protocol.vendors import VENDORS  # noqa: E402
 
 
@@ -70,6 +71,11 @@ def provider(
         timeouts=Timeouts(**timeouts or {}),
         **rest,
     )
+    return {}
+
+
+def drain(*, provider: str) -> dict[str, Any]:
+    providers.drain(actor=SYSTEM, provider=Provider.objects.get(name=provider))
     return {}
 
 
@@ -135,13 +141,15 @@ def content(*, organization: str, request_id: str) -> dict[str, Any]:
     except NotFound:
         return {}
     told = dataclasses.asdict(found) | {"expires_at": found.expires_at.isoformat()}
-    return told | {"request": found.request.decode(), "response": found.response.decode()}
+    bodies = {"request": found.request.decode(), "response": found.response.decode()}
+    return told | bodies | {"headers": msgspec.to_builtins(found.headers)}
 
 
 def stored(*, request_id: str) -> dict[str, Any]:
     """The columns as they lie in the database."""
     row = RequestContent.objects.get(request_id=request_id)
     return {
+        "headers": bytes(row.headers).decode("latin-1"),
         "request": bytes(row.request).decode("latin-1"),
         "response": bytes(row.response).decode("latin-1"),
     }
@@ -236,6 +244,7 @@ WISHES: dict[str, Callable[..., dict[str, Any]]] = {
     act.__name__: act
     for act in (
         provider,
+        drain,
         model,
         organization,
         workspace,

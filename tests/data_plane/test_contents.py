@@ -54,11 +54,28 @@ def test_request_and_answer_are_kept_as_they_went_over_the_wire(
     assert (content["status"], content["streamed"], content["cut"]) == (200, stream, False)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_headers_are_kept_of_both_without_what_opens_a_door(
+    house: House, kept: dict[str, str], stream: bool
+) -> None:
+    said = {"anthropic-beta": "a-beta", "X-Session-Id": "s1", "cookie": "crumbs", "x-other-token": "t0ken"}
+    answer = house.post(body(stream=stream), key=kept["key"], headers=[*said.items()])
+
+    headers = content_of(house, kept, answer.header("request-id"))["headers"]
+    asked, answered = dict(headers["asked"]), dict(headers["answered"])
+    assert {"anthropic-beta": "a-beta", "x-session-id": "s1"}.items() <= asked.items()
+    assert {asked[name] for name in ("x-api-key", "cookie", "x-other-token")} == {"[removed]"}
+    assert answered["request-id"] == answer.header("request-id")
+    assert answered["x-gateway-provider"] == answer.header("x-gateway-provider")
+    assert not {kept["key"], "crumbs", "t0ken"} & {*asked.values(), *answered.values()}
+
+
 def test_a_refused_request_is_kept_with_its_error(house: House, kept: dict[str, str]) -> None:
     answer = house.post(body(REFUSED), key=kept["key"])
 
     content = content_of(house, kept, answer.header("request-id"))
     assert (content["status"], json.loads(content["response"])) == (answer.status, answer.json)
+    assert ["request-id", answer.header("request-id")] in content["headers"]["answered"]
     assert answer.status >= 500
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL
 
 import psycopg
 import pytest
@@ -124,11 +125,26 @@ def test_the_migration_prepares_a_first_run_and_prints_no_secret(
     assert len(secrets) == 3 and [secret for secret in secrets if secret in migrated.stdout] == []
 
 
+@pytest.fixture(scope="module")
+def found_before(
+    migrated: subprocess.CompletedProcess[str], database: str, valkey_server: Valkey, volume: Path
+) -> dict[str, int]:
+    """What each health check says while nothing runs. They are asked at once: one of them waits for three seconds."""
+    checks = {
+        name: subprocess.Popen(check, env=environment, cwd=PROJECT_DIR, stdout=DEVNULL, stderr=DEVNULL)
+        for name in RUNNING
+        for check, environment in [
+            _here(OURS[name], OURS[name].health_check, database, valkey_server, volume)
+        ]
+    }
+    return {name: check.wait(30) for name, check in checks.items()}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RUNNING)
 def test_each_command_runs_is_found_healthy_and_ends_when_asked(
     name: str,
-    migrated: subprocess.CompletedProcess[str],
+    found_before: dict[str, int],
     database: str,
     valkey_server: Valkey,
     volume: Path,
@@ -137,8 +153,11 @@ def test_each_command_runs_is_found_healthy_and_ends_when_asked(
     service = OURS[name]
     command, environment = _here(service, service.command, database, valkey_server, volume)
     check, _ = _here(service, service.health_check, database, valkey_server, volume)
-    assert _run(check, environment) != 0, "the health check finds what does not run"
+    assert found_before[name] != 0, "the health check finds what does not run"
     with (tmp_path / "log").open("w+") as log, _started(command, environment, log.fileno()) as process:
+        _until(
+            lambda: name != "worker" or "ready" in (tmp_path / "log").read_text(), 30
+        )  # else the check waits long
         _until_healthy(process, check, environment, tmp_path / "log")
         process.terminate()
         assert process.wait(15) in (0, -signal.SIGTERM)  # uvicorn finishes, then ends by the signal it got
@@ -174,7 +193,7 @@ def _here(
 
 @contextmanager
 def _started(
-    command: list[str], environment: dict[str, str], log: int = subprocess.DEVNULL
+    command: list[str], environment: dict[str, str], log: int = DEVNULL
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, env=environment, cwd=PROJECT_DIR, stdout=log, stderr=log)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.supervisor.postgres import Postgres
+from tests.data_plane.house import Gateway
 from tests.outages.site import Site, open_site
 
 
@@ -15,3 +16,14 @@ from tests.outages.site import Site, open_site
 def site(postgres_server: Postgres, scratch_folders: Callable[[str], Path]) -> Iterator[Site]:
     with open_site(postgres_server, scratch_folders, "promises") as site:
         yield site
+
+
+@pytest.fixture(scope="package")
+def faulty(site: Site) -> Iterator[Gateway]:
+    """A further web process of that site, broken wherever the file `faulty/fault` says."""
+    gateway = site.gateway("faulty", module="tests.promises.faulty_server")
+    try:
+        gateway.wait_until_ready()
+        yield gateway
+    finally:
+        gateway.close()

@@ -27,7 +27,7 @@ ECHO = f"{PROVIDER_KEY} was sent with: {PROMPT}"
 POINTS = ("authenticate", "secret", "digest", "cached", "principal", "rows", "row", "usable", "workspace")
 
 
-def test_nothing_that_breaks_shows_a_secret_or_a_prompt(site: Site) -> None:
+def test_nothing_that_breaks_shows_a_secret_or_a_prompt(site: Site, faulty: Gateway) -> None:
     tenant = site.house.tenant()
     admin = site.house.office.wish("api_key", organization=tenant.name, kind="admin")["secret"]
     own = {
@@ -42,9 +42,10 @@ def test_nothing_that_breaks_shows_a_secret_or_a_prompt(site: Site) -> None:
     }
 
     echoed = _of_echoing_providers(site, tenant.key)
-    mailed = _of_a_mail_server_that_refuses(site, admin)
-    answers = [*_of_faults_of_our_own(site, tenant.key), *_of_lost_stores(site, tenant.key)]
-    files, command_lines = _of_a_crash(site, tenant.key)
+    with _refusing_mail() as (server, url), _running(site, "crashing", EMAIL_URL=url) as gateway:
+        mailed = _of_a_mail_server_that_refuses(site, gateway, server, admin)
+        files, command_lines = _of_a_crash(site, gateway, tenant.key)
+    answers = [*_of_faults_of_our_own(site, faulty, tenant.key), *_of_lost_stores(site, tenant.key)]
 
     spoken = {"replies": _bytes(answers), "replies about mail": _bytes(mailed)}
     kept = {
@@ -88,25 +89,30 @@ def _of_echoing_providers(site: Site, key: str) -> list[Answer]:
     ]
 
 
-def _of_a_mail_server_that_refuses(site: Site, admin: str) -> list[Answer]:
-    """An invitation whose mail cannot be sent: the server takes no such password, and then there is none."""
+@contextlib.contextmanager
+def _refusing_mail() -> Iterator[tuple[asyncio.Server, str]]:
+    """A mail server that takes no password, and its address with one."""
     thread = EventLoopThread("mail")
-    server = thread.run(asyncio.start_server(_refuse_mail, "127.0.0.1", 0))
-    port = server.sockets[0].getsockname()[1]
-    url = f"smtp://gateway:{MAIL_PASSWORD}@127.0.0.1:{port}"
-    answers = []
     try:
-        with _running(site, "mailing", EMAIL_URL=url) as gateway:
-            for number in range(2):
-                invited = f'{{"email": "guest-{number}@example.com", "role": "user"}}'.encode()
-                headers = [VERSION, ("x-api-key", admin), ("content-type", "application/json")]
-                raw = request("POST", "/v1/organizations/invites", headers, invited)
-                answers.append(asyncio.run(ask(gateway.port, raw)))
-                server.close()
+        server = thread.run(asyncio.start_server(_refuse_mail, "127.0.0.1", 0))
+        port = server.sockets[0].getsockname()[1]
+        yield server, f"smtp://gateway:{MAIL_PASSWORD}@127.0.0.1:{port}"
     finally:
         thread.stop()
-    log = (site.folder / "mailing.log").read_bytes()
-    assert b"mail" in log, "nothing was said of the mail that was not sent"
+
+
+def _of_a_mail_server_that_refuses(
+    site: Site, gateway: Gateway, server: asyncio.Server, admin: str
+) -> list[Answer]:
+    """An invitation whose mail cannot be sent: the server takes no such password, and then there is none."""
+    answers = []
+    for number in range(2):
+        invited = f'{{"email": "guest-{number}@example.com", "role": "user"}}'.encode()
+        headers = [VERSION, ("x-api-key", admin), ("content-type", "application/json")]
+        raw = request("POST", "/v1/organizations/invites", headers, invited)
+        answers.append(asyncio.run(ask(gateway.port, raw)))
+        server.close()
+    assert b"mail" in gateway.log.read_bytes(), "nothing was said of the mail that was not sent"
     return answers
 
 
@@ -123,18 +129,17 @@ async def _refuse_mail(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
             writer.write(b"535 5.7.8 not you\r\n")
 
 
-def _of_faults_of_our_own(site: Site, key: str) -> list[Answer]:
+def _of_faults_of_our_own(site: Site, faulty: Gateway, key: str) -> list[Answer]:
     """Exceptions where nobody expects them, from a key to its holder and in the translator."""
     answers = []
     prompt = [{"role": "user", "content": PROMPT}]
-    with _running(site, "faulty", module="tests.promises.faulty_server") as gateway:
-        fault = site.folder / "faulty" / "fault"
-        for point in POINTS:
-            for kind in ("RuntimeError", "OperationalError"):
-                fault.write_text(f"{point} {kind}")
-                answers.append(_post(site, gateway, body(messages=prompt), key))
-                answers.append(_post(site, gateway, body(messages=prompt), new_secret("api")))
-        fault.unlink()
+    fault = site.folder / "faulty" / "fault"
+    for point in POINTS:
+        for kind in ("RuntimeError", "OperationalError"):
+            fault.write_text(f"{point} {kind}")
+            answers.append(_post(site, faulty, body(messages=prompt), key))
+            answers.append(_post(site, faulty, body(messages=prompt), new_secret("api")))
+    fault.unlink()
     breaks = site.house.upstream.script(provider.reply(200, {"choices": f"break here {REPLY}"}))
     with _running(site, "translator", module="tests.data_plane.faulty_translator") as gateway:
         for stream in (False, True):
@@ -161,16 +166,15 @@ def _of_lost_stores(site: Site, key: str) -> list[Answer]:
     return answers
 
 
-def _of_a_crash(site: Site, key: str) -> tuple[dict[str, bytes], bytes]:
+def _of_a_crash(site: Site, gateway: Gateway, key: str) -> tuple[dict[str, bytes], bytes]:
     """A process killed within answers: what it left on the disk, and how it was called."""
     script = site.house.upstream.script(Send(stream_head() + chunk(provider.frames()[0])), Hang())
-    with _running(site, "crashing") as gateway:
-        raw = site.house.message(body(script=script, stream=True, system=PROMPT), key=key)
-        asyncio.run(_begin(gateway, raw))
-        family = [psutil.Process(gateway.pid), *psutil.Process(gateway.pid).children(recursive=True)]
-        command_lines = "\n".join(" ".join(process.cmdline()) for process in family).encode()
-        gateway.kill()
-        gateway.wait(5)
+    raw = site.house.message(body(script=script, stream=True, system=PROMPT), key=key)
+    asyncio.run(_begin(gateway, raw))
+    family = [psutil.Process(gateway.pid), *psutil.Process(gateway.pid).children(recursive=True)]
+    command_lines = "\n".join(" ".join(process.cmdline()) for process in family).encode()
+    gateway.kill()
+    gateway.wait(5)
     left = [file for file in (site.folder / "crashing").rglob("*") if file.is_file()]
     return {f"after the crash: {file.name}": file.read_bytes() for file in left}, command_lines
 

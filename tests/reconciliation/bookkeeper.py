@@ -109,7 +109,7 @@ def at_work() -> Iterator[Bookkeeper]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     bookkeeper.base_url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield bookkeeper

@@ -47,6 +47,6 @@ export function follow(address, heard) {
   new MutationObserver(look).observe(document.documentElement, { attributeFilter: ["data-paused"] });
   document.addEventListener("visibilitychange", look);
   addEventListener("pagehide", leave);
-  addEventListener("pageshow", look);
+  addEventListener("pageshow", (event) => event.persisted && look()); // come back to, not loaded
   look();
 }
