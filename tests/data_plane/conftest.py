@@ -51,10 +51,10 @@ def _broken_streams(log: Path) -> list[bytes]:
     return [line for line in found if b'"provider": "scripted"' not in line]  # relayed as it came, on purpose
 
 
-@pytest.fixture
-def guarded(house: House, tmp_path: Path) -> Iterator[Gateway]:
+@pytest.fixture(scope="package")
+def guarded(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A further web process on the same stores."""
-    gateway = Gateway(house.environment, tmp_path / "gateway.log")
+    gateway = Gateway(house.environment, tmp_path_factory.mktemp("guarded") / "gateway.log")
     try:
         gateway.wait_until_ready()
         yield gateway
