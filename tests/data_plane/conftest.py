@@ -16,7 +16,9 @@ from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import wheel_binary
 from tests.data_plane.batch_house import Nursery
 from tests.data_plane.house import BackOffice, Gateway, House, environment_of
+from tests.data_plane.island import Island, open_island
 from tests.migrated import new_database
+from tests.outages.site import until
 from tests.upstream import Upstream
 
 DATABASE = "data_plane"  # tests elsewhere empty theirs
@@ -49,10 +51,10 @@ def _broken_streams(log: Path) -> list[bytes]:
     return [line for line in found if b'"provider": "scripted"' not in line]  # relayed as it came, on purpose
 
 
-@pytest.fixture
-def guarded(house: House, tmp_path: Path) -> Iterator[Gateway]:
+@pytest.fixture(scope="package")
+def guarded(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A further web process on the same stores."""
-    gateway = Gateway(house.environment, tmp_path / "gateway.log")
+    gateway = Gateway(house.environment, tmp_path_factory.mktemp("guarded") / "gateway.log")
     try:
         gateway.wait_until_ready()
         yield gateway
@@ -65,6 +67,21 @@ def nursery(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     made = Nursery(house, tmp_path_factory.mktemp("nursery"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def island(shared_island: Island) -> Iterator[Island]:
+    """With both stores there, before and after."""
+    yield shared_island
+    shared_island.valkey.behave()
+    shared_island.postgres.behave()
+    until(shared_island.is_well, 15, "the stores are back and not used")
+
+
+@pytest.fixture(scope="package")
+def shared_island(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
+    with open_island(house, Path(tmp_path_factory.mktemp("i"))) as island:
+        yield island
 
 
 @pytest.fixture

@@ -125,8 +125,8 @@ def test_a_workspace_at_its_limit_does_not_hold_up_the_rest_of_its_organization(
 ) -> None:
     tenant = house.tenant()
     narrow = house.office.wish("workspace", organization=tenant.name, name="Narrow")["id"]
-    key = house.office.wish("api_key", organization=tenant.name, workspace=narrow)
     _limit_batches(house, narrow, {"requests_per_minute": 1})
+    key = house.office.wish("api_key", organization=tenant.name, workspace=narrow)
     limited = make(house, Tenant(tenant.name, tenant.id, narrow, key["id"], key["secret"]), [body()] * 50)
     free = make(house, tenant, [body()] * 100)
     free.wait_until_ended(15)
@@ -137,4 +137,3 @@ def test_a_workspace_at_its_limit_does_not_hold_up_the_rest_of_its_organization(
 def _limit_batches(house: House, workspace: str, limits: dict[str, int]) -> None:
     query = "UPDATE gateway_workspace SET group_limits = %s WHERE id = %s"
     house.database.execute(query, [Jsonb({"batch": limits}), workspace])
-    house.settle_in()

@@ -9,12 +9,10 @@ import pytest
 
 from tests.data_plane import wire
 from tests.data_plane.house import House
+from tests.data_plane.island import Island
 from tests.data_plane.stored_batches import batches_of
 from tests.data_plane.test_new_batches import BATCHES, requests
-from tests.data_plane.test_stores_away import Island, island, shared_island
 from tests.data_plane.wire import Answer
-
-__all__ = ["island", "shared_island"]
 
 
 def post(island: Island, key: str) -> Answer:

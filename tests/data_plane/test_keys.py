@@ -166,7 +166,6 @@ def test_a_key_of_one_workspace_works_in_that_one_only(house: House) -> None:
         house.office.wish("workspace", organization=tenant.name, name=name)["id"] for name in ("One", "Two")
     )
     key = house.office.wish("api_key", organization=tenant.name, workspace=first)["secret"]
-    house.settle_in()
 
     plain = house.post(body(), key=key)
     named = house.post(body(), key=key, headers=[("anthropic-workspace-id", first)])

@@ -221,11 +221,11 @@ def test_what_comes_after_message_stop_is_not_needed(house: House, upstream: Ups
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_reply_that_unpacks_to_300_megabytes_is_bounded(
+def test_a_reply_that_unpacks_to_150_megabytes_is_bounded(
     house: House, upstream: Upstream, stream: bool
 ) -> None:
     headers = [("content-encoding", "gzip")]
-    script = upstream.script(reply(200, gzip_bomb(300), *headers))
+    script = upstream.script(reply(200, gzip_bomb(150), *headers))
     process = psutil.Process(house.gateway.pid)
     before = process.memory_info().rss
 

@@ -4,87 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
 from gateway.credentials import new_secret
 from tests import upstream as provider
-from tests.data_plane import wire
-from tests.data_plane.house import Gateway, House, body
-from tests.data_plane.wire import Answer, Wire
-from tests.faults import FaultProxy
+from tests.data_plane.house import House, body
+from tests.data_plane.island import CHEAP, Island
+from tests.data_plane.wire import Wire
 from tests.outages.site import until
 
-CHEAP = {"model": "claude-scripted", "max_tokens": 1, "messages": [{"role": "user", "content": "x"}]}
 QUICK = 0.2  # seconds: what an answer may take while Valkey is away
-
-
-@dataclass
-class Island:
-    """A further web process on the house's stores, with a fault proxy before each."""
-
-    house: House
-    gateway: Gateway
-    valkey: FaultProxy
-    postgres: FaultProxy
-
-    def post(self, key: str | None = None, source: str = "127.0.0.1") -> Answer:
-        return self._ask(self.house.message(CHEAP, key=key), source)
-
-    def get(self, path: str) -> Answer:
-        return self._ask(wire.request("GET", path, []))
-
-    def is_well(self) -> bool:
-        breaker, ready = self.get("/metrics").body, self.get("/readyz")
-        return b"\ngateway_valkey_breaker_open 0" in breaker and b"away" not in ready.body
-
-    def _ask(self, raw: bytes, source: str = "127.0.0.1") -> Answer:
-        return asyncio.run(wire.ask(self.gateway.port, raw, source=source))
-
-    def post_until(self, status: int, key: str | None = None, within: float = 10) -> float:
-        """Ask until this status comes; the seconds it took."""
-        began = time.monotonic()
-        while (answer := self.post(key)).status != status:
-            assert time.monotonic() - began < within, (answer.status, answer.body)
-            time.sleep(0.05)
-        return time.monotonic() - began
-
-
-@pytest.fixture
-def island(shared_island: Island) -> Iterator[Island]:
-    """With both stores there, before and after."""
-    yield shared_island
-    shared_island.valkey.behave()
-    shared_island.postgres.behave()
-    until(shared_island.is_well, 15, "the stores are back and not used")
-
-
-@pytest.fixture(scope="module")
-def shared_island(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Island]:
-    folder = Path(tmp_path_factory.mktemp("i"))
-    database = urlsplit(house.environment["DATABASE_URL"])
-    sockets = parse_qs(database.query)["host"][0]
-    with (
-        FaultProxy(house.environment["REDIS_URL"].removeprefix("unix://"), listen=f"{folder}/v") as valkey,
-        FaultProxy(f"{sockets}/.s.PGSQL.5432", listen=f"{folder}/.s.PGSQL.5432") as postgres,
-    ):
-        own = {
-            "DATABASE_URL": database._replace(query=f"host={quote(str(folder), safe='')}").geturl(),
-            "REDIS_URL": f"unix://{valkey.address}",
-            "DATA_DIR": str(folder),
-        }
-        gateway = Gateway(house.environment | own, folder / "gateway.log")
-        try:
-            gateway.wait_until_ready()
-            yield Island(house, gateway, valkey, postgres)
-        finally:
-            gateway.close()
 
 
 @pytest.mark.parametrize("how", ["refuse", "silent"])
@@ -148,8 +79,9 @@ def test_without_postgres_known_keys_work_and_unknown_ones_are_not_called_wrong(
 
     island.postgres.behave(refuse=how == "refuse", silent=how == "silent")
     answers = [island.post(known.key) for _ in range(20)]
-    not_seen_yet = island.post(other.key)
-    invented = island.post(new_secret("api"), source=house.stranger())
+    not_seen_yet, invented = island.post_all(
+        [(other.key, "127.0.0.1"), (new_secret("api"), house.stranger())]
+    )
     island.postgres.behave()
 
     assert {answer.status for answer in answers} == {200}

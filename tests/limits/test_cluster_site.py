@@ -149,28 +149,39 @@ def _is_recorded_after(site: Site, load: Load, moment: float) -> bool:
     return any(row.request_id in recent for row in site.rows(load.tenant.key_id))
 
 
-@pytest.mark.parametrize(
-    ("command", "broker"),
-    [
-        (["manage.py", "prepare"], ""),
-        (["manage.py", "prepare"], "the cluster"),
-        (["-m", "celery", "-A", "gateway", "worker", "--concurrency=1"], ""),
-        (["-m", "celery", "-A", "gateway", "beat", "--schedule={folder}/schedule", "--pidfile="], ""),
-    ],
-    ids=["prepare", "prepare with a cluster as broker", "worker", "beat"],
-)
-def test_a_cluster_is_refused_as_the_broker(
-    site: Site, cluster: Cluster, tmp_path: Path, command: list[str], broker: str
-) -> None:
-    environment = site.house.environment | {"GATEWAY_BROKER_URL": cluster.url if broker else ""}
-    ended = subprocess.run(
-        [sys.executable, *[word.format(folder=tmp_path) for word in command]],
-        cwd=PROJECT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
+REFUSED = {
+    "prepare": (["manage.py", "prepare"], ""),
+    "prepare with a cluster as broker": (["manage.py", "prepare"], "the cluster"),
+    "worker": (["-m", "celery", "-A", "gateway", "worker", "--concurrency=1"], ""),
+    "beat": (["-m", "celery", "-A", "gateway", "beat", "--schedule={folder}/schedule", "--pidfile="], ""),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(
+    site: Site, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, subprocess.Popen[str]]]:
+    """Each command as a process; all begin at once."""
+    folder, begun = tmp_path_factory.mktemp("refused"), {}
+    for name, (command, broker) in REFUSED.items():
+        begun[name] = subprocess.Popen(
+            [sys.executable, *[word.format(folder=folder) for word in command]],
+            cwd=PROJECT,
+            env=site.house.environment | {"GATEWAY_BROKER_URL": cluster.url if broker else ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    yield begun
+    for process in begun.values():
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_cluster_is_refused_as_the_broker(refused: dict[str, subprocess.Popen[str]], name: str) -> None:
+    said, _ = refused[name].communicate(timeout=30)
+    _, broker = REFUSED[name]
     told = "names a Valkey cluster" if broker else "is not set, and REDIS_URL names a Valkey cluster"
-    assert ended.returncode != 0
-    assert f"GATEWAY_BROKER_URL {told}, which Celery cannot use." in ended.stdout + ended.stderr
+    assert refused[name].returncode != 0
+    assert f"GATEWAY_BROKER_URL {told}, which Celery cannot use." in said

@@ -244,7 +244,7 @@ def test_a_counter_that_something_corrupted_is_right_again(site: Site) -> None:
         for wrong in (0, 500 * CENT):
             site.house.valkey.hset(key, mapping={"s": wrong, "r": 3 * CENT, "a-dead-lease": 3 * CENT})
             took = until(lambda: _asks(spender, hasty.port) and spender.is_exact(), 15)
-            print(f"{wrong / CENT:.0f} cents were right again after {took:.1f} s (audited each second)")
+            print(f"{wrong / CENT:.0f} cents were right again after {took:.1f} s (audited each half second)")
         assert spender.counter()["s"] >= right
         assert "a-dead-lease" not in spender.counter()
     finally:
