@@ -21,6 +21,7 @@ RESERVED = frozenset({DEFAULT, BATCH, TOKEN_COUNT})
 # What a pool has of `limits`; every other pool, a group of models, has all but what is only of batches.
 _INHERITED: dict[str, tuple[str, ...]] = {BATCH: (ENQUEUED,), TOKEN_COUNT: ("requests_per_minute",)}
 _OF_MODELS = tuple(name for name in LIMIT_NAMES if name != ENQUEUED)
+_OF_COUNTING = ("requests_per_minute", CONCURRENT)  # counting uses no tokens
 
 # What holds for an organization of which nothing is said: batches must not take all that live traffic lives from.
 _DEFAULTS: dict[str, Limits] = {BATCH: {CONCURRENT: 50, ENQUEUED: 100_000}}
@@ -28,7 +29,7 @@ _DEFAULTS: dict[str, Limits] = {BATCH: {CONCURRENT: 50, ENQUEUED: 100_000}}
 
 def names_in(pool: str) -> tuple[str, ...]:
     """The limits that a pool can have."""
-    return LIMIT_NAMES if pool == BATCH else _OF_MODELS
+    return {BATCH: LIMIT_NAMES, TOKEN_COUNT: _OF_COUNTING}.get(pool, _OF_MODELS)
 
 
 def limits_of(pool: str, limits: Limits, group_limits: GroupLimits) -> dict[str, int | None]:

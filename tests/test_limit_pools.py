@@ -11,6 +11,7 @@ from gateway.limit_pools import (
     TOKEN_COUNT,
     limits_of,
     merged,
+    names_in,
     organization_limits_of,
 )
 from gateway.limiters import LIMIT_NAMES, LIMITERS
@@ -97,3 +98,8 @@ def test_every_limit_is_one_that_the_contract_knows_or_is_a_number_at_once() -> 
         "enqueued_batch_requests",
     }
     assert len({limiter.field for limiter in LIMITERS}) == len(LIMITERS) == len(LIMIT_NAMES) - 2
+
+
+def test_counting_tokens_is_limited_by_requests_alone() -> None:
+    assert names_in(TOKEN_COUNT) == ("requests_per_minute", "concurrent_requests")
+    assert "tokens_per_minute" in names_in("large")

@@ -12,7 +12,7 @@ class Entry:
     """`refused` requests met a limit and have no figures. `attempt` counts the providers that were tried.
 
     `id` and `at` are the place in the order: an attempt's id, or a refused request's. Names are empty where what
-    they name is gone. `latency_ms` and `time_to_first_token_ms` count from the beginning of the request.
+    they name is gone. `latency_ms` and the other times count from the beginning of the request.
     """
 
     at: datetime.datetime
@@ -44,6 +44,8 @@ class Entry:
     cost: Decimal
     latency_ms: int | None
     time_to_first_token_ms: int | None
+    checked_ms: int | None
+    admitted_ms: int | None
     user_agent: str
     session_id: str
     key_name: str
@@ -78,7 +80,7 @@ _OF_ATTEMPTS = (
     " row.status, row.error_type, row.stop_reason, row.usage_source, row.input_tokens,"
     " row.cache_read_tokens, row.cache_write_5m_tokens, row.cache_write_1h_tokens, row.output_tokens,"
     " row.web_search_requests, row.service_tier, row.inference_geo, row.price_version, row.cost,"
-    " row.latency_ms, row.time_to_first_token_ms, row.user_agent, row.session_id"
+    " row.latency_ms, row.time_to_first_token_ms, row.checked_ms, row.admitted_ms, row.user_agent, row.session_id"
 )
 # What a refusal was answered with, by its kind: `gateway.errors.RateLimited`, `SpendLimitReached`, `OutOfCredit`.
 REFUSED_STATUS = "CASE WHEN row.kind = 'credit' THEN 402 ELSE 429 END"
@@ -86,7 +88,7 @@ REFUSED_TYPE = "CASE WHEN row.kind = 'rate_limit' THEN 'rate_limit_error' ELSE '
 _OF_REFUSALS = (
     "row.at, row.request_id, true, row.request_id, row.workspace_id, row.api_key_id, row.endpoint, 0, row.model,"
     f" row.model, '', '', NULL::boolean, {REFUSED_STATUS}, {REFUSED_TYPE}, '', '', 0, 0, 0, 0, 0, 0, '', '',"
-    " NULL::bigint, 0::numeric, NULL::integer, NULL::integer, '', ''"
+    " NULL::bigint, 0::numeric, NULL::integer, NULL::integer, NULL::integer, NULL::integer, '', ''"
 )
 _NAMES = (
     "coalesce(key.name, ''), coalesce(workspace.name, ''),"

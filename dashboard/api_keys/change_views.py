@@ -28,7 +28,8 @@ def create(request: HttpRequest, place: Place) -> HttpResponse:
     """The answer to the form is the page with the secret, which is kept nowhere."""
     if made := once.made(request):
         return redirect("api_key", id=made)
-    form = NewKeyForm(place.membership, request.POST or None)
+    chosen = {"workspace": request.GET["workspace"]} if "workspace" in request.GET else {}
+    form = NewKeyForm(place.membership, request.POST or None, initial=chosen)
     if request.method == "POST" and form.is_valid() and (new := make(request, place, form)) is not None:
         return _with_secret(request, *new, title="API key created")
     context = {"form": form, "once": once.word(request)}

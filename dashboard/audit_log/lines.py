@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from admin_api.queries.audit_entries import names_of
+from dashboard.frame.figures import of_cents
 from gateway.models import AuditEntry
 
 ACTORS = {
@@ -89,6 +90,8 @@ def words_of(action: str) -> str:
 
 def changes_of(action: str, details: Mapping[str, object]) -> list[Change]:
     """What an entry's details say, by field."""
+    if action.startswith("spend_limit."):
+        details = _in_dollars(details)
     found = []
     if "old" in details and "new" in details:
         found += _compared(details["old"], details["new"])
@@ -147,6 +150,12 @@ def _compared(old: object, new: object) -> list[Change]:
             if old.get(name) != new.get(name)
         ]
     return [Change("", _old(old), _text(new), True)]
+
+
+def _in_dollars(details: Mapping[str, object]) -> Mapping[str, object]:
+    """Amounts of spend limits are written down in cents."""
+    cents = {name: details[name] for name in ("old", "new") if details.get(name) is not None}
+    return {**details, **{name: of_cents(int(str(value))) for name, value in cents.items()}}
 
 
 def _field(name: str) -> str:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from admin_api import access
 from admin_api.actions import provider_checks, providers
 from dashboard.catalog import lines as shown
-from dashboard.catalog.provider_forms import ProviderForm, ProviderKeyForm
+from dashboard.catalog.provider_forms import CARRIED, ON_LEAVING, SPOKEN, ProviderForm, ProviderKeyForm
 from dashboard.forms.fresh_sign_in import fresh_sign_in
 from dashboard.frame.fragments import wants_fragment
 from dashboard.frame.place import actor_of, operator_page
@@ -163,6 +163,9 @@ def _page(found: Provider, key_form: ProviderKeyForm) -> dict[str, object]:
     (one,) = shown.providers([found])
     return {
         "provider": one,
+        "spoken": SPOKEN.get(found.dialect, found.dialect),
+        "on_leaving": ON_LEAVING[found.on_disconnect],
+        "carried": CARRIED[found.batches],
         "key_form": key_form,
         "as_of": timezone.now(),
         "models": sorted({route.upstream_model for route in one.routes}),

@@ -11,6 +11,7 @@ import posixpath
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
@@ -29,13 +30,21 @@ class HashedStaticFiles(StaticFilesStorage):
 
 
 class StaticFilesMiddleware(ServeStaticMiddleware):
-    """Serves each file under its plain and its hashed name."""
+    """Serves each file under its plain and its hashed name.
+
+    They are looked for once in a process, however often Django's stack is built there: tests build one for each client.
+    """
+
+    _found: ClassVar[dict[str, Any]] = {}
 
     def add_files_from_finders(self) -> None:
-        super().add_files_from_finders()
-        for url in list(self.files):
-            name = url.removeprefix(self.static_prefix)
-            self.add_file_to_dictionary(self.static_prefix + hashed_name(name), _path(name))
+        if not self._found:
+            super().add_files_from_finders()
+            for url in list(self.files):
+                name = url.removeprefix(self.static_prefix)
+                self.add_file_to_dictionary(self.static_prefix + hashed_name(name), _path(name))
+            self._found.update(self.files)
+        self.files.update(self._found)
 
 
 @cache

@@ -25,8 +25,8 @@ LABELS = {
     "output_tokens_per_minute": "Output tokens per minute",
     "tokens_per_day": "Tokens per day",
     "tool_uses_per_second": "Tool uses per second",
-    "fast_itpmca": "Input tokens per minute, fast mode",
-    "fast_otpm": "Output tokens per minute, fast mode",
+    "fast_itpmca": "Input tokens per minute in fast mode",
+    "fast_otpm": "Output tokens per minute in fast mode",
     "concurrent_requests": "Concurrent requests",
 }
 HIGH = 75  # percent used from which a gauge changes its colour and says so

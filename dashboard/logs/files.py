@@ -39,6 +39,8 @@ FIELDS = (
     "price_version",
     "service_tier",
     "inference_geo",
+    "checked_ms",
+    "admitted_ms",
     "time_to_first_token_ms",
     "latency_ms",
     "stop_reason",

@@ -102,9 +102,27 @@ def log_request(id: str, found: LoggedRequest) -> LogRequest:
 def _steps(attempts: list[Entry]) -> list[Step]:
     first, last = attempts[0], attempts[-1]
     whole = max(1, last.latency_ms or 0)
-    began = Step("Began", f"{_manner(first)} {first.endpoint}, admitted by all limits", "0 ms")
+    began = Step("Began", f"{_manner(first)} {first.endpoint}", "0 ms")
     ended = Step("Ended", _end(last), figures.duration(last.latency_ms or 0), kind_of(last.status))
-    return [began, *(_attempt(one, first.at, whole) for one in attempts), *_first_token(last), ended]
+    return [
+        began,
+        *_entrance(first),
+        *(_attempt(one, first.at, whole) for one in attempts),
+        *_first_token(last),
+        ended,
+    ]
+
+
+def _entrance(entry: Entry) -> list[Step]:
+    """What came before any provider, as far as the ledger knows it; what batches send has been checked before."""
+    checked, admitted, steps = entry.checked_ms, entry.admitted_ms, []
+    if checked is not None:
+        steps.append(Step("Checked", "Key, address and body are right.", figures.duration(checked)))
+    if admitted is not None:
+        took = figures.duration(max(0, admitted - (checked or 0)))
+        room = f"Limits and budgets have room, asking took {took}."
+        steps.append(Step("Admitted", room, figures.duration(admitted)))
+    return steps
 
 
 def _manner(entry: Entry) -> str:

@@ -1,4 +1,4 @@
-"""A request again, as code: the model and how it was asked; what was asked is not known here.
+"""A request again, as code: the model and how it was asked; what was asked is left out.
 
 Each is made with the language's own way to write a text, since a model's name may hold anything.
 """

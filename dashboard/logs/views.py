@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from admin_api import access
 from admin_api.actions import request_contents
@@ -51,10 +51,13 @@ def log(request: HttpRequest, place: Place, id: str) -> HttpResponse:
         return render(request, "dashboard/logs/log.html", _opened(request, place, id))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @member_page_for(*READERS)
 def content(request: HttpRequest, place: Place, id: str) -> HttpResponse:
-    """The same page with what was asked and answered; by POST, since reading it is written down."""
+    """The same page with what was asked and answered; by POST, since reading it is written down. The address stays in
+    the browser, so that whoever opens it again comes to the page without."""
+    if request.method != "POST":
+        return redirect("log", id=id)
     with timezone.override(time_zone.shown(request)):
         context = _opened(request, place, id)
         if context["content"] == log_content.HIDDEN:

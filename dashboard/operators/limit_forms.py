@@ -19,11 +19,11 @@ WORDS = {
     **LABELS,
     "input_tokens_per_minute": "Input tokens per minute",
     "input_tokens_per_minute_cache_aware": "Input tokens per minute (cache-aware)",
-    ENQUEUED: "Waiting requests of batches",
+    ENQUEUED: "Batch requests in the queue",
 }
 POOLS = {
     DEFAULT: "Models without a group",
-    BATCH: "What message batches send",
+    BATCH: "Message batches",
     TOKEN_COUNT: "Counting tokens",
 }
 _NUMBER = re.compile(r"[1-9]\d{0,12}", re.ASCII)

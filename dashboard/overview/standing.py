@@ -47,11 +47,20 @@ class Running:
 
 
 @dataclasses.dataclass(frozen=True)
+class Alert:
+    """`page` is the name of the address where more is told of it, if there is one; `link` what its link says."""
+
+    words: str
+    page: str
+    link: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Standing:
     figures: list[Figure]
     running: list[Running]
     more_running: int
-    alerts: list[str]
+    alerts: list[Alert]
     refused: int
     own: bool
 
@@ -123,10 +132,10 @@ def _nearest(limits: LimitGauges) -> Figure:
     return Figure("Nearest limit", f"{line.percent}%", line.spoken, note, line.percent >= gauges.HIGH)
 
 
-def _alerts(place: Place, now: datetime.datetime) -> list[str]:
+def _alerts(place: Place, now: datetime.datetime) -> list[Alert]:
     if not place.sees_all_usage:
         return []
-    told = [_reached(one) for one in reached(place.organization, now)]
+    told = [Alert(_reached(one), "cost", "See Cost") for one in reached(place.organization, now)]
     failing = undelivered(place.organization, now) if place.is_admin else None
     return [*told, *(_undelivered(failing) if failing else [])]
 
@@ -151,17 +160,26 @@ def _whose(alert: Reached) -> str:
     return f"the key {limit.api_key.name}" if limit.api_key is not None else "a key"
 
 
-def _undelivered(found: Undelivered) -> list[str]:
+def _undelivered(found: Undelivered) -> list[Alert]:
+    late = "not delivered in the last day"
     told = (
-        (found.endpoints, "webhook endpoint", "disabled because nothing could be delivered there"),
-        (found.webhooks, "webhook message", "not delivered in the last day"),
-        (found.mails, "mail", "not delivered in the last day"),
+        (
+            found.endpoints,
+            "webhook endpoint",
+            "disabled because nothing could be delivered there",
+            "webhooks",
+        ),
+        (found.webhooks, "webhook message", late, "webhooks"),
+        (found.mails, "mail", late, ""),
     )
     return [
-        f"{figures.count(count)} {noun}{'' if count == 1 else 's'} {'was' if count == 1 else 'were'} {what}."
-        for count, noun, what in told
-        if count
+        Alert(_counted(count, noun, what), page, "See webhooks") for count, noun, what, page in told if count
     ]
+
+
+def _counted(count: int, noun: str, what: str) -> str:
+    one = count == 1
+    return f"{figures.count(count)} {noun}{'' if one else 's'} {'was' if one else 'were'} {what}."
 
 
 def _dollars(cents_: int) -> str:

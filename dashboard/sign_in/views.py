@@ -160,10 +160,13 @@ def _asked(
     sent: CodeForm | PasskeyForm | None,
     **more: object,
 ) -> HttpResponse:
+    form = sent if isinstance(sent, CodeForm) else CodeForm(request, user)
+    if factors.app is None:
+        form.fields["code"].help_text = "One of your recovery codes."
     context = {
         "account": user,
         "factors": factors,
-        "form": sent if isinstance(sent, CodeForm) else CodeForm(request, user),
+        "form": form,
         "problems": sent.errors.get("credential", []) if isinstance(sent, PasskeyForm) else [],
         **more,
     }

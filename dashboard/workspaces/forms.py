@@ -52,6 +52,10 @@ class SettingsForm(Form):
 
     def clean_tags(self) -> dict[str, str]:
         pairs = [line.partition(":") for line in self.cleaned_data["tags"].splitlines() if line.strip()]
+        if not all(colon for _, colon, _ in pairs):
+            raise forms.ValidationError(
+                "A tag is a name and a value with a colon between, as in team: search."
+            )
         tags = {key.strip(): value.strip() for key, _, value in pairs}
         for key, value in tags.items():
             if not 0 < len(key) <= LONGEST_TAG_KEY or len(value) > LONGEST_TAG or key.startswith(RESERVED):

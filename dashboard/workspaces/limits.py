@@ -18,11 +18,11 @@ from gateway.models import Organization, Workspace
 
 WORDS = {
     **{limiter.name: limiter.words for limiter in LIMITERS},
-    "input_tokens_per_minute_cache_aware": "input tokens per minute (cache aware)",
+    "input_tokens_per_minute_cache_aware": "input tokens per minute (cache-aware)",
     CONCURRENT: CONCURRENT_WORDS,
-    ENQUEUED: "requests of batches that wait or run",
+    ENQUEUED: "batch requests in the queue",
 }
-_TITLES = {"batch": "Message batches", "token_count": "Token counting"}
+_TITLES = {"batch": "Message batches", "token_count": "Counting tokens"}
 
 
 @dataclasses.dataclass(frozen=True)

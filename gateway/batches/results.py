@@ -26,14 +26,16 @@ SELECT number, begins FROM (
       FROM message_batch_item WHERE batch_id = %s) AS lines
  WHERE begins <= %s ORDER BY number DESC LIMIT 1
 """
+# By an array and not by a join: of a batch that came since it analyzed the table PostgreSQL expects a row or two, and
+# would sum up the page anew for each of its lines.
 _PAGE: LiteralString = """
 SELECT number, result FROM message_batch_item
- WHERE batch_id = %(batch)s AND number IN (
+ WHERE batch_id = %(batch)s AND number = ANY(ARRAY(
     SELECT number FROM (
         SELECT number, sum(size) OVER (ORDER BY number) - size AS before FROM (
             SELECT number, octet_length(result) AS size FROM message_batch_item
              WHERE batch_id = %(batch)s AND number >= %(number)s ORDER BY number LIMIT %(rows)s) AS next) AS summed
-     WHERE before < %(bytes)s)
+     WHERE before < %(bytes)s))
  ORDER BY number
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 from gateway.consumers import headers as request_headers
 from gateway.consumers.authentication import authenticate, workspace_of
@@ -115,6 +116,7 @@ class ModelCallConsumer(GatewayConsumer):
             session_id=session_of(self.headers) or asked.conversation,
             inference_geo="" if geography is None else inference_geo(asked.body, geography),
             address=self.address,
+            checked=time.perf_counter(),
         )
 
     async def caller(self) -> tuple[Principal, Workspace]:

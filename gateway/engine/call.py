@@ -30,10 +30,11 @@ class Surface(Protocol):
 class Call(msgspec.Struct, frozen=True):
     """`relayed` are the `anthropic-*` headers for an Anthropic-dialect provider; `query` is without its `?`.
 
-    `started` is `time.perf_counter()` at the first byte of the request, `patience` the seconds from then on in which
-    the caller wants a beginning of an answer. `session_id` names a conversation, if the client does. `inference_geo` is
-    the place that a restricted workspace has a provider told, "" where there is nothing to tell. What is `batched`
-    counts in the pool of batches and costs what batches cost. `address` is the caller's, where there is one.
+    `started` is `time.perf_counter()` at the first byte of the request, `checked` once its key and body had been;
+    `patience` are the seconds from the start in which the caller wants a beginning of an answer. `session_id` names a
+    conversation, if the client does. `inference_geo` is the place that a restricted workspace has a provider told, ""
+    where there is nothing to tell. What is `batched` counts in the pool of batches and costs what batches cost.
+    `address` is the caller's, where there is one.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class Call(msgspec.Struct, frozen=True):
     inference_geo: str = ""
     batched: bool = False
     address: str = ""
+    checked: float | None = None
 
     @property
     def pool(self) -> Pool:

@@ -12,7 +12,7 @@ from gateway.engine.call import Call
 from gateway.engine.entrance import admit_count
 from gateway.engine.plane import Plane
 from gateway.engine.route import MAX_PROVIDERS
-from gateway.errors import InternalError
+from gateway.errors import InternalError, Overloaded
 from gateway.ids import new_attempt_id
 from gateway.limits import headers as limit_headers
 from gateway.simulator.provider import count_tokens
@@ -40,7 +40,7 @@ _decoder = msgspec.json.Decoder(CountBody)
 async def count(call: Call, plane: Plane) -> Count:
     """Raises `GatewayError`."""
     if not call.model.targets:
-        raise InternalError(f"No provider serves {call.model.name}.")
+        raise Overloaded(f"No provider serves {call.model.name} at the moment.")
     admission = await admit_count(call, new_attempt_id(), plane)
     headers = limit_headers.of(admission)
     try:

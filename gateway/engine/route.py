@@ -18,7 +18,7 @@ from gateway.engine.call import Call
 from gateway.engine.passages.passage import Passage
 from gateway.engine.signers import Signers
 from gateway.engine.stickiness import Stickiness
-from gateway.errors import InternalError, InvalidRequest
+from gateway.errors import InvalidRequest, Overloaded
 from gateway.upstreams.circuits import Circuits, Gate
 
 MAX_PROVIDERS = 3
@@ -52,7 +52,7 @@ class Route:
         self._refusal: InvalidRequest | None = None
 
     async def first(self) -> Step:
-        """Raises `InvalidRequest` where no target can carry the call, `InternalError` where there is none."""
+        """Raises `InvalidRequest` where no target can carry the call, `Overloaded` where there is none."""
         targets = self._call.model.targets
         if len(targets) == 1:  # nothing to choose: it is tried whatever its circuit says
             step = await self._step(targets[0])
@@ -60,7 +60,7 @@ class Route:
             self._waiting.extend(await self._stickiness.ordered(self._call))
             step = await self._advance()
         if step is None:
-            raise self._refusal or InternalError(f"No provider serves {self._call.model.name}.")
+            raise self._refusal or Overloaded(f"No provider serves {self._call.model.name} at the moment.")
         return step
 
     async def next(self, failure: AttemptFailed, failed: Target) -> Step | None:

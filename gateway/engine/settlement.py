@@ -71,6 +71,7 @@ class Settlement:
         self._journal = journal
         self._attempt_id = attempt_id
         self._attempt = 1
+        self._admitted = time.perf_counter()
         self._target: Target | None = None
         self._opened: UsageEvent | None = None
         self._first_token: float | None = None
@@ -236,6 +237,8 @@ class Settlement:
             price_version=call.model.price_version,
             user_agent=call.user_agent,
             session_id=call.session_id,
+            checked_ms=None if call.checked is None else _ms(call.checked - call.started),
+            admitted_ms=_ms(self._admitted - call.started),
             address=call.address,
             journal=self._journal.owner,
         )

@@ -43,6 +43,8 @@ class UsageEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     price_version: int | None = None
     user_agent: str = ""
     session_id: str = ""
+    checked_ms: int | None = None
+    admitted_ms: int | None = None
     address: str = ""
     journal: str = ""
 

@@ -63,6 +63,8 @@ class LedgerRow(msgspec.Struct, frozen=True):
     web_search_cost: Decimal
     latency_ms: int
     time_to_first_token_ms: int | None
+    checked_ms: int | None
+    admitted_ms: int | None
     user_agent: str
     session_id: str
 
@@ -111,6 +113,8 @@ def row_from_event(event: UsageEvent, book: PriceBook, now: datetime.datetime) -
         web_search_cost=charges.web_search,
         latency_ms=event.latency_ms,
         time_to_first_token_ms=event.time_to_first_token_ms,
+        checked_ms=event.checked_ms,
+        admitted_ms=event.admitted_ms,
         user_agent=_cut(event.user_agent, 200),
         session_id=_cut(event.session_id, 200),
     )
@@ -130,8 +134,8 @@ def _began(attempt_id: uuid.UUID, now: datetime.datetime) -> datetime.datetime:
 
 def _check_counts(event: UsageEvent) -> None:
     """A negative figure would silently lower somebody's sum; a giant one no column holds."""
-    first_token = event.time_to_first_token_ms or 0
-    counts = (*msgspec.structs.astuple(event.usage), event.web_search_requests, event.latency_ms, first_token)
+    times = (event.latency_ms, event.time_to_first_token_ms, event.checked_ms, event.admitted_ms)
+    counts = (*msgspec.structs.astuple(event.usage), event.web_search_requests, *(one or 0 for one in times))
     if min(counts) < 0 or max(counts) > MOST:
         raise Unstorable("a count is negative or beyond reason")
 

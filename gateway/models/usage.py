@@ -28,7 +28,8 @@ class UsageEvent(models.Model):
     """One attempt at one provider. `at` is when it began, read from the attempt id, as `day` is.
 
     `usage_source` is `reported` (the provider's figures), `estimated` or `unknown`; `cost` is in US dollars, and
-    exactly the sum of the costs of the five token classes and of web searches.
+    exactly the sum of the costs of the five token classes and of web searches. Times are counted from the beginning of
+    the request: until its key and body were `checked`, until limits and budgets had `admitted` it, and so on.
     """
 
     pk = models.CompositePrimaryKey("day", "attempt_id")
@@ -68,6 +69,8 @@ class UsageEvent(models.Model):
     web_search_cost = _later_cost()
     latency_ms = models.IntegerField()
     time_to_first_token_ms = models.IntegerField(null=True)
+    checked_ms = models.IntegerField(null=True)
+    admitted_ms = models.IntegerField(null=True)
     user_agent = models.CharField(max_length=200, blank=True)
     session_id = models.CharField(max_length=200, blank=True)
 

@@ -59,6 +59,8 @@ def _row(key: ApiKey, cost: Decimal, at: datetime.datetime) -> LedgerRow:
         web_search_cost=Decimal(0),
         latency_ms=1,
         time_to_first_token_ms=None,
+        checked_ms=None,
+        admitted_ms=None,
         user_agent="",
         session_id="",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.batches import lines
@@ -35,9 +35,11 @@ def test_what_was_not_sent_says_why() -> None:
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), json_values), st.booleans(), st.sampled_from([None, 2]))
 def test_any_message_is_one_line_for_everybody_and_says_the_same(
     message: dict[str, object], ascii_only: bool, indent: int | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -12,11 +13,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -150,6 +152,38 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, OSError):
             assert process.poll() is None and time.monotonic() < deadline, f"not ready: see {ARTIFACTS}"
             time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def cookies_of(site: Site) -> Callable[[str], list[dict[str, object]]]:
+    """The cookies of who has an address, who signs in once for all tests of a module.
+
+    Not for tests that end the session, or choose another organization in it.
+    """
+
+    @functools.cache
+    def cookies(email: str) -> list[dict[str, object]]:
+        with httpx.Client(base_url=site.url, timeout=10) as client:
+            sign_in(client, email)
+            return [
+                {"name": one.name, "value": one.value, "url": site.url, "httpOnly": True}
+                for one in client.cookies.jar
+            ]
+
+    return cookies
+
+
+def sign_in(client: httpx.Client, email: str) -> None:
+    """As the form of the page does it."""
+    from tests.people import PASSWORD
+
+    token = client.get("/login").text.split('name="csrfmiddlewaretoken" value="')[1].partition('"')[0]
+    answer = client.post(
+        "/login",
+        data={"login": email, "password": PASSWORD, "csrfmiddlewaretoken": token},
+        headers={"origin": str(client.base_url).rstrip("/")},
+    )
+    assert answer.status_code == 302, answer.text
 
 
 @pytest.fixture(scope="module")

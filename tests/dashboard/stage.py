@@ -52,7 +52,7 @@ from tests.people import Cast
 
 MODELS = {"claude-sonnet-5-5": 44, "claude-haiku-5-5": 30, "claude-opus-5-5": 18, "claude-sonnet-4-5": 8}
 DAYS = 30
-PER_DAY = 320
+PER_DAY = 160
 
 
 def main() -> None:

@@ -47,6 +47,8 @@ def _answered(latency_ms: int) -> dict[str, object]:
         "usage": usage,
         "stop_reason": "end_turn",
         "latency_ms": latency_ms,
+        "checked_ms": 2,
+        "admitted_ms": 4,
         "time_to_first_token_ms": 1310,
     }
 

@@ -16,6 +16,7 @@ from admin_api import audit
 from admin_api.actions import api_keys, memberships, models, organizations, providers
 from admin_api.actor import SYSTEM, Actor
 from admin_api.catalog import RouteTo
+from dashboard.audit_log.files import AT_ONCE
 from dashboard.audit_log.lines import changes_of, words_of
 from gateway.models import AuditEntry, Organization
 from tests.admin_api.test_audit_chain import behind_its_back, commit
@@ -235,7 +236,7 @@ def test_the_file_holds_what_the_filters_leave_with_its_hashes(client: Client, p
 
 
 def test_a_long_file_is_whole(client: Client, people: Cast) -> None:
-    number = len(written(people.acme, 1200))
+    number = len(written(people.acme, 2 * AT_ONCE + 1))
 
     ids = [int(row["id"]) for row in rows_of(as_(client, people.ada), "/audit-log.csv")]
 
@@ -285,7 +286,8 @@ CHANGES = {
         {"period": "monthly", "new": "pending"},
         ["period: monthly", "pending"],
     ),
-    "spend_limit.removed": ({"old": "5"}, ["old: 5"]),
+    "spend_limit.set": ({"old": None, "new": "123450"}, ["$1,234.50"]),
+    "spend_limit.removed": ({"old": "5"}, ["old: $0.05"]),
 }
 
 

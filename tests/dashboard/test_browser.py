@@ -36,21 +36,15 @@ AXE = """async () => {
     rows.forEach(row => row.style.display = "")
     return found.violations
 }"""
+POLLS = 20  # at most, until a page shows what came
 # Two looks that have every width and every colour between them.
 LOOKS = (("light", 1280, 900), ("dark", 360, 740))
 
 
 @pytest.fixture(scope="module")
-def sessions(site: Site, chromium: Browser) -> dict[str, list[dict[str, object]]]:
-    """The cookies of everybody who signs in, so that each signs in once."""
-    return {email: _signed_in_cookies(site, chromium, email) for email in {who for _, who, _ in PAGES if who}}
-
-
-def _signed_in_cookies(site: Site, chromium: Browser, email: str) -> list[dict[str, object]]:
-    with chromium.new_context() as context:
-        page = context.new_page()
-        _sign_in(page, site, email)
-        return [dict(cookie) for cookie in context.cookies()]
+def sessions(cookies_of: Callable[[str], list]) -> dict[str, list]:
+    """The cookies of everybody who looks at pages."""
+    return {email: cookies_of(email) for email in {who for _, who, _ in PAGES if who}}
 
 
 def _sign_in(page: Page, site: Site, email: str) -> None:
@@ -218,8 +212,21 @@ def overview(
     with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
         context.add_cookies(sessions[ADA])
         page = context.new_page()
+        page.clock.install()
         page.goto(site.url)
         yield context, page
+
+
+def polled_until(page: Page, every: float, seen: Callable[[float], None]) -> None:
+    """The page's clock, which the test has installed, leaps from poll to poll, `every` so many seconds.
+
+    `seen` fails where that does not show within its milliseconds.
+    """
+    for _ in range(POLLS):
+        page.clock.fast_forward(round(every * 1000))
+        with contextlib.suppress(AssertionError):
+            return seen(500)
+    seen(500)
 
 
 def _stay_within_the_hour(seconds: float) -> None:
@@ -241,33 +248,40 @@ def test_a_request_moves_the_gauges_and_then_the_usage(
     for _ in range(40):  # the bucket refills by three a second
         _call(site, site.api_key)
     note = page.locator("#meter-requests_per_minute-note")
-    expect(note).to_have_text(re.compile(r"^1[678]\d left, full again in \d+ s$"), timeout=4000)
-    expect(requests).to_have_attribute("title", f"{before + 40:,}", timeout=12000)
+    left = re.compile(r"^1[678]\d left, full again in \d+ s$")
+    page.clock.fast_forward(2_000)
+    expect(note).to_have_text(left, timeout=4000)
+    polled_until(
+        page,
+        5,
+        lambda within: expect(requests).to_have_attribute("title", f"{before + 40:,}", timeout=within),
+    )
     expect(page.locator(".chart-tokens table")).to_be_visible()
 
 
 def test_pause_stops_the_requests_and_resume_starts_them(overview: tuple[BrowserContext, Page]) -> None:
     _, page = overview
     with page.expect_request(re.compile("/limits$"), timeout=5000):
-        pass
+        page.clock.fast_forward(2_000)
     page.get_by_role("button", name="Pause live updates").click()
     resume = page.get_by_role("button", name="Resume live updates")
     expect(resume).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.wait_for_timeout(5500)
+    for _ in range(10):
+        page.clock.fast_forward(6_000)
+    page.wait_for_timeout(300)
     assert asked == []
     resume.click()
     with page.expect_request(re.compile("/limits$"), timeout=5000):
-        pass
+        page.clock.fast_forward(2_000)
 
 
-def test_a_session_that_ended_leads_a_live_page_to_sign_in(site: Site, chromium: Browser) -> None:
-    with chromium.new_context() as context:
-        page = context.new_page()
-        _sign_in(page, site, ADA)
-        context.clear_cookies(name="session")
-        expect(page).to_have_url(re.compile("/login"), timeout=6000)
+def test_a_session_that_ended_leads_a_live_page_to_sign_in(overview: tuple[BrowserContext, Page]) -> None:
+    context, page = overview
+    context.clear_cookies(name="session")
+    page.clock.fast_forward(2_000)
+    expect(page).to_have_url(re.compile("/login"), timeout=6000)
 
 
 def test_a_copy_button_copies_the_whole_snippet(
@@ -282,19 +296,21 @@ def test_a_copy_button_copies_the_whole_snippet(
         assert page.evaluate("navigator.clipboard.readText()") == page.locator("#snippet").text_content()
 
 
-def test_the_first_request_turns_the_waiting_line_green(site: Site, chromium: Browser) -> None:
+def test_the_first_request_turns_the_waiting_line_green(
+    site: Site, chromium: Browser, cookies_of: Callable[[str], list]
+) -> None:
     with chromium.new_context() as context:
+        context.add_cookies(cookies_of("ingrid@example.com"))
         page = context.new_page()
-        _sign_in(page, site, "ingrid@example.com")
+        page.clock.install()
         page.goto(f"{site.url}/quickstart")
         expect(page.get_by_text("Waiting for your first request")).to_be_visible()
         _call(site, site.fresh_api_key)
-        expect(page.get_by_text("Your first request has arrived.")).to_be_visible(timeout=8000)
+        arrived = page.get_by_text("Your first request has arrived.")
+        polled_until(page, 2, lambda within: expect(arrived).to_be_visible(timeout=within))
 
 
-def test_the_organization_switcher_switches_and_closes(
-    site: Site, chromium: Browser, sessions: dict[str, list]
-) -> None:
+def test_the_organization_switcher_switches_and_closes(site: Site, chromium: Browser) -> None:
     with chromium.new_context() as context:
         page = context.new_page()
         _sign_in(page, site, ADA)
@@ -349,7 +365,7 @@ def test_the_pause_button_rests_a_batch_too(batch: tuple[Page, Change]) -> None:
 
     page.get_by_role("button", name="Pause").click()
     change("succeeded = 50")
-    page.wait_for_timeout(2500)
+    page.wait_for_timeout(1500)  # the server looks once a second
     expect(page.get_by_text("5 of 100", exact=True)).to_be_visible()
     page.get_by_role("button", name="Resume").click()
 

@@ -7,14 +7,13 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.dashboard import hostile
 from tests.dashboard.conftest import PROJECT, Site
-from tests.dashboard.test_browser import _sign_in
 
 pytestmark = pytest.mark.slow
 
@@ -61,11 +60,13 @@ def known(site: Site) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def watched(site: Site, chromium: Browser, known: dict[str, str]) -> Iterator[tuple[Page, list[str]]]:
+def watched(
+    site: Site, chromium: Browser, known: dict[str, str], cookies_of: Callable[[str], list]
+) -> Iterator[tuple[Page, list[str]]]:
     """The admin's tab, and what happened in it that should not: dialogs, requests elsewhere, refusals by the policy."""
     with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
+        context.add_cookies(cookies_of(f"{hostile.ADMIN.lower()}@example.com"))
         page, seen = context.new_page(), []
-        _sign_in(page, site, f"{hostile.ADMIN.lower()}@example.com")
         page.on("dialog", lambda dialog: (seen.append(f"dialog {dialog.message}"), dialog.dismiss()))
         page.on("pageerror", lambda error: seen.append(f"error {error}"))
         page.on(

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.conftest import ARTIFACTS, Site
 from tests.dashboard.page_list import ADA
-from tests.dashboard.test_browser import _sign_in
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def page(site: Site, chromium: Browser) -> Iterator[Page]:
+def page(site: Site, chromium: Browser, cookies_of: Callable[[str], list]) -> Iterator[Page]:
     with chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce") as context:
-        page = context.new_page()
-        _sign_in(page, site, ADA)
-        yield page
+        context.add_cookies(cookies_of(ADA))
+        yield context.new_page()
 
 
 def test_the_palette_finds_pages_and_ids_and_arrows_choose(site: Site, page: Page) -> None:

@@ -137,6 +137,15 @@ def test_an_admin_reads_it_after_asking_and_that_is_written_down(
     assert AuditEntry.objects.get(action="request_content.read").actor_id == people.ada.id
 
 
+def test_the_address_of_what_was_read_leads_to_the_request(
+    client: Client, people: Cast, row: RequestContent
+) -> None:
+    opened = as_(client, people.ada).get(f"/logs/{row.request_id}/content")
+
+    assert opened["location"] == f"/logs/{row.request_id}"
+    assert not AuditEntry.objects.filter(action="request_content.read").exists()
+
+
 @pytest.mark.parametrize(("role", "status"), [("workspace_developer", 403), ("workspace_admin", 200)])
 def test_of_others_only_admins_of_the_workspace_read_it(
     client: Client, people: Cast, role: str, status: int

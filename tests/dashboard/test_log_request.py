@@ -123,6 +123,8 @@ def test_the_timeline_tells_each_provider_that_was_asked(client: Client, people:
         status=529,
         error_type="overloaded_error",
         stop_reason="",
+        checked_ms=3,
+        admitted_ms=5,
         latency_ms=500,
         time_to_first_token_ms=None,
         input_tokens=0,
@@ -146,12 +148,16 @@ def test_the_timeline_tells_each_provider_that_was_asked(client: Client, people:
         re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", step)).strip()
         for step in re.findall(r'<li class="log-step">(.*?)</li>', page, re.DOTALL)
     ]
-    assert steps[0] == "0 ms Began Streamed request to messages, admitted by all limits"
+    assert steps[:3] == [
+        "0 ms Began Streamed request to messages",
+        "3 ms Checked Key, address and body are right.",
+        "5 ms Admitted Limits and budgets have room, asking took 2 ms.",
+    ]
     assert re.fullmatch(
-        r"0 ms Asked simulator claude-sonnet-5-5: 529 overloaded_error, took 500 ms", steps[1]
+        r"0 ms Asked simulator claude-sonnet-5-5: 529 overloaded_error, took 500 ms", steps[3]
     )
-    assert re.fullmatch(r"510 ms Asked other claude-sonnet-5-5: answered 200, took 1.5 s", steps[2])
-    assert steps[3:] == ["800 ms First token The answer began.", "2.0 s Ended Stop reason end_turn."]
+    assert re.fullmatch(r"510 ms Asked other claude-sonnet-5-5: answered 200, took 1.5 s", steps[4])
+    assert steps[5:] == ["800 ms First token The answer began.", "2.0 s Ended Stop reason end_turn."]
     assert re.findall(r'<rect class="log-span-bad" x="(\d+)" width="(\d+)"', page) == [("0", "250")]
 
 

@@ -219,6 +219,7 @@ def test_an_id_that_is_not_there_is_said_to_be_and_the_newest_are_shown(client: 
     page = as_(client, people.ada).get("/logs?q=req_nothing<b>").content.decode()
 
     assert "No request with the id <code>req_nothing</code>" in page
+    assert "One that was refused as wrong, or found no provider, is not in the logs." in page
     assert listed(page) == [row.request_id]
 
 

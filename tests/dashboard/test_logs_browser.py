@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import httpx
+import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.conftest import Site
-from tests.dashboard.test_browser import ADA, _problems, _sign_in
+from tests.dashboard.test_browser import ADA, _problems
 
 pytestmark = pytest.mark.slow
 
 MARKUP = '<img src=x onerror="alert(1)">'
 
 
-@pytest.fixture(scope="module")
-def signed_in(site: Site, chromium: Browser) -> list[dict[str, object]]:
-    with chromium.new_context() as context:
-        _sign_in(context.new_page(), site, ADA)
-        return [dict(cookie) for cookie in context.cookies()]
-
-
 @pytest.fixture
-def page(site: Site, chromium: Browser, signed_in: list) -> Iterator[Page]:
+def page(site: Site, chromium: Browser, cookies_of: Callable[[str], list]) -> Iterator[Page]:
     with chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce") as context:
-        context.add_cookies(signed_in)
+        context.add_cookies(cookies_of(ADA))
         page = context.new_page()
         problems = _problems(page, f"{site.url}/logs")
         page.goto(f"{site.url}/logs")
@@ -88,7 +83,8 @@ def test_the_live_tail_shows_what_comes_and_rests_when_told(site: Site, page: Pa
     expect(page.locator("#log-rows tr").first).to_have_attribute("data-request", first)
     page.get_by_role("button", name="Pause live updates").click()
     second = send(site)
-    page.wait_for_timeout(3_000)
+    _entered(site, second)
+    page.wait_for_timeout(1_500)  # the server looks once a second
     expect(row(page, second)).to_have_count(0)
     page.get_by_role("button", name="Resume live updates").click()
     expect(row(page, second)).to_be_visible(timeout=15_000)
@@ -96,3 +92,14 @@ def test_the_live_tail_shows_what_comes_and_rests_when_told(site: Site, page: Pa
     row(page, first).get_by_role("link").click()
     expect(page.get_by_role("region", name="About it")).to_contain_text(MARKUP)
     assert page.locator("main img").count() == 0
+
+
+def _entered(site: Site, request_id: str) -> None:
+    """Waits until the ledger has it."""
+    with psycopg.connect(site.database_url, autocommit=True) as database:
+        deadline = time.monotonic() + 15
+        while not database.execute(
+            "SELECT 1 FROM usage_event WHERE request_id = %s", [request_id]
+        ).fetchone():
+            assert time.monotonic() < deadline, request_id
+            time.sleep(0.05)

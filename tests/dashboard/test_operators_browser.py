@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.conftest import Site
 from tests.dashboard.page_list import ADA, OLGA
-from tests.dashboard.test_browser import _problems, _sign_in
+from tests.dashboard.test_browser import _problems, polled_until
 
 pytestmark = pytest.mark.slow
 SECRET = "sk-of-a-provider-0123456789wxyz"
 
 
 @pytest.fixture
-def olga(site: Site, chromium: Browser) -> Iterator[Page]:
+def olga(site: Site, chromium: Browser, cookies_of: Callable[[str], list]) -> Iterator[Page]:
     with chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce") as context:
-        page = context.new_page()
-        _sign_in(page, site, OLGA)
-        yield page
+        context.add_cookies(cookies_of(OLGA))
+        yield context.new_page()
 
 
-def test_a_provider_is_added_a_model_routed_to_it_and_the_provider_drained(olga: Page) -> None:
+def test_a_provider_is_added_a_model_routed_to_it_and_the_provider_drained(site: Site, olga: Page) -> None:
     problems = _problems(olga, "")
+    olga.goto(site.url)
     olga.get_by_role("link", name="Models & providers").first.click()
     olga.get_by_role("link", name="Add provider").click()
     olga.get_by_label("Name").fill("browser-provider")
@@ -60,17 +60,18 @@ def test_a_provider_is_added_a_model_routed_to_it_and_the_provider_drained(olga:
 
 
 def test_the_log_tells_of_what_happens_while_it_is_open_and_is_whole(
-    site: Site, chromium: Browser, olga: Page
+    site: Site, chromium: Browser, olga: Page, cookies_of: Callable[[str], list]
 ) -> None:
+    olga.clock.install()
     olga.goto(f"{site.url}/audit-log")
     with chromium.new_context(viewport={"width": 360, "height": 740}) as context:
+        context.add_cookies(cookies_of(ADA))
         ada = context.new_page()
-        _sign_in(ada, site, ADA)
         ada.goto(f"{site.url}/api-keys/new")
         ada.get_by_label("Name").fill("Seen in the log")
         ada.get_by_role("button", name="Create key").click()
         pill = olga.get_by_role("link", name=re.compile("new entr"))
-        expect(pill).to_be_visible(timeout=9000)
+        polled_until(olga, 5, lambda within: expect(pill).to_be_visible(timeout=within))
         pill.click()
         row = olga.get_by_role("row", name=re.compile("API key created")).first
         expect(row).to_contain_text("Seen in the log")
@@ -84,11 +85,11 @@ def test_the_log_tells_of_what_happens_while_it_is_open_and_is_whole(
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
 def test_an_organization_is_made_and_its_admins_link_shown_once(
-    site: Site, chromium: Browser, script: bool
+    site: Site, chromium: Browser, cookies_of: Callable[[str], list], script: bool
 ) -> None:
     with chromium.new_context(java_script_enabled=script) as context:
+        context.add_cookies(cookies_of(OLGA))
         page = context.new_page()
-        _sign_in(page, site, OLGA)
         page.goto(f"{site.url}/organizations/new")
         page.get_by_label("Name").fill(f"Globex, script {script}")
         page.get_by_label("First admin").fill(f"hank-{script}@example.com".lower())

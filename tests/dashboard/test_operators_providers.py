@@ -44,6 +44,11 @@ def test_a_provider_is_set_up_and_its_key_never_shown(client: Client, people: Ca
     for address in ("/models", "/providers/of/groq-eu", "/providers/edit/groq-eu"):
         assert secret[:16] not in client.get(address).content.decode()
     assert "…abcd" in page(client, "/models")
+    told = page(client, "/providers/of/groq-eu")
+    assert "Dialect OpenAI Chat Completions" in told
+    assert (
+        "When a client leaves Stop the provider&#x27;s answer Message batches One request at a time" in told
+    )
     assert last_action() == ("provider.created", people.olga.id)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -44,3 +46,14 @@ def test_a_tier_that_is_used_or_standard_stays(client: Client, people: Cast) -> 
     assert [answer.status_code for answer in answers] == [400, 400]
     assert "organizations are on it" in answers[0].content.decode()
     assert "Remove this tier?" not in client.get("/tiers/of/pro").content.decode()
+
+
+def test_the_list_tells_each_kind_of_tokens_by_itself(client: Client, people: Cast) -> None:
+    tiers.upsert(actor=SYSTEM, name="gold", limits={"tokens_per_minute": 300_000})
+    tiers.upsert(actor=SYSTEM, name="silver", limits={"input_tokens_per_minute": 20_000})
+    freshly(client, people.olga)
+
+    text = page(client, "/tiers")
+
+    assert re.search(r"gold no limit 300,000 no limit no limit no limit 0", text)
+    assert re.search(r"silver no limit no limit 20,000 no limit no limit 0", text)

@@ -185,8 +185,8 @@ def test_thresholds_that_are_reached_now_are_alerts(client: Client, people: Cast
 
     page = as_(client, people.bill).get("/").content.decode()
 
-    said = re.findall(r"<p>(\d+% of the [^<]+)</p>", page)
-    assert said == ["80% of the monthly limit of $50.00 is spent by the organization."]
+    said = re.findall(r'<p>(\d+% of the [^<]+) <a class="link" href="([^"]+)">', page)
+    assert said == [("80% of the monthly limit of $50.00 is spent by the organization.", "/cost")]
 
 
 def test_admins_are_told_what_cannot_be_delivered(client: Client, people: Cast) -> None:

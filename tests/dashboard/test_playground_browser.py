@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import psycopg
@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.dashboard.conftest import ARTIFACTS, PROJECT, Site
-from tests.dashboard.test_browser import _problems, _sign_in
+from tests.dashboard.test_browser import _problems
 from tests.upstream import Hang, Send, Upstream, chunk, error, events, frames, stream_head, streamed
 
 pytestmark = pytest.mark.slow
@@ -47,17 +47,10 @@ def upstream(site: Site) -> Iterator[Upstream]:
         yield upstream
 
 
-@pytest.fixture(scope="module")
-def signed_in(site: Site, chromium: Browser) -> list[dict[str, object]]:
-    with chromium.new_context() as context:
-        _sign_in(context.new_page(), site, DEV)
-        return [dict(cookie) for cookie in context.cookies()]
-
-
 @pytest.fixture
-def page(site: Site, chromium: Browser, signed_in: list) -> Iterator[Page]:
+def page(site: Site, chromium: Browser, cookies_of: Callable[[str], list]) -> Iterator[Page]:
     with chromium.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce") as context:
-        context.add_cookies(signed_in)
+        context.add_cookies(cookies_of(DEV))
         page = context.new_page()
         problems = _problems(page, f"{site.url}/playground")
         page.goto(f"{site.url}/playground")
@@ -186,10 +179,10 @@ def test_an_error_is_told_in_words_with_its_request_id(page: Page, upstream: Ups
 
 
 def test_what_is_refused_goes_back_to_where_it_was_typed(
-    site: Site, chromium: Browser, signed_in: list
+    site: Site, chromium: Browser, cookies_of: Callable[[str], list]
 ) -> None:
     with chromium.new_context(reduced_motion="reduce") as context:  # a refusal is written to the console
-        context.add_cookies(signed_in)
+        context.add_cookies(cookies_of(DEV))
         page = context.new_page()
         page.goto(f"{site.url}/playground")
         page.locator("summary", has_text="System prompt").click()

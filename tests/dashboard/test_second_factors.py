@@ -239,3 +239,17 @@ def test_wrong_passwords_are_counted_where_they_are_asked_again(client: Client, 
     as_(client, people.ada)
     statuses = [client.post("/reauthenticate", {"password": "wrong"}).status_code for _ in range(11)]
     assert statuses == [200] * 10 + [429]
+
+
+def test_who_has_no_app_is_asked_for_no_code_of_one(client: Client, people: Cast) -> None:
+    with_app(people.ada)
+    password(client)
+    assert "from your authenticator app" in client.get("/login/second-factor").content.decode()
+
+    Authenticator.objects.filter(user=people.ada, type=Authenticator.Type.TOTP).update(
+        type=Authenticator.Type.WEBAUTHN, data={"name": "Key", "credential": {}}
+    )
+
+    asked = client.get("/login/second-factor").content.decode()
+    assert "One of your recovery codes." in asked
+    assert "authenticator app" not in asked

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboard.conftest import Site
 from tests.dashboard.page_list import ADA
-from tests.people import PASSWORD
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def visit(chromium: Browser) -> Iterator[BrowserContext]:
+def page(chromium: Browser, cookies_of: Callable[[str], list]) -> Iterator[Page]:
     """Of somebody in India."""
     with chromium.new_context(timezone_id="Asia/Kolkata", accept_downloads=True) as context:
-        yield context
-
-
-def signed_in(context: BrowserContext, site: Site) -> Page:
-    page = context.new_page()
-    page.goto(f"{site.url}/login")
-    page.get_by_label("Email").fill(ADA)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page).not_to_have_url(re.compile("/login"))
-    return page
+        context.add_cookies(cookies_of(ADA))
+        yield context.new_page()
 
 
 def test_without_scripts_one_comes_from_a_month_to_the_requests_of_a_minute(
-    site: Site, chromium: Browser
+    site: Site, chromium: Browser, cookies_of: Callable[[str], list]
 ) -> None:
     with chromium.new_context(java_script_enabled=False, viewport={"width": 360, "height": 740}) as context:
-        page = signed_in(context, site)
+        context.add_cookies(cookies_of(ADA))
+        page = context.new_page()
         page.goto(f"{site.url}/usage")
         page.get_by_role("link", name="30 d").click()
         page.get_by_label("Group by").select_option("Model")
@@ -53,8 +44,7 @@ def test_without_scripts_one_comes_from_a_month_to_the_requests_of_a_minute(
         expect(page.get_by_role("heading", level=1)).to_have_text("Logs")
 
 
-def test_the_zone_of_the_browser_is_offered_and_kept(site: Site, visit: BrowserContext) -> None:
-    page = signed_in(visit, site)
+def test_the_zone_of_the_browser_is_offered_and_kept(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/usage?range=7d")
     offer = page.get_by_role("button", name=re.compile("Use Asia.(Kolkata|Calcutta)"))
     offer.click()
@@ -67,8 +57,7 @@ def test_the_zone_of_the_browser_is_offered_and_kept(site: Site, visit: BrowserC
     expect(page.get_by_text("Times in UTC")).to_be_visible()
 
 
-def test_a_bar_is_pressed_and_the_file_is_that_of_the_page(site: Site, visit: BrowserContext) -> None:
-    page = signed_in(visit, site)
+def test_a_bar_is_pressed_and_the_file_is_that_of_the_page(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/cost?range=7d&group=model")
     page.locator(".chart-cost .chart-links a").nth(2).click()
     expect(page).to_have_url(re.compile("bucket=1h"))
@@ -79,8 +68,7 @@ def test_a_bar_is_pressed_and_the_file_is_that_of_the_page(site: Site, visit: Br
     assert len(lines) > 20
 
 
-def test_a_budget_is_set_changed_and_removed(site: Site, visit: BrowserContext) -> None:
-    page = signed_in(visit, site)
+def test_a_budget_is_set_changed_and_removed(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/cost")
     page.get_by_role("link", name="New budget").click()
     page.get_by_label("For").select_option("Bill")

@@ -258,6 +258,7 @@ def test_tags_are_what_the_form_holds(client: Client, people: Cast) -> None:
 
 WRONG = [
     ("tags", {"tags": ": nameless"}, "A tag has a name"),
+    ("tags", {"tags": "team=search"}, "with a colon between"),
     ("tags", {"tags": "anthropic_x: y"}, "A tag has a name"),
     ("tags", {"tags": "k: " + "v" * 257}, "A tag has a name"),
     ("name", {"name": "Taken"}, "A workspace named"),
@@ -541,6 +542,17 @@ def test_keys_of_the_workspace_are_listed_with_whom_they_act_for(client: Client,
     ]
     works_in(workspace, people.dev, "workspace_user")
     assert "No keys here" in as_(client, people.dev).get(f"/workspaces/{workspace.id}/keys").content.decode()
+
+
+def test_a_key_that_is_made_from_a_workspace_is_of_it(client: Client, people: Cast) -> None:
+    workspace = lab(people)
+    as_(client, people.ada)
+
+    empty = client.get(f"/workspaces/{workspace.id}/keys").content.decode()
+    form = client.get(re.findall(r'href="(/api-keys/new[^"]*)"', empty)[0]).content.decode()
+
+    assert re.search(rf'<option value="{workspace.id}" selected>', form)
+    assert len(re.findall("<option[^>]* selected>", form.partition('name="owner"')[0])) == 1
 
 
 def test_spend_is_the_sum_of_the_month_by_model_and_key(client: Client, people: Cast) -> None:

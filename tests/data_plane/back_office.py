@@ -43,7 +43,7 @@ from gateway import credentials  # noqa: E402
 from gateway.directory import publish  # noqa: E402
 from gateway.errors import NotFound  # noqa: E402
 from gateway.metering import reports  # noqa: E402
-from gateway.models import ApiKey, Organization, RequestContent, Tier, Workspace  # noqa: E402
+from gateway.models import ApiKey, Organization, Provider, RequestContent, Tier, Workspace  # noqa: E402
 from gateway.protocol.vendors import VENDORS  # noqa: E402
 
 
@@ -71,6 +71,11 @@ def provider(
         timeouts=Timeouts(**timeouts or {}),
         **rest,
     )
+    return {}
+
+
+def drain(*, provider: str) -> dict[str, Any]:
+    providers.drain(actor=SYSTEM, provider=Provider.objects.get(name=provider))
     return {}
 
 
@@ -239,6 +244,7 @@ WISHES: dict[str, Callable[..., dict[str, Any]]] = {
     act.__name__: act
     for act in (
         provider,
+        drain,
         model,
         organization,
         workspace,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,10 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+
+import psutil
 
 from tests.data_plane.house import PROJECT, SCRIPTED, House, Tenant, body
-from tests.data_plane.stored_batches import database
 from tests.upstream import Received
 
 BATCHES = "/v1/messages/batches"
@@ -50,7 +53,7 @@ class Made:
         began = time.monotonic()
         while not until(self):
             assert time.monotonic() < began + within, f"after {within} s {self.status}: {self.progress}"
-            time.sleep(0.05)
+            time.sleep(0.02)
         return time.monotonic() - began
 
     def wait_until_ended(self, within: float) -> float:
@@ -61,8 +64,7 @@ class Made:
 
     def expire(self) -> None:
         """Its day is over now."""
-        with database(self.house) as connection:
-            connection.execute("UPDATE message_batch SET expires_at = now() WHERE id = %s", [self.id])
+        self.house.database.execute("UPDATE message_batch SET expires_at = now() WHERE id = %s", [self.id])
 
     def results(self) -> list[dict[str, Any]]:
         answer = self.house.get(f"{BATCHES}/{self.id}/results", key=self.tenant.key)
@@ -73,8 +75,7 @@ class Made:
         return Counter(result["result"]["type"] for result in self.results())
 
     def _row(self, query: str) -> dict[str, Any]:
-        with database(self.house) as connection:
-            return connection.execute(query.encode(), [self.id]).fetchall()[0]
+        return self.house.database.execute(query.encode(), [self.id]).fetchall()[0]
 
 
 def make(house: House, tenant: Tenant, params: Sequence[dict[str, Any]]) -> Made:
@@ -109,19 +110,56 @@ def all_ended(batches: Sequence[Made], within: float) -> float:
     return time.monotonic() - began
 
 
-@contextlib.contextmanager
-def batch_worker(house: House, log: Path, **settings: object) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker with these settings beside the house's."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.data_plane.batch_worker"],
-        cwd=PROJECT,
-        env=house.environment | {name: str(value) for name, value in settings.items()},
-        stdin=subprocess.DEVNULL,
-        stdout=log.open("ab"),
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(5)
+class Worker:
+    """A process that a test may kill; at the end of its `with` it is killed anyhow."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    @property
+    def lives(self) -> bool:
+        return psutil.pid_exists(self.pid)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        while self.lives:
+            time.sleep(0.005)
+
+
+class Nursery:
+    """Where workers on the house's stores come from, beside the house's own gateway."""
+
+    def __init__(self, house: House, folder: Path) -> None:
+        self._log = folder / "workers.log"
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.data_plane.batch_worker"],
+            cwd=PROJECT,
+            env=house.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log.open("ab"),
+            text=True,
+        )
+
+    @contextlib.contextmanager
+    def worker(self, **settings: object) -> Iterator[Worker]:
+        """A worker with these settings."""
+        wanted = {
+            "log": str(self._log),
+            "settings": {name: str(value) for name, value in settings.items()},
+        }
+        wishes, answers = cast(IO[str], self._process.stdin), cast(IO[str], self._process.stdout)
+        wishes.write(json.dumps(wanted) + "\n")
+        wishes.flush()
+        answer = answers.readline()
+        assert answer, f"no worker was made:\n{self._log.read_text()[-3000:]}"
+        worker = Worker(int(answer))
+        try:
+            yield worker
+        finally:
+            worker.kill()
+
+    def close(self) -> None:
+        cast(IO[str], self._process.stdin).close()
+        self._process.wait(5)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from gateway.batch_states import ItemState
 from gateway.batches import lines
 from gateway.ids import new_id
-from tests.data_plane.house import House, Tenant
+from tests.data_plane.house import Tenant
 
 NOW = datetime.timedelta()
 DONE = {ItemState.SUCCEEDED: "succeeded", ItemState.ERRORED: "errored", ItemState.CANCELED: "canceled"} | {
@@ -105,11 +103,3 @@ class BatchRows:
         with self.connection.cursor() as cursor, cursor.copy(statement) as copy:  # type: ignore[arg-type]
             for row in rows:
                 copy.write_row(row)
-
-
-@contextmanager
-def batch_rows(house: House) -> Iterator[BatchRows]:
-    with psycopg.connect(
-        house.environment["DATABASE_URL"], autocommit=True, row_factory=dict_row
-    ) as connection:
-        yield BatchRows(connection)

@@ -14,6 +14,7 @@ import redis
 
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import wheel_binary
+from tests.data_plane.batch_house import Nursery
 from tests.data_plane.house import BackOffice, Gateway, House, environment_of
 from tests.migrated import new_database
 from tests.upstream import Upstream
@@ -35,6 +36,7 @@ def house(postgres_server: Postgres) -> Iterator[House]:
         gateway = Gateway(environment, folder / "gateway.log")
         stack.callback(gateway.close)
         house = House(gateway, upstream, office, valkey, environment)
+        stack.callback(house.close)
         house.furnish()
         gateway.wait_until_ready()
         yield house
@@ -56,6 +58,13 @@ def guarded(house: House, tmp_path: Path) -> Iterator[Gateway]:
         yield gateway
     finally:
         gateway.close()
+
+
+@pytest.fixture(scope="package")
+def nursery(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    made = Nursery(house, tmp_path_factory.mktemp("nursery"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import os
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import msgspec
+import psycopg
 import redis
+from psycopg.rows import dict_row
 
 from gateway.metering.event import FIELD, UsageEvent
 from gateway.metering.event import decode as decode_event
@@ -167,6 +170,17 @@ class House:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @functools.cached_property
+    def database(self) -> psycopg.Connection[dict[str, Any]]:
+        """For who looks behind the API; each statement commits by itself. One for all: PostgreSQL makes a process for
+        each."""
+        url = self.environment["DATABASE_URL"]
+        return psycopg.connect(url, autocommit=True, row_factory=dict_row, prepare_threshold=None)
+
+    def close(self) -> None:
+        if "database" in self.__dict__:
+            self.database.close()
 
     def furnish(self) -> None:
         """The catalog, and Acme with a key that has no limits."""

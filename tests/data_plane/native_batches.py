@@ -24,7 +24,7 @@ from gateway.metering.event import decode as decode_event
 from gateway.metering.stream import STREAMS
 from tests.batch_provider import BatchProvider
 from tests.data_plane.house import PROJECT, House, Tenant, body
-from tests.data_plane.stored_batches import batch_row, database, items_of
+from tests.data_plane.stored_batches import batch_row, items_of
 
 NATIVE = "routed-native"  # its provider takes batches
 PROVIDER = "native"
@@ -72,21 +72,19 @@ class NativeBatches:
 
     def set(self, batch_id: str, **columns: Any) -> None:
         names = ", ".join(f"{name} = %s" for name in columns)
-        with database(self.house) as connection:
-            connection.execute(
-                f"UPDATE message_batch SET {names} WHERE id = %s",  # type: ignore[arg-type]
-                [*columns.values(), batch_id],
-            )
+        self.house.database.execute(
+            f"UPDATE message_batch SET {names} WHERE id = %s",  # type: ignore[arg-type]
+            [*columns.values(), batch_id],
+        )
 
     def age(self, batch_id: str, seconds: float) -> None:
         """All its times are so many seconds earlier."""
         columns = ("created_at", "expires_at", "forwarded_at", "next_look_at")
         moved = ", ".join(f"{name} = {name} - make_interval(secs => %(by)s)" for name in columns)
-        with database(self.house) as connection:
-            connection.execute(
-                f"UPDATE message_batch SET {moved} WHERE id = %(id)s",  # type: ignore[arg-type]
-                {"by": seconds, "id": batch_id},
-            )
+        self.house.database.execute(
+            f"UPDATE message_batch SET {moved} WHERE id = %(id)s",  # type: ignore[arg-type]
+            {"by": seconds, "id": batch_id},
+        )
 
     def look_again(self, batch_id: str) -> None:
         self.set(batch_id, next_look_at=None)
@@ -111,8 +109,7 @@ class NativeBatches:
 
     def now(self) -> datetime.datetime:
         """By the clock of the database."""
-        with database(self.house) as connection:
-            at: datetime.datetime = connection.execute("SELECT now() AS at").fetchall()[0]["at"]
+        at: datetime.datetime = self.house.database.execute("SELECT now() AS at").fetchall()[0]["at"]
         return at
 
     def now_plus(self, seconds: float) -> datetime.datetime:
@@ -128,23 +125,21 @@ class NativeBatches:
 
     def bring_home_again(self, batch_id: str) -> None:
         """As if nothing had come home yet."""
-        with database(self.house) as connection:
-            connection.execute(
-                "UPDATE message_batch_item SET state = 2, result = NULL WHERE batch_id = %s", [batch_id]
-            )
+        self.house.database.execute(
+            "UPDATE message_batch_item SET state = 2, result = NULL WHERE batch_id = %s", [batch_id]
+        )
         self.set(batch_id, status="in_progress", succeeded=0, ended_at=None)
 
     def forget(self) -> None:
-        with database(self.house) as connection:
-            connection.execute(
-                "UPDATE message_batch SET status = 'ended' WHERE organization_id = %s", [self.tenant.id]
-            )
+        self.house.database.execute(
+            "UPDATE message_batch SET status = 'ended' WHERE organization_id = %s", [self.tenant.id]
+        )
 
     def billed(self, number: int, within: float) -> bool:
         """Whether so many attempts are, sooner or later."""
         deadline = time.monotonic() + within
         while len(self.events()) != number and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.02)
         return len(self.events()) == number
 
     def store_as(self, *, runner: int, batch_id: str) -> dict[str, Any]:
@@ -205,7 +200,7 @@ class NativeBatches:
             assert time.monotonic() < deadline, f"after {within} s: {row}"
             if nudge:
                 self.look_again(batch_id)
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 def _looked_at(row: dict[str, Any]) -> bool:
@@ -235,13 +230,13 @@ async def running(house: House, *, engine: bool, **settings: Any) -> AsyncIterat
 async def _run_on(plane: Plane, store: BatchStore, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         await NativeRunner(plane, store, stopping=stopping.is_set).run()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
 
 
 async def _run_items(plane: Plane, store: BatchStore, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         await Runner(plane, store, most=10, stopping=stopping.is_set).run()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import asyncio
 from pathlib import Path
 
 from gateway import configuration
-from gateway.batches import native
+from gateway.batches import native, native_courier
 from gateway.batches.native import NativeRunner
 from gateway.batches.store import BatchStore
 from gateway.engine.plane import Plane
@@ -39,4 +39,5 @@ def _memory(what: str) -> int:
 
 if __name__ == "__main__":
     native.STEP_SECONDS = 0.1
+    native_courier.SHORTEST_SECONDS = 0.2  # between two looks at a batch
     asyncio.run(main())

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.data_plane.batch_house import BATCHES, all_ended, batch_worker, make, marks, others, told
+from tests.data_plane.batch_house import BATCHES, Nursery, all_ended, make, marks, others, told
 from tests.data_plane.house import SCRIPTED, THINKING, House, Tenant, body
-from tests.data_plane.stored_batches import database
 from tests.upstream import Received, Script, error, reply
 
 
 @pytest.fixture(scope="module")
-def worker(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with batch_worker(house, tmp_path_factory.mktemp("worker") / "log"):
+def worker(house: House, nursery: Nursery) -> Iterator[None]:
+    with nursery.worker():
         yield
 
 
@@ -26,10 +25,9 @@ def working(house: House, worker: None) -> Iterator[None]:
     """A runner that knows nothing of earlier tests."""
     yield
     deadline = time.monotonic() + 10
-    with database(house) as connection:
-        while connection.execute("SELECT id FROM message_batch_runner").fetchall():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+    while house.database.execute("SELECT id FROM message_batch_runner").fetchall():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_what_always_fails_is_tried_three_times_and_holds_up_nobody(house: House, working: None) -> None:
@@ -77,8 +75,8 @@ def test_a_provider_that_is_asked_for_too_much_is_asked_less_and_no_item_fails(
     limited = house.upstream.answered_by(answer)
     batch = make(house, house.tenant(), told(limited, "limited", 150, THINKING))
     house.upstream.received(limited, count=1, timeout=10)
-    until = time.monotonic() + 4
-    time.sleep(4)
+    until = time.monotonic() + 2
+    time.sleep(2)
     asked = len(house.upstream.received(limited))
     batch.wait_until_ended(40)
     assert 50 <= asked <= 50 + 4  # those of before the first refusal, and now and then one that tries again
@@ -137,7 +135,6 @@ def test_a_workspace_at_its_limit_does_not_hold_up_the_rest_of_its_organization(
 
 
 def _limit_batches(house: House, workspace: str, limits: dict[str, int]) -> None:
-    with database(house) as connection:
-        query = "UPDATE gateway_workspace SET group_limits = %s WHERE id = %s"
-        connection.execute(query, [Jsonb({"batch": limits}), workspace])
+    query = "UPDATE gateway_workspace SET group_limits = %s WHERE id = %s"
+    house.database.execute(query, [Jsonb({"batch": limits}), workspace])
     house.settle_in()

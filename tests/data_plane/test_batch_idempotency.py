@@ -52,6 +52,7 @@ def test_a_refused_call_leaves_its_key_free(house: House, tenant: Tenant) -> Non
     limit_queue(house, tenant, 1)
     refused = post(house, tenant, {"requests": requests(2)}, headers=keyed("one"))
     limit_queue(house, tenant, 5)
+    house.settle_in()
 
     assert (refused.status, post(house, tenant, {"requests": requests(2)}, headers=keyed("one")).status) == (
         429,

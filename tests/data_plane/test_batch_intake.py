@@ -25,7 +25,7 @@ from gateway.ids import new_id
 from gateway.protocol.anthropic.batch_body import Items
 from tests.data_plane import wire
 from tests.data_plane.house import Gateway, House, Tenant, free_port
-from tests.data_plane.stored_batches import batches_of, database, orphans
+from tests.data_plane.stored_batches import batches_of, orphans
 from tests.data_plane.test_new_batches import BATCHES, requests
 from tests.data_plane.wire import Wire
 
@@ -133,10 +133,9 @@ def test_who_leaves_when_it_is_being_committed_is_answered_since_it_is_stored(
 
 def test_an_archived_workspace_takes_nothing_more(house: House, tmp_path: Path) -> None:
     tenant = house.tenant()
-    with database(house) as connection:
-        connection.execute(
-            "UPDATE gateway_workspace SET archived_at = now() WHERE id = %s", [tenant.workspace]
-        )
+    house.database.execute(
+        "UPDATE gateway_workspace SET archived_at = now() WHERE id = %s", [tenant.workspace]
+    )
 
     async def send() -> None:
         async with intake_of(house, tmp_path) as intake:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import random
-from collections.abc import Iterator
 
 import anthropic
 import pytest
 from anthropic import Anthropic
 
-from tests.data_plane.batch_rows import BatchRows, batch_rows
+from tests.data_plane.batch_rows import BatchRows
 from tests.data_plane.house import VERSION, House, Tenant
 
 PATH = "/v1/messages/batches"
@@ -31,9 +30,8 @@ RAW = json.dumps(MESSAGE, ensure_ascii=False, indent=1).encode()
 
 
 @pytest.fixture
-def rows(house: House) -> Iterator[BatchRows]:
-    with batch_rows(house) as rows:
-        yield rows
+def rows(house: House) -> BatchRows:
+    return BatchRows(house.database)
 
 
 @pytest.fixture

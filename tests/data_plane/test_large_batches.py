@@ -16,7 +16,7 @@ from anthropic import Anthropic, APIStatusError
 
 from tests.data_plane import wire
 from tests.data_plane.house import JSON, SCRIPTED, VERSION, Gateway, House, Tenant, body
-from tests.data_plane.stored_batches import database, limit_queue
+from tests.data_plane.stored_batches import limit_queue
 from tests.data_plane.test_new_batches import BATCHES, requests
 from tests.data_plane.wire import Answer, Wire
 
@@ -29,13 +29,12 @@ def tenant(house: House) -> Iterator[Tenant]:
     made = house.tenant()
     limit_queue(house, made, None)
     yield made
-    with database(house) as connection:
-        connection.execute(
-            "DELETE FROM message_batch_item WHERE batch_id IN "
-            "(SELECT id FROM message_batch WHERE organization_id = %s)",
-            [made.id],
-        )
-        connection.execute("VACUUM message_batch_item")
+    house.database.execute(
+        "DELETE FROM message_batch_item WHERE batch_id IN "
+        "(SELECT id FROM message_batch WHERE organization_id = %s)",
+        [made.id],
+    )
+    house.database.execute("VACUUM message_batch_item")
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(10_000, 3), (100_000, 30)])
@@ -50,13 +49,12 @@ def test_many_items_are_accepted_in_seconds(
 
     print(f"{number:,} items accepted in {took:.2f} s")
     assert batch.request_counts.processing == number
-    with database(house) as connection:
-        counted = connection.execute(
-            "SELECT count(*) AS items, count(DISTINCT custom_id) AS names, max(number) AS last "
-            "FROM message_batch_item WHERE batch_id = %s",
-            [batch.id],
-        )
-        assert counted.fetchall() == [{"items": number, "names": number, "last": number - 1}]
+    counted = house.database.execute(
+        "SELECT count(*) AS items, count(DISTINCT custom_id) AS names, max(number) AS last "
+        "FROM message_batch_item WHERE batch_id = %s",
+        [batch.id],
+    )
+    assert counted.fetchall() == [{"items": number, "names": number, "last": number - 1}]
     assert took < seconds
 
 
@@ -68,6 +66,27 @@ def test_a_client_that_sends_too_much_reads_why(house: House, tenant: Tenant) ->
             client.messages.batches.create(requests=[too_much])  # type: ignore[list-item]
 
     assert refused.value.status_code == 413
+
+
+@dataclass
+class Fresh:
+    """A gateway that has taken one small batch, and the bytes that it had then."""
+
+    gateway: Gateway
+    size: int
+
+
+@pytest.fixture(scope="module")
+def fresh(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
+    """For all that watch its memory: what one of them leaves behind would count against the next."""
+    folder = tmp_path_factory.mktemp("fresh")
+    gateway = Gateway(house.environment, folder / "gateway.log")
+    try:
+        gateway.wait_until_ready()
+        asyncio.run(uploads(gateway, house.tenant(), body_file(folder, 1 << 20, 20), 1))
+        yield Fresh(gateway, psutil.Process(gateway.pid).memory_info().rss)
+    finally:
+        gateway.close()
 
 
 @dataclass
@@ -131,14 +150,13 @@ async def uploads(gateway: Gateway, tenant: Tenant, path: Path, at_once: int) ->
 @pytest.mark.parametrize(
     ("number", "at_once", "size", "growth"),
     [
-        pytest.param(20_000, 1, LARGEST, 100 << 20, id="many"),
-        pytest.param(4, 1, 112 << 20, 100 << 20, id="large"),
-        pytest.param(2_000, 8, 24 << 20, 200 << 20, id="eight"),
+        pytest.param(10_000, 1, 96 << 20, 50 << 20, id="many"),
+        pytest.param(4, 1, 64 << 20, 50 << 20, id="large"),
+        pytest.param(1_000, 8, 12 << 20, 80 << 20, id="eight"),
     ],
 )
 def test_a_body_never_stands_in_memory_and_nobody_waits_for_it(
-    house: House,
-    guarded: Gateway,
+    fresh: Fresh,
     tenant: Tenant,
     tmp_path: Path,
     number: int,
@@ -146,21 +164,19 @@ def test_a_body_never_stands_in_memory_and_nobody_waits_for_it(
     size: int,
     growth: int,
 ) -> None:
-    asyncio.run(uploads(guarded, tenant, body_file(tmp_path, 1 << 20, 20), 1))
-    before = psutil.Process(guarded.pid).memory_info().rss
     path = body_file(tmp_path, size, number)
     started = time.monotonic()
 
-    answers, seen = asyncio.run(uploads(guarded, tenant, path, at_once))
+    answers, seen = asyncio.run(uploads(fresh.gateway, tenant, path, at_once))
 
     waits = sorted(seen.waits)
     print(
         f"{number} items, {at_once} x {size >> 20} MB: {time.monotonic() - started:.1f} s, "
-        f"+{(seen.peak - before) >> 20} MB, others waited {waits[len(waits) // 2] * 1000:.1f} ms, "
+        f"+{(seen.peak - fresh.size) >> 20} MB, others waited {waits[len(waits) // 2] * 1000:.1f} ms, "
         f"p99 {waits[len(waits) * 99 // 100] * 1000:.1f}, most {waits[-1] * 1000:.1f}"
     )
     assert [(answer.status, answer.json["request_counts"]["processing"]) for answer in answers] == [
         (200, number)
     ] * at_once
-    assert seen.peak - before < growth
+    assert seen.peak - fresh.size < growth
     assert waits[len(waits) // 2] < 0.05

@@ -17,7 +17,7 @@ from anthropic import Anthropic
 
 from tests.data_plane import wire
 from tests.data_plane.house import JSON, SCRIPTED, VERSION, Gateway, House, Tenant, body
-from tests.data_plane.stored_batches import batch_row, batches_of, database, items_of, limit_queue, orphans
+from tests.data_plane.stored_batches import batch_row, batches_of, items_of, limit_queue, orphans
 from tests.data_plane.wire import Answer, Wire
 
 BATCHES = "/v1/messages/batches"
@@ -313,11 +313,10 @@ def test_many_at_once_do_not_outgrow_the_queue(house: House, tenant: Tenant) -> 
 def test_so_is_that_of_a_workspace_and_of_a_key(
     client: Anthropic, house: House, tenant: Tenant, table: str, whose: str
 ) -> None:
-    with database(house) as connection:
-        connection.execute(
-            f"UPDATE {table} SET group_limits = %s WHERE organization_id = %s",  # type: ignore[arg-type]
-            [json.dumps({"batch": {"enqueued_batch_requests": 2}}), tenant.id],
-        )
+    house.database.execute(
+        f"UPDATE {table} SET group_limits = %s WHERE organization_id = %s",  # type: ignore[arg-type]
+        [json.dumps({"batch": {"enqueued_batch_requests": 2}}), tenant.id],
+    )
     client.messages.batches.create(requests=requests(2))
     other = house.office.wish("workspace", organization=tenant.name, name="Other")["id"]
     fresh = house.office.wish("api_key", organization=tenant.name, workspace=other)["secret"]
@@ -333,8 +332,7 @@ def test_so_is_that_of_a_workspace_and_of_a_key(
 def test_what_is_done_leaves_the_queue(client: Anthropic, house: House, tenant: Tenant) -> None:
     limit_queue(house, tenant, 5)
     first = client.messages.batches.create(requests=requests(4))
-    with database(house) as connection:
-        connection.execute("UPDATE message_batch SET succeeded = 3 WHERE id = %s", [first.id])
+    house.database.execute("UPDATE message_batch SET succeeded = 3 WHERE id = %s", [first.id])
 
     client.messages.batches.create(requests=requests(4))
     with pytest.raises(anthropic.RateLimitError):
@@ -343,9 +341,8 @@ def test_what_is_done_leaves_the_queue(client: Anthropic, house: House, tenant: 
 
 def test_a_tier_may_lift_the_bound(client: Anthropic, house: House, tenant: Tenant) -> None:
     limit_queue(house, tenant, None)
-    with database(house) as connection:
-        client.messages.batches.create(requests=requests(1))
-        connection.execute("UPDATE message_batch SET total = 1000000 WHERE organization_id = %s", [tenant.id])
+    client.messages.batches.create(requests=requests(1))
+    house.database.execute("UPDATE message_batch SET total = 1000000 WHERE organization_id = %s", [tenant.id])
 
     assert client.messages.batches.create(requests=requests(1)).processing_status == "in_progress"
 

@@ -10,6 +10,7 @@ import pytest
 from tests import stream_grammar
 from tests import upstream as provider
 from tests.data_plane.house import HASTY, REFUSED, SILENT, House, body
+from tests.outages.site import until
 from tests.upstream import (
     LAST_CHUNK,
     Close,
@@ -133,6 +134,27 @@ def test_a_provider_that_is_not_there_is_an_error_with_a_status(
     assert answer.json["request_id"] == answer.header("request-id")
     assert "127.0.0.1" not in answer.json["error"]["message"]
     assert answer.took < 2.5
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_a_model_whose_only_provider_is_drained_is_overloaded(
+    house: House, upstream: Upstream, path: str
+) -> None:
+    model = f"claude-leaving-{path.count('/')}"
+    house.office.wish("provider", name=model, base_url=upstream.base_url, api_key="k")
+    house.office.wish(
+        "model", name=model, aliases=[], routes=[{"provider": model, "model": "m", "priority": 1}]
+    )
+    house.office.wish("drain", provider=model)
+    asked = body(model)
+
+    until(lambda: house.post(asked, path=path).status == 529, 5, "the drained provider is still asked")
+
+    error = house.post(asked, path=path).json["error"]
+    assert (error["type"], error["message"]) == (
+        "overloaded_error",
+        f"No provider serves {model} at the moment.",
+    )
 
 
 BEGUN = b"".join(map(chunk, FRAMES[:4]))

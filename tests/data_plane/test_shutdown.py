@@ -7,7 +7,6 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,19 +20,26 @@ from tests.data_plane.wire import Answer, Wire
 from tests.upstream import Hang, Pause, Send, Upstream, chunk, stream_head
 
 DRAIN_SECONDS = 1.5
+TESTS = 5
+
+
+@pytest.fixture(scope="module")
+def doomed(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Gateway]]:
+    """As many as there are tests, which begin side by side."""
+    environment = house.environment | {"GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS)}
+    folder = tmp_path_factory.mktemp("doomed")
+    gateways = [Gateway(environment, folder / f"gateway{number}.log") for number in range(TESTS)]
+    yield list(gateways)
+    for gateway in gateways:
+        gateway.close()
 
 
 @pytest.fixture
-def ending(house: House, tmp_path: Path) -> Iterator[Gateway]:
+def ending(doomed: list[Gateway]) -> Gateway:
     """A web process that drains for 1.5 s."""
-    gateway = Gateway(
-        house.environment | {"GATEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS)}, tmp_path / "gateway.log"
-    )
-    try:
-        gateway.wait_until_ready()
-        yield gateway
-    finally:
-        gateway.close()
+    gateway = doomed.pop()
+    gateway.wait_until_ready()
+    return gateway
 
 
 def test_streams_finish_or_end_with_an_error_and_everything_is_settled(

@@ -24,7 +24,6 @@ from tests.data_plane import wire
 from tests.data_plane.house import SCRIPTED, VERSION, Gateway, Tenant, body
 from tests.data_plane.wire import Answer, Wire
 from tests.limits.pools import pool, scope
-from tests.limits.spender import settle_in
 from tests.outages.load import percentile
 from tests.outages.site import Site, until
 from tests.upstream import Pause
@@ -90,7 +89,6 @@ def test_two_thousand_at_once_over_four_processes_with_skewed_clocks_are_admitte
     key = site.house.office.wish(
         "api_key", organization=tenant.name, workspace=workspace, limits={DAY: sizes["api_key"]}
     )
-    settle_in()
     _make_known(site, skewed_fleet, key["secret"])
     began = time.monotonic()
 
@@ -144,7 +142,6 @@ def test_places_are_held_over_four_processes_with_skewed_clocks(
 ) -> None:
     exact = Exact(site, pause=3)
     tenant = site.house.tenant(limits={"concurrent_requests": 40})
-    settle_in()
 
     answers = asyncio.run(
         ask_everywhere(ports_of(site, skewed_fleet), exact.raw(site, tenant.key), 400, at_once=100)
@@ -207,7 +204,6 @@ def test_a_window_in_which_valkey_falls_silent_grants_no_more_than_twice_and_aft
     exact = Exact(site)
     ports, limit = ports_of(site, fleet), 40
     tenant = site.house.tenant(limits={DAY: limit * exact.each})
-    settle_in()
     until(lambda: all(site.replicas(port) == len(ports) for port in ports), 15, "not all are counted")
     raw = exact.raw(site, tenant.key)
 

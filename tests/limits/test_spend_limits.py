@@ -43,7 +43,6 @@ WHOSE = {
 def limited(site: Site) -> dict[tuple[str, str], Spender]:
     """Organizations with a limit of two cents, one for each case."""
     made = {case: _limited(site, *case) for case in CASES}
-    settle_in()
     return made
 
 
@@ -143,7 +142,6 @@ def test_openai_clients_are_told_that_their_quota_is_used_up(
 def test_a_hundred_at_once_never_pass_the_last_cent(site: Site, fleet: list[Gateway]) -> None:
     spender = Spender(site)
     spender.limit(30)
-    settle_in()
     raw = site.house.message(spender.request(1.5, pause=0.3), key=spender.key)
     most, done = [0], threading.Event()
 
@@ -236,7 +234,6 @@ def test_a_limit_that_is_made_while_requests_go_on_is_exact_afterwards(
 def test_a_counter_that_something_corrupted_is_right_again(site: Site) -> None:
     spender = Spender(site)
     spender.limit(10)
-    settle_in()
     hasty = site.gateway("hasty", module="tests.limits.hasty_server")
     try:
         hasty.wait_until_ready()
@@ -267,7 +264,6 @@ def test_without_valkey_each_process_spends_its_share_and_without_both_stores_no
     spender, other, busy = (Spender(site) for _ in range(3))
     for one in (spender, other, busy):
         one.limit(10)
-    settle_in()
     assert [one.spend(1.5).status for one in (spender, other, busy)] == [200] * 3
     for one in (spender, other, busy):
         one.wait_for_ledger(1)
@@ -309,7 +305,6 @@ def test_without_valkey_each_process_spends_its_share_and_without_both_stores_no
 def test_a_valkey_that_lost_everything_is_told_what_was_spent(site: Site) -> None:
     spender = Spender(site)
     spender.limit(4)
-    settle_in()
     for _ in range(2):
         assert spender.spend(1.5).status == 200
     spender.wait_for_ledger(2)
@@ -330,7 +325,6 @@ def test_prepaid_credit_is_used_up_and_added_to(site: Site) -> None:
     platform = f"/platform/v1/organizations/{spender.tenant.id}"
     _platform(spender, operator, f"{platform}/credit", {"amount": "2"})
     _platform(spender, operator, platform, {"prepaid": True})
-    settle_in()
 
     first, refused = spender.spend(1.5), spender.spend(1.5)
     with pytest.raises(anthropic.APIStatusError) as told:
@@ -365,7 +359,6 @@ def test_what_a_failed_attempt_cost_is_counted_before_the_next_one(
     """25,000 tokens of input are 7.5 cents; the first provider fails after it was sent them."""
     spender = Spender(site)
     spender.limit(cents)
-    settle_in()
     usage = {**provider.USAGE, "input_tokens": 25_000, "output_tokens": 1}
     chat = {
         "id": "chatcmpl-1",

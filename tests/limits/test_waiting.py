@@ -18,7 +18,7 @@ from gateway.scopes import PLACES, state_key
 from tests import upstream as provider
 from tests.data_plane import wire
 from tests.data_plane.house import SCRIPTED, Tenant, body
-from tests.limits.spender import Spender, settle_in
+from tests.limits.spender import Spender
 from tests.outages.site import Site, until
 from tests.upstream import LAST_CHUNK, Pause, Send, chunk, stream_head
 
@@ -106,7 +106,6 @@ def _after_a_stream(site: Site, tenant: Tenant) -> float:
 
 def test_a_refusal_is_found_by_its_request_within_seconds(site: Site) -> None:
     spender = Spender(site, limits={"requests_per_minute": 1})
-    settle_in()
     assert spender.spend(0).status == 200
     refused = spender.spend(0)
     assert refused.status == 429

@@ -197,6 +197,8 @@ def usage_event(at: datetime.datetime | None = None, **changes: Any) -> UsageEve
         "usage": TokenUsage(input_tokens=100, output_tokens=20),
         "latency_ms": 1500,
         "time_to_first_token_ms": 300,
+        "checked_ms": 2,
+        "admitted_ms": 4,
     }
     return UsageEvent(**{**given, **changes})
 

@@ -79,6 +79,8 @@ def test_an_event_becomes_a_row_of_the_ledger_with_its_cost(ledger: Ledger) -> N
         "web_search_cost": Decimal("0.02"),
         "latency_ms": 1500,
         "time_to_first_token_ms": 300,
+        "checked_ms": 2,
+        "admitted_ms": 4,
         "user_agent": "anthropic-sdk",
         "session_id": "s1",
     }

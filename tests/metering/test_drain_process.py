@@ -78,7 +78,7 @@ def test_sigterm_ends_a_drain_that_postgres_keeps_waiting(ledger: Ledger, tmp_pa
 
 def test_two_drains_at_once_count_everything_once(ledger: Ledger, tmp_path: Path) -> None:
     price = ledger.price()
-    events = [usage_event(price_version=price, api_key_id=f"k{n % 7}") for n in range(6000)]
+    events = [usage_event(price_version=price, api_key_id=f"k{n % 7}") for n in range(4000)]
     twice = events + events
     random.Random(1).shuffle(twice)
 
@@ -102,7 +102,7 @@ def test_drains_killed_at_random_lose_and_double_nothing(ledger: Ledger, tmp_pat
     chance = random.Random(seed)
     price = ledger.price()
     sent: list[UsageEvent] = []
-    for _ in range(8):
+    for _ in range(4):
         with drain_process(ledger, tmp_path) as drain:
             sent += flow(ledger, 1, price)
             recorded = ledger.count()

@@ -76,7 +76,7 @@ groupings = st.lists(st.sampled_from(list(DIMENSIONS)), unique=True)
 
 # Without shrinking, which takes minutes here: an example of a dozen events can be read as it is.
 @settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

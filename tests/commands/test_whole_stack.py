@@ -41,17 +41,14 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def up(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder = tmp_path_factory.mktemp("whole-stack")
-    folder.chmod(0o711)
-    stack = Stack(folder / "data")
-    stack.start()
-    try:
-        (folder / "gateway.yaml").write_text(FILE.format(base_url=upstream.base_url))
-        stack.manage("apply", str(folder / "gateway.yaml"))
-        yield stack
-    finally:
-        stack.stop()
+def up(stack: Stack, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The organization stays, as organizations do; the catalog is left as it was found."""
+    file = tmp_path_factory.mktemp("whole-stack") / "gateway.yaml"
+    file.write_text(FILE.format(base_url=upstream.base_url))
+    stack.manage("apply", str(file))
+    yield stack
+    file.write_text("{}")
+    stack.manage("apply", "--prune", str(file))
 
 
 @pytest.fixture(scope="module")
