@@ -281,7 +281,7 @@ def test_a_page_costs_four_queries_however_long_it_is(
     people: Cast, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     _, secret = admin_key(people.acme)
-    users = [person(f"P{number}", people.acme, Membership.Role.USER) for number in range(30)]
+    users = [person(f"P{number}", people.acme, Membership.Role.USER) for number in range(10)]
     for period in PERIODS:
         limit_of(people.acme, period=period)
     for user in users:
@@ -289,8 +289,8 @@ def test_a_page_costs_four_queries_however_long_it_is(
         spent(key_of(user, people.acme), "1", timezone.now())
 
     with django_assert_num_queries(4):  # the key with its organization, the members, limits, spend
-        answer = Client().get(f"{PATH}?limit=30", headers={"x-api-key": secret})
+        answer = Client().get(f"{PATH}?limit=10", headers={"x-api-key": secret})
 
     rows = answer.json()["data"]
-    assert len(rows) == 90
+    assert len(rows) == 30
     assert {row["period_to_date_spend"] for row in rows} == {"100"}

@@ -687,7 +687,7 @@ def as_yaml(models: dict[str, dict[str, object]]) -> str:
 
 
 @hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     files=st.lists(st.dictionaries(NAMES, MODEL, min_size=1, max_size=3), min_size=2, max_size=3),

@@ -11,7 +11,7 @@ import pytest
 import redis.asyncio
 import uvicorn
 
-from gateway import __version__
+from gateway import __version__, health
 from gateway.health import Health
 from gateway.supervisor.postgres import Postgres
 from gateway.supervisor.valkey import Valkey
@@ -125,13 +125,15 @@ async def test_readiness_names_no_host_of_a_store() -> None:
     assert b"canary" not in (await ask(gateway.health.readyz)).body
 
 
-async def test_a_store_that_is_silent_is_away_after_two_seconds() -> None:
+async def test_a_store_that_is_silent_is_away_after_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert health._PROBE_TIMEOUT == 2
+    monkeypatch.setattr(health, "_PROBE_TIMEOUT", 0.1)
     gateway = Gateway()
 
     async def silent() -> None:
         await asyncio.sleep(60)
 
-    health = Health(
+    looking = Health(
         postgres=silent,
         valkey=gateway.valkey,
         directory_loaded=lambda: True,
@@ -139,7 +141,7 @@ async def test_a_store_that_is_silent_is_away_after_two_seconds() -> None:
         server="uvicorn",
     )
     async with asyncio.timeout(3):
-        answer = await ask(health.readyz)
+        answer = await ask(looking.readyz)
     assert (answer.status, answer.json["checks"]["postgres"]) == (503, "never reached")
 
 

@@ -33,7 +33,7 @@ def chunks(stream: bytes, cuts: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in itertools.pairwise(edges)]
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(stream=streams(), cuts=st.lists(st.integers(0, 10_000), max_size=12))
 def test_any_split_gives_the_same_frames(stream: tuple[bytes, list[bytes]], cuts: list[int]) -> None:
     raw, data = stream
@@ -44,7 +44,7 @@ def test_any_split_gives_the_same_frames(stream: tuple[bytes, list[bytes]], cuts
     assert [found for frame in frames if (found := sse.data_of(frame)) is not None] == data
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(stream=streams(), cuts=st.lists(st.integers(0, 10_000), max_size=12))
 def test_the_official_sdk_reads_the_same_events(stream: tuple[bytes, list[bytes]], cuts: list[int]) -> None:
     raw, _ = stream

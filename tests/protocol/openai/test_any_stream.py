@@ -86,7 +86,7 @@ def answers(draw: st.DrawFn) -> tuple[list[bytes], str, str, list[Json]]:
     return [next(iterators[at]) for at in order], thinking, said, tools
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(answer=answers())
 def test_any_interleaving_says_the_same_message(answer: tuple[list[bytes], str, str, list[Json]]) -> None:
     frames, thinking, said, tools = answer
@@ -100,7 +100,7 @@ def test_any_interleaving_says_the_same_message(answer: tuple[list[bytes], str, 
     assert told == folded_by_the_sdk(events)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(answer=answers(), cuts=st.lists(st.integers(0, 10_000), max_size=12), crlf=st.booleans())
 def test_any_split_of_the_bytes_gives_the_same_events(
     answer: tuple[list[bytes], str, str, list[Json]], cuts: list[int], crlf: bool
@@ -130,7 +130,7 @@ def joined(blocks: list[Json]) -> list[Json]:
     return head + ([{"type": "text", "text": said}] if said else []) + calls
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     answer=answers(),
     reason=st.sampled_from(["stop", "tool_calls", "length", "content_filter", "eos"]),
@@ -185,7 +185,7 @@ DELTAS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     deltas=st.lists(DELTAS, max_size=12),
     reason=st.sampled_from([None, "stop", "length", "tool_calls"]),
@@ -241,7 +241,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(told=st.lists(st.binary(max_size=40) | ANYTHING.map(frame), max_size=4), spoken=st.booleans())
 def test_nothing_that_a_provider_sends_raises_anything_but_a_failed_stream(
     told: list[bytes], spoken: bool
@@ -258,7 +258,7 @@ def test_nothing_that_a_provider_sends_raises_anything_but_a_failed_stream(
     stream_grammar.read(events, may_fail=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(body=st.binary(max_size=40) | ANYTHING.map(lambda told: json.dumps(told).encode()))
 def test_nothing_that_a_provider_answers_raises_anything_but_an_error_of_ours(body: bytes) -> None:
     try:
