@@ -29,7 +29,7 @@ logs: ## Follow the logs of a running gateway
 test: .venv/.installed-dev browser ## Run every test but the long ones, with all that they need
 	@exec $(RUN) -m pytest $(or $(TESTS),-n 2 --dist loadfile -m "not long")
 
-test-long: .venv/.installed-dev browser ## Run those that kill and freeze a whole gateway, and benchmarks in small
+test-long: .venv/.installed-dev browser ## Run those that kill and freeze a gateway or ask it for everything, and small benchmarks
 	@exec $(RUN) -m pytest $(or $(TESTS),-n 2 --dist loadfile -m long)
 
 test-agents: .venv/.installed-dev .agents/.installed ## Run Claude Code and Codex against the gateway (650 MB from npm)

@@ -14,6 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
+from schemathesis.pytest.plugin import SchemathesisFunction
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -134,8 +136,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFil
     return FolderByFolder(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Schemathesis makes an item for each operation and names them all alike: xdist would run one of them."""
+    if isinstance(item, SchemathesisFunction) and item.id.params is None:
+        item._id = item.id.with_params(item.operation_label)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A whole folder is long; endurance runs take many minutes and stay out of `make test-long` too."""
+    twice = [id for id, number in Counter(item.nodeid for item in items).items() if number > 1]
+    if twice:
+        raise pytest.UsageError(f"of several tests of one name only one would run: {twice[:5]}")
     for item in items:
         if LONG in item.path.parts:
             item.add_marker("long")

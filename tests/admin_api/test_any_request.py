@@ -54,6 +54,7 @@ from tests.admin_api.door import ME, Door, admin_key
 from tests.committed import clear, committed
 from tests.people import Cast, cast, person
 
+pytestmark = pytest.mark.long
 SEED = int(os.environ.get("FUZZ_SEED", "4"))
 MODEL = "claude-sonnet-5-5"  # the simulator serves it
 ADMIN = "/v1/organizations/"
