@@ -1,13 +1,14 @@
 """A stream cut at any byte ends in `message_stop` or in exactly one error, and never in half a frame.
 
-At each byte of plain text, with both ends of lines; what else a stream may hold is cut at each fourth, and at all that
-stand around the end of a line.
+With every run at each fourth byte and at those around the ends of lines; at each byte of all transcripts where there
+is time (`make test-long`).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,23 @@ from tests.data_plane.house import HASTY, House, body
 from tests.upstream import LAST_CHUNK, Close, Reset, Send, Upstream, chunk, stream_head
 
 TRANSCRIPTS = sorted((Path(__file__).resolve().parents[1] / "transcripts").glob("*.sse"))
-EACH_BYTE = {"text", "crlf"}
 ENDINGS: list[list[provider.Step]] = [[Close()], [Reset()], [Send(LAST_CHUNK)]]
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
-def test_a_stream_cut_at_any_byte_never_ends_silently(house: House, upstream: Upstream, path: Path) -> None:
+def test_a_stream_cut_anywhere_never_ends_silently(house: House, upstream: Upstream, path: Path) -> None:
     recorded = path.read_bytes()
-    cuts = range(len(recorded)) if path.stem in EACH_BYTE else _telling(recorded)
+    _cut_at(_telling(recorded), recorded, house, upstream)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_a_stream_cut_at_every_byte_never_ends_silently(house: House, upstream: Upstream, path: Path) -> None:
+    recorded = path.read_bytes()
+    _cut_at(range(len(recorded)), recorded, house, upstream)
+
+
+def _cut_at(cuts: Sequence[int], recorded: bytes, house: House, upstream: Upstream) -> None:
     raws = [
         house.message(
             body(HASTY, upstream.script(_cut(recorded, at), ENDINGS[at % len(ENDINGS)]), stream=True)

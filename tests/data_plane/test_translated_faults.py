@@ -187,9 +187,9 @@ def test_after_the_first_byte_it_is_exactly_one_error_event(
     assert (settled.usage_source, settled.error_type) == ("estimated", kind)
 
 
-def test_a_stream_cut_at_any_byte_never_ends_silently(house: House, upstream: Upstream) -> None:
-    """Whole once the finish has come: what is cut after that costs no word of the answer. Each second byte, as within
-    a line one is as good as its neighbour."""
+@pytest.mark.parametrize("each", [2, pytest.param(1, marks=pytest.mark.long)])
+def test_a_stream_cut_at_any_byte_never_ends_silently(house: House, upstream: Upstream, each: int) -> None:
+    """Whole once the finish has come: what is cut after that costs no word of the answer."""
     recorded = b"".join(
         chat.frames(
             [
@@ -211,7 +211,7 @@ def test_a_stream_cut_at_any_byte_never_ends_silently(house: House, upstream: Up
                 stream=True,
             )
         )
-        for at in range(0, len(recorded), 2)
+        for at in range(0, len(recorded), each)
     ]
 
     answers = house.ask_all(raws, at_once=24)
