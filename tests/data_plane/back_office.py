@@ -43,7 +43,7 @@ from gateway import credentials  # noqa: E402
 from gateway.directory import publish  # noqa: E402
 from gateway.errors import NotFound  # noqa: E402
 from gateway.metering import reports  # noqa: E402
-from gateway.models import ApiKey, Organization, Provider, RequestContent, Tier, Workspace  # noqa: E402
+from gateway.models import ApiKey, Model, Organization, Provider, RequestContent, Tier, Workspace  # noqa: E402
 from gateway.protocol.vendors import VENDORS  # noqa: E402
 
 
@@ -71,6 +71,11 @@ def provider(
         timeouts=Timeouts(**timeouts or {}),
         **rest,
     )
+    return {}
+
+
+def remove_model(*, name: str) -> dict[str, Any]:
+    models.remove(actor=SYSTEM, model=Model.objects.get(name=name))
     return {}
 
 
@@ -245,6 +250,7 @@ WISHES: dict[str, Callable[..., dict[str, Any]]] = {
     for act in (
         provider,
         drain,
+        remove_model,
         model,
         organization,
         workspace,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -136,25 +137,27 @@ def test_a_provider_that_is_not_there_is_an_error_with_a_status(
     assert answer.took < 2.5
 
 
-@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
-def test_a_model_whose_only_provider_is_drained_is_overloaded(
-    house: House, upstream: Upstream, path: str
-) -> None:
-    model = f"claude-leaving-{path.count('/')}"
-    house.office.wish("provider", name=model, base_url=upstream.base_url, api_key="k")
-    house.office.wish(
-        "model", name=model, aliases=[], routes=[{"provider": model, "model": "m", "priority": 1}]
-    )
-    house.office.wish("drain", provider=model)
-    asked = body(model)
+@pytest.fixture
+def leaving(house: House, upstream: Upstream) -> Iterator[str]:
+    """A model whose only provider is drained."""
+    name = "claude-leaving"
+    route = {"provider": name, "model": "upstream-model", "priority": 1}
+    house.office.wish("provider", name=name, base_url=upstream.base_url, api_key="k")
+    house.office.wish("model", name=name, aliases=[], routes=[route])
+    house.office.wish("drain", provider=name)
+    yield name
+    house.office.wish("remove_model", name=name)
+    until(lambda: house.post(body(name)).status == 404, 5, "the model is still there")
 
-    until(lambda: house.post(asked, path=path).status == 529, 5, "the drained provider is still asked")
 
-    error = house.post(asked, path=path).json["error"]
-    assert (error["type"], error["message"]) == (
-        "overloaded_error",
-        f"No provider serves {model} at the moment.",
-    )
+def test_a_model_whose_only_provider_is_drained_is_overloaded(house: House, leaving: str) -> None:
+    until(lambda: house.post(body(leaving)).status == 529, 5, "the drained provider is still asked")
+
+    for path in ("/v1/messages", "/v1/messages/count_tokens"):
+        answer = house.post(body(leaving), path=path)
+        assert answer.status == 529
+        assert answer.json["error"]["type"] == "overloaded_error"
+        assert answer.json["error"]["message"] == f"No provider serves {leaving} at the moment."
 
 
 BEGUN = b"".join(map(chunk, FRAMES[:4]))
