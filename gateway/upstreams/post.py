@@ -15,6 +15,7 @@ from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict
 
 MAX_HEADER_BYTES = 64 * 1024
+READ_AHEAD = 64 * 1024  # bytes of an answer; where twice as many wait for a slow reader, the provider waits too
 SWITCHING_PROTOCOLS = 101
 
 
@@ -85,6 +86,7 @@ async def post(pool: aiohttp.BaseConnector, head: Head, body: bytes) -> Posted:
         protocol.set_response_params(
             read_until_eof=True,
             auto_decompress=False,
+            read_bufsize=READ_AHEAD,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
         )

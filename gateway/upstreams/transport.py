@@ -15,7 +15,7 @@ import httpx
 import yarl
 from multidict import CIMultiDict
 
-from gateway.upstreams.post import MAX_HEADER_BYTES, Head, Posted, post
+from gateway.upstreams.post import MAX_HEADER_BYTES, READ_AHEAD, Head, Posted, post
 
 KEEPALIVE_SECONDS = 20.0
 
@@ -126,6 +126,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 auto_decompress=False,
+                read_bufsize=READ_AHEAD,
                 skip_auto_headers=("user-agent", "accept", "accept-encoding"),
                 max_line_size=MAX_HEADER_BYTES,
                 max_field_size=MAX_HEADER_BYTES,
