@@ -15,7 +15,8 @@ from aiohttp.http import RawResponseMessage
 from multidict import CIMultiDict
 
 MAX_HEADER_BYTES = 64 * 1024
-READ_AHEAD = 64 * 1024  # bytes of an answer; where twice as many wait for a slow reader, the provider waits too
+# Bytes of an answer; where twice as many wait for a slow reader, the provider waits too.
+READ_AHEAD = 64 * 1024
 SWITCHING_PROTOCOLS = 101
 
 

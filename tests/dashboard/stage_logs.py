@@ -47,8 +47,6 @@ def _answered(latency_ms: int) -> dict[str, object]:
         "usage": usage,
         "stop_reason": "end_turn",
         "latency_ms": latency_ms,
-        "checked_ms": 2,
-        "admitted_ms": 4,
         "time_to_first_token_ms": 1310,
     }
 
@@ -72,6 +70,8 @@ def _event(
         "status": 200,
         "usage_source": "reported",
         "price_version": versions[MODEL],
+        "checked_ms": 2,
+        "admitted_ms": 4,
         "user_agent": "anthropic-python/1.0",
     }
     return UsageEvent(**{**told, **changed})  # type: ignore[arg-type]
