@@ -15,8 +15,8 @@ from tests.saml_provider import key_pair
 def made(cast: Cast) -> dict[str, str]:
     """Tess sets up an app, Pia a passkey, Wim looks at webhooks; all of Hooli, where Tess and Wim are admins.
 
-    Rob has yet to set up what Initrode asks for. Sia runs an organization that has no identity provider, Sol one that
-    gets one in a test, Sam one with SAML that requires it, where Sid has only a password.
+    Rob has yet to set up what Initrode asks for. Sia runs an organization that has no identity provider, Sol and Tom
+    ones that get one in a test, Sam one with SAML that requires it, where Sid has only a password.
     """
     initrode = organizations.create(actor=SYSTEM, name="Initrode", tier=cast.acme.tier)
     Organization.objects.filter(pk=initrode.pk).update(require_second_factor=True)
@@ -49,6 +49,9 @@ def _with_providers(cast: Cast) -> None:
     endframe = organizations.create(actor=SYSTEM, name="Endframe", tier=cast.acme.tier)
     people.person("Sol", endframe, "admin")
     sso_connections.allow_domain(actor=SYSTEM, organization=endframe, domain="acme.example")
+    bachmanity = organizations.create(actor=SYSTEM, name="Bachmanity", tier=cast.acme.tier)
+    people.person("Tom", bachmanity, "admin")
+    sso_connections.allow_domain(actor=SYSTEM, organization=bachmanity, domain="bachmanity.example")
     aviato = organizations.create(actor=SYSTEM, name="Aviato", tier=cast.acme.tier)
     sam = people.person("Sam", aviato, "admin")
     people.person("Sid", aviato, "developer")
