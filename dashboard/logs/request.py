@@ -107,7 +107,7 @@ def _steps(attempts: list[Entry]) -> list[Step]:
     return [
         began,
         *_entrance(first),
-        *(_attempt(one, first.at, whole) for one in attempts),
+        *(_attempt(one, first, whole) for one in attempts),
         *_first_token(last),
         ended,
     ]
@@ -129,9 +129,11 @@ def _manner(entry: Entry) -> str:
     return "Streamed request to" if entry.stream else "Request to"
 
 
-def _attempt(entry: Entry, began: datetime.datetime, whole: int) -> Step:
-    """Times of the ledger count from the beginning of the request, so that this is where its bar ends."""
-    after = max(0, round((entry.at - began).total_seconds() * 1000))
+def _attempt(entry: Entry, first: Entry, whole: int) -> Step:
+    """Times of the ledger count from the beginning of the request, so that this is where its bar ends. The first
+    attempt has its moment once the request is checked, and asks once it is admitted."""
+    since = round((entry.at - first.at).total_seconds() * 1000) + (first.checked_ms or 0)
+    after = max(0, since, entry.admitted_ms or 0)
     end = max(after, entry.latency_ms or 0)
     x = min(WIDTH - LEAST, _scaled(after, whole))
     return Step(

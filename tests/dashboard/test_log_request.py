@@ -154,11 +154,11 @@ def test_the_timeline_tells_each_provider_that_was_asked(client: Client, people:
         "5 ms Admitted Limits and budgets have room, asking took 2 ms.",
     ]
     assert re.fullmatch(
-        r"0 ms Asked simulator claude-sonnet-5-5: 529 overloaded_error, took 500 ms", steps[3]
+        r"5 ms Asked simulator claude-sonnet-5-5: 529 overloaded_error, took 495 ms", steps[3]
     )
-    assert re.fullmatch(r"510 ms Asked other claude-sonnet-5-5: answered 200, took 1.5 s", steps[4])
+    assert re.fullmatch(r"513 ms Asked other claude-sonnet-5-5: answered 200, took 1.5 s", steps[4])
     assert steps[5:] == ["800 ms First token The answer began.", "2.0 s Ended Stop reason end_turn."]
-    assert re.findall(r'<rect class="log-span-bad" x="(\d+)" width="(\d+)"', page) == [("0", "250")]
+    assert re.findall(r'<rect class="log-span-bad" x="(\d+)" width="(\d+)"', page) == [("2", "248")]
 
 
 def test_an_error_says_what_it_means_and_which_id_to_tell(client: Client, people: Cast) -> None:
