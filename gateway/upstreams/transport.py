@@ -95,7 +95,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         destination: Destination = request.extensions["destination"]
         session = self._opened()
         if request.method == "POST" and "body" not in request.extensions:
-            assert session.connector is not None  # which it is from `close` on only
+            assert session.connector is not None  # a closed session has none
             posted = await post(session.connector, destination.head, request.content)
             return httpx.Response(posted.status, stream=ReplyStream(posted))
         response = await session.request(
